@@ -1,0 +1,154 @@
+/**
+ * The processor: one context at a time, loaded into fixed places of the WebAssembly memory, run in slices.
+ *
+ * Everything outside emitted code happens through `CpuHooks`: demand paging, system calls, time stamps. The class
+ * holds no lock and never waits.
+ */
+import { EXIT_FAULT, type FaultInfo } from './exits.js';
+import { readFlags, writeFlags } from './flags.js';
+import type { PageTable } from './page-table.js';
+import type { PhysicalMemory } from './physical-memory.js';
+import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, OTHER_FLAGS, RESYNC, RIP, TLB } from './state.js';
+
+export interface CpuHooks {
+  /**
+   * A page is absent or does not permit the access. `Cpu.fault` already says what a plain SIGSEGV would; the hook may
+   * change its signal and code before it returns false.
+   * @param address signed, first byte of the access that lies in the page
+   * @param access PTE_READ, PTE_WRITE or PTE_EXEC
+   * @returns true when the page table was mended: try again; false: leave with EXIT_FAULT
+   */
+  pageFault(address: number, access: number): boolean;
+  /**
+   * `syscall`: rip is already behind it, rcx = rip, r11 = rflags as the hardware does. May change registers, mappings
+   * and the active page table.
+   * @returns true: go on at rip; false: leave with EXIT_SYSCALL
+   */
+  syscall(): boolean;
+  /** Time stamp counter, below 2^53. */
+  rdtsc(): number;
+  /** Writes eax, ebx, ecx, edx. Absent: `defaultCpuid`. */
+  cpuid?(leaf: number, subleaf: number, out: Uint32Array): void;
+}
+
+const FCW_DEFAULT = 0x37f;
+const FTW_EMPTY = 0xffff;
+const MXCSR_DEFAULT = 0x1f80;
+
+export class Cpu {
+  /** Valid after EXIT_FAULT, and while the pageFault hook runs. */
+  readonly fault: FaultInfo = { signal: 0, code: 0, address: 0, trapno: 0, err: 0, cr2: 0 };
+  readonly contextSize = CONTEXT_SIZE;
+  retired = 0;
+  totalRetired = 0;
+  #memory: PhysicalMemory;
+  #hooks: CpuHooks;
+  #pageTable: PageTable | undefined;
+
+  constructor(memory: PhysicalMemory, hooks: CpuHooks) {
+    this.#memory = memory;
+    this.#hooks = hooks;
+    this.resetContext();
+  }
+
+  /** Switches the address space. The table must outlive its time as the active one. */
+  activate(pageTable: PageTable): void {
+    this.#pageTable = pageTable;
+    this.#memory.u32[TLB >> 2] = pageTable.tlb;
+    this.#memory.u32[RESYNC >> 2] = 1;
+  }
+
+  /**
+   * Runs up to about `budget` instructions: the end is checked at taken branches.
+   * @returns one of EXIT_*; `retired` tells how many instructions ran
+   */
+  run(budget: number): number {
+    if (this.#pageTable === undefined || budget <= 0) this.#hooks.syscall();
+    return EXIT_FAULT;
+  }
+
+  /** Makes `run` leave at the next instruction boundary; for use from hooks. */
+  requestStop(): void {}
+
+  /** Signed 64-bit value as a number: exact below 2^53. */
+  reg(index: number): number {
+    return this.#read64(GPR + index * 8);
+  }
+
+  regLo(index: number): number {
+    return this.#memory.u32[(GPR >> 2) + index * 2]!;
+  }
+
+  regHi(index: number): number {
+    return this.#memory.u32[(GPR >> 2) + index * 2 + 1]!;
+  }
+
+  setReg(index: number, value: number): void {
+    this.#write64(GPR + index * 8, value);
+  }
+
+  setRegHalves(index: number, lo: number, hi: number): void {
+    const { i32 } = this.#memory;
+    i32[(GPR >> 2) + index * 2] = lo;
+    i32[(GPR >> 2) + index * 2 + 1] = hi;
+  }
+
+  get rip(): number {
+    return this.#read64(RIP);
+  }
+  set rip(value: number) {
+    this.#write64(RIP, value);
+  }
+
+  get rflags(): number {
+    return readFlags(this.#memory);
+  }
+  set rflags(value: number) {
+    writeFlags(this.#memory, value);
+  }
+
+  get fsBase(): number {
+    return this.#read64(FS_BASE);
+  }
+  set fsBase(value: number) {
+    this.#write64(FS_BASE, value);
+  }
+
+  get gsBase(): number {
+    return this.#read64(GS_BASE);
+  }
+  set gsBase(value: number) {
+    this.#write64(GS_BASE, value);
+  }
+
+  /** Copies the loaded context out: `contextSize` bytes. */
+  saveContext(target: Uint8Array, offset = 0): void {
+    target.set(this.#memory.u8.subarray(0, CONTEXT_SIZE), offset);
+  }
+
+  loadContext(source: Uint8Array, offset = 0): void {
+    this.#memory.u8.set(source.subarray(offset, offset + CONTEXT_SIZE), 0);
+  }
+
+  /** The context of a fresh program: zero registers, default floating-point control words. */
+  resetContext(): void {
+    const { u8, u32 } = this.#memory;
+    u8.fill(0, 0, CONTEXT_SIZE);
+    u32[FCW >> 2] = FCW_DEFAULT;
+    u32[FTW >> 2] = FTW_EMPTY;
+    u32[MXCSR >> 2] = MXCSR_DEFAULT;
+    u32[OTHER_FLAGS >> 2] = 0;
+    writeFlags(this.#memory, 0);
+  }
+
+  #read64(at: number): number {
+    const { view } = this.#memory;
+    return view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+  }
+
+  #write64(at: number, value: number): void {
+    const { view } = this.#memory;
+    view.setUint32(at, value % 2 ** 32, true);
+    view.setInt32(at + 4, Math.floor(value / 2 ** 32), true);
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * The page table of one address space: the truth about which virtual page is which frame with which rights, and
+ * the owner of the TLB block (read, write, instruction) that emitted code consults. Every change drops the cached
+ * translation of its page. Mapped frames are not referenced from here: their owner does that. No locks.
+ *
+ * Three levels: a map of 1 GiB regions, 512 leaves each, 512 entries `frame << 3 | prot` each; 0 is absent.
+ */
+import { ENOMEM, type Err, fail } from '../abi/errno.js';
+import type { PhysicalMemory } from './physical-memory.js';
+import { PAGE_SIZE, RESYNC, TLB_ENTRIES, TLB_EXEC, TLB_FRAMES, TLB_WRITE } from './state.js';
+
+/** Rights of a page, as bits; also the kind of an access. */
+export const PTE_READ = 1;
+export const PTE_WRITE = 2;
+export const PTE_EXEC = 4;
+
+const PROT_MASK = 7;
+const FRAME_SHIFT = 3;
+const LEAF_PAGES = 512;
+const REGION_PAGES = LEAF_PAGES * 512;
+
+type Region = (Uint32Array | undefined)[];
+
+export class PageTable {
+  /** Physical address of the TLB block (see state.ts). */
+  readonly tlb: number;
+  #memory: PhysicalMemory;
+  #regions = new Map<number, Region>();
+  #lastIndex = -1;
+  #lastLeaf: Uint32Array | undefined;
+  #tlbFrame: number;
+
+  /** @returns -ENOMEM when there are no frames for the TLB */
+  static create(memory: PhysicalMemory): PageTable | Err {
+    const frame = memory.allocRun(TLB_FRAMES);
+    return frame === 0 ? fail(ENOMEM) : new PageTable(memory, frame);
+  }
+
+  private constructor(memory: PhysicalMemory, tlbFrame: number) {
+    this.#memory = memory;
+    this.#tlbFrame = tlbFrame;
+    this.tlb = tlbFrame * PAGE_SIZE;
+    memory.tlbBlocks.add(this.tlb);
+    this.flush();
+  }
+
+  /** Maps a page, replacing what was there. @param vpn virtual address / 4096, 36 bits */
+  set(vpn: number, frame: number, prot: number): void {
+    this.#leafForWrite(vpn)[vpn % LEAF_PAGES] = (frame << FRAME_SHIFT) | prot;
+    this.#drop(vpn);
+  }
+
+  clear(vpn: number): void {
+    const leaf = this.#leaf(vpn);
+    if (leaf === undefined) return;
+    leaf[vpn % LEAF_PAGES] = 0;
+    this.#drop(vpn);
+  }
+
+  /** Changes the rights of a present page; nothing when it is absent. */
+  protect(vpn: number, prot: number): void {
+    const leaf = this.#leaf(vpn);
+    const entry = leaf?.[vpn % LEAF_PAGES] ?? 0;
+    if (entry === 0) return;
+    leaf![vpn % LEAF_PAGES] = (entry & ~PROT_MASK) | prot;
+    this.#drop(vpn);
+  }
+
+  /** 0 when absent. */
+  frameOf(vpn: number): number {
+    return this.entryOf(vpn) >>> FRAME_SHIFT;
+  }
+
+  /** 0 when absent or without any right. */
+  protOf(vpn: number): number {
+    return this.entryOf(vpn) & PROT_MASK;
+  }
+
+  /** `frame << 3 | prot`, 0 when absent. */
+  entryOf(vpn: number): number {
+    return this.#leaf(vpn)?.[vpn % LEAF_PAGES] ?? 0;
+  }
+
+  /** Visits the present pages of [fromVpn, toVpn) in ascending order. The visitor may change the visited page only. */
+  forEach(fromVpn: number, toVpn: number, visit: (vpn: number, frame: number, prot: number) => void): void {
+    const firstRegion = Math.floor(fromVpn / REGION_PAGES);
+    const lastRegion = Math.floor((toVpn - 1) / REGION_PAGES);
+    const keys = [...this.#regions.keys()].filter((key) => key >= firstRegion && key <= lastRegion);
+    for (const key of keys.sort((a, b) => a - b)) {
+      const region = this.#regions.get(key)!;
+      const regionStart = key * REGION_PAGES;
+      const from = Math.max(0, Math.floor((fromVpn - regionStart) / LEAF_PAGES));
+      const to = Math.min(LEAF_PAGES - 1, Math.floor((toVpn - 1 - regionStart) / LEAF_PAGES));
+      for (let i = from; i <= to; i++) {
+        const leaf = region[i];
+        if (leaf !== undefined) visitLeaf(leaf, regionStart + i * LEAF_PAGES, fromVpn, toVpn, visit);
+      }
+    }
+  }
+
+  /** Forgets every cached translation. */
+  flush(): void {
+    const { u32 } = this.#memory;
+    const first = this.tlb >>> 2;
+    u32.fill(0, first, first + (TLB_FRAMES * PAGE_SIZE) / 4);
+    for (const part of [0, TLB_WRITE, TLB_EXEC]) u32[(this.tlb + part) >>> 2] = 1;
+    u32[RESYNC >>> 2] = 1;
+  }
+
+  /** Frees the frames of the table itself, not the mapped ones. The object is dead afterwards. */
+  dispose(): void {
+    this.#memory.tlbBlocks.delete(this.tlb);
+    for (let i = 0; i < TLB_FRAMES; i++) this.#memory.unref(this.#tlbFrame + i);
+    this.#regions.clear();
+    this.#lastIndex = -1;
+    this.#lastLeaf = undefined;
+  }
+
+  #leaf(vpn: number): Uint32Array | undefined {
+    const index = Math.floor(vpn / LEAF_PAGES);
+    if (index !== this.#lastIndex) {
+      this.#lastLeaf = this.#regions.get(Math.floor(vpn / REGION_PAGES))?.[index % LEAF_PAGES];
+      this.#lastIndex = index;
+    }
+    return this.#lastLeaf;
+  }
+
+  #leafForWrite(vpn: number): Uint32Array {
+    const known = this.#leaf(vpn);
+    if (known !== undefined) return known;
+    const key = Math.floor(vpn / REGION_PAGES);
+    let region = this.#regions.get(key);
+    if (region === undefined) {
+      region = new Array<Uint32Array | undefined>(LEAF_PAGES).fill(undefined);
+      this.#regions.set(key, region);
+    }
+    const leaf = new Uint32Array(LEAF_PAGES);
+    region[Math.floor(vpn / LEAF_PAGES) % LEAF_PAGES] = leaf;
+    this.#lastLeaf = leaf;
+    return leaf;
+  }
+
+  #drop(vpn: number): void {
+    const { u32 } = this.#memory;
+    const index = vpn % TLB_ENTRIES;
+    const empty = index === 0 ? 1 : 0;
+    const at = (this.tlb >>> 2) + index * 4;
+    u32[at] = empty;
+    u32[at + 1] = 0;
+    u32[at + TLB_WRITE / 4] = empty;
+    u32[at + TLB_WRITE / 4 + 1] = 0;
+    u32[at + TLB_WRITE / 4 + 3] = 0;
+    if (u32[at + TLB_EXEC / 4 + 2] === 0) return;
+    u32[at + TLB_EXEC / 4] = empty;
+    u32[at + TLB_EXEC / 4 + 1] = 0;
+    u32[at + TLB_EXEC / 4 + 2] = 0;
+    u32[RESYNC >>> 2] = 1;
+  }
+}
+
+function visitLeaf(
+  leaf: Uint32Array,
+  leafStart: number,
+  fromVpn: number,
+  toVpn: number,
+  visit: (vpn: number, frame: number, prot: number) => void,
+): void {
+  const end = Math.min(LEAF_PAGES, toVpn - leafStart);
+  for (let i = Math.max(0, fromVpn - leafStart); i < end; i++) {
+    const entry = leaf[i]!;
+    if (entry !== 0) visit(leafStart + i, entry >>> FRAME_SHIFT, entry & PROT_MASK);
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Physical memory: the frames of the one WebAssembly memory, counted by references.
+ *
+ * A frame number is a physical address divided by 4096; 0 is never a valid frame. Frames below `RESERVED_FRAMES`
+ * hold the CPU state. A frame that has been decoded is marked as code; whoever writes into it must say so
+ * (`willWrite`), so that its decodings are dropped. No locks.
+ */
+import { PAGE_SIZE, RESERVED_FRAMES, TLB_ENTRIES, TLB_WRITE } from './state.js';
+
+const WASM_PAGE = 65536;
+const FRAMES_PER_WASM_PAGE = WASM_PAGE / PAGE_SIZE;
+const INITIAL_WASM_PAGES = 64;
+/** The memory grows by a quarter of itself, at least by this many WebAssembly pages. */
+const MIN_GROWTH = 64;
+
+/** Bits of `#flags`. */
+const CODE = 1;
+const WRITE_CACHED = 2;
+const IN_FREE_LIST = 4;
+
+export class PhysicalMemory {
+  readonly memory: WebAssembly.Memory;
+  /** Views over the whole memory. Replaced when it grows: never keep copies across an allocation. */
+  u8!: Uint8Array;
+  u16!: Uint16Array;
+  u32!: Uint32Array;
+  i32!: Int32Array;
+  view!: DataView;
+  readonly limitFrames: number;
+  /** Addresses of the TLB blocks of all live address spaces (kept by PageTable). */
+  readonly tlbBlocks = new Set<number>();
+  #refs: Uint32Array;
+  #flags: Uint8Array;
+  #free: number[] = [];
+  /** Frames from here on were never given out and are zero. */
+  #fresh = RESERVED_FRAMES;
+  #used = 0;
+  #listeners: ((frame: number) => void)[] = [];
+
+  /** @param limitBytes upper bound of the memory, at most 4 GiB; rounded down to 64 KiB */
+  constructor(limitBytes: number) {
+    const maximum = Math.max(1, Math.min(65536, Math.floor(limitBytes / WASM_PAGE)));
+    this.memory = new WebAssembly.Memory({ initial: Math.min(INITIAL_WASM_PAGES, maximum), maximum });
+    this.limitFrames = maximum * FRAMES_PER_WASM_PAGE;
+    this.#refs = new Uint32Array(this.limitFrames);
+    this.#flags = new Uint8Array(this.limitFrames);
+    this.#refreshViews();
+  }
+
+  get usedFrames(): number {
+    return this.#used;
+  }
+
+  get freeFrames(): number {
+    return this.limitFrames - RESERVED_FRAMES - this.#used;
+  }
+
+  /** @returns a zeroed frame with reference count 1, or 0 when the limit is reached */
+  allocFrame(): number {
+    for (let frame = this.#free.pop(); frame !== undefined; frame = this.#free.pop()) {
+      this.#flags[frame]! &= ~IN_FREE_LIST;
+      if (this.#refs[frame] !== 0) continue; // taken by allocRun
+      this.u8.fill(0, frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
+      this.#take(frame);
+      return frame;
+    }
+    return this.#allocFresh(1);
+  }
+
+  /** @returns the first of `count` contiguous zeroed frames, each with reference count 1; 0 when impossible */
+  allocRun(count: number): number {
+    if (count <= 0) return 0;
+    if (count === 1) return this.allocFrame();
+    if (count > this.freeFrames) return 0;
+    const reused = this.#findFreeRun(count);
+    if (reused === 0) return this.#allocFresh(count);
+    this.u8.fill(0, reused * PAGE_SIZE, (reused + count) * PAGE_SIZE);
+    for (let i = 0; i < count; i++) this.#take(reused + i);
+    return reused;
+  }
+
+  ref(frame: number): void {
+    this.#refs[frame]!++;
+  }
+
+  /** Drops one reference; at zero the frame is free and its decodings are dropped. */
+  unref(frame: number): void {
+    if (--this.#refs[frame]! !== 0) return;
+    if (this.#flags[frame]! & CODE) this.#announce(frame);
+    this.#used--;
+    this.#flags[frame] = this.#flags[frame]! & IN_FREE_LIST;
+    if (this.#flags[frame] === 0) {
+      this.#flags[frame] = IN_FREE_LIST;
+      this.#free.push(frame);
+    }
+  }
+
+  refs(frame: number): number {
+    return this.#refs[frame]!;
+  }
+
+  /** Marks a frame as decoded and takes it out of every write TLB. */
+  markCode(frame: number): void {
+    const flags = this.#flags[frame]!;
+    this.#flags[frame] = (flags | CODE) & ~WRITE_CACHED;
+    if (flags & WRITE_CACHED) this.#evictWrites(frame);
+  }
+
+  isCode(frame: number): boolean {
+    return (this.#flags[frame]! & CODE) !== 0;
+  }
+
+  /** The frame is about to enter a write TLB. */
+  noteWriteCached(frame: number): void {
+    this.#flags[frame]! |= WRITE_CACHED;
+  }
+
+  /**
+   * Must be called before anything but guest code writes into a frame that could hold decoded code (read(2) into a
+   * buffer, a file write into the page cache). Cheap when there are no decodings.
+   */
+  willWrite(frame: number): void {
+    if (this.#flags[frame]! & CODE) this.#announce(frame);
+  }
+
+  /** The listener runs when decodings of a frame must go: it is written to, or free (`refs` is 0 then). */
+  onCodeWrite(listener: (frame: number) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #announce(frame: number): void {
+    this.#flags[frame]! &= ~CODE;
+    for (const listener of this.#listeners) listener(frame);
+  }
+
+  #take(frame: number): void {
+    this.#refs[frame] = 1;
+    this.#used++;
+  }
+
+  #allocFresh(count: number): number {
+    const frame = this.#fresh;
+    const end = frame + count;
+    if (end > this.limitFrames || !this.#growTo(end)) return 0;
+    this.#fresh = end;
+    for (let i = frame; i < end; i++) this.#take(i);
+    return frame;
+  }
+
+  /** First fit among frames that were given back. Only worth a search when enough of them exist. */
+  #findFreeRun(count: number): number {
+    if (this.#fresh - RESERVED_FRAMES - this.#used < count) return 0;
+    let length = 0;
+    for (let frame = RESERVED_FRAMES; frame < this.#fresh; frame++) {
+      length = this.#refs[frame] === 0 ? length + 1 : 0;
+      if (length === count) return frame - count + 1;
+    }
+    return 0;
+  }
+
+  #growTo(endFrame: number): boolean {
+    const have = this.memory.buffer.byteLength / WASM_PAGE;
+    const need = Math.ceil(endFrame / FRAMES_PER_WASM_PAGE);
+    if (need <= have) return true;
+    const limit = this.limitFrames / FRAMES_PER_WASM_PAGE;
+    const wanted = Math.min(limit, Math.max(need, have + Math.max(MIN_GROWTH, have >> 2)));
+    if (!this.#tryGrow(wanted - have) && !this.#tryGrow(need - have)) return false;
+    this.#refreshViews();
+    return true;
+  }
+
+  #tryGrow(delta: number): boolean {
+    try {
+      this.memory.grow(delta);
+      return true;
+    } catch {
+      return false; // the host has no more memory: the guest sees the limit reached
+    }
+  }
+
+  #refreshViews(): void {
+    const { buffer } = this.memory;
+    this.u8 = new Uint8Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.view = new DataView(buffer);
+  }
+
+  #evictWrites(frame: number): void {
+    const { u32 } = this;
+    for (const block of this.tlbBlocks) {
+      const first = (block + TLB_WRITE) >>> 2;
+      for (let entry = 0; entry < TLB_ENTRIES; entry++) {
+        const at = first + entry * 4;
+        if (u32[at + 3] !== frame) continue;
+        u32[at] = entry === 0 ? 1 : 0;
+        u32[at + 1] = 0;
+        u32[at + 3] = 0;
+      }
+    }
+  }
+}
