@@ -1,0 +1,22 @@
+/** Clocks and timers. @source uapi/linux/time.h */
+export const CLOCK_BOOTTIME = 7;
+export const CLOCK_BOOTTIME_ALARM = 9;
+export const CLOCK_MONOTONIC = 1;
+export const CLOCK_MONOTONIC_COARSE = 6;
+export const CLOCK_MONOTONIC_RAW = 4;
+export const CLOCK_PROCESS_CPUTIME_ID = 2;
+export const CLOCK_REALTIME = 0;
+export const CLOCK_REALTIME_ALARM = 8;
+export const CLOCK_REALTIME_COARSE = 5;
+export const CLOCK_SGI_CYCLE = 0xa;
+export const CLOCK_TAI = 0xb;
+export const CLOCK_THREAD_CPUTIME_ID = 3;
+export const ITIMER_PROF = 2;
+export const ITIMER_REAL = 0;
+export const ITIMER_VIRTUAL = 1;
+export const TFD_CLOEXEC = 0x80000;
+export const TFD_IOC_SET_TICKS = 0x40085400;
+export const TFD_NONBLOCK = 0x800;
+export const TFD_TIMER_ABSTIME = 1;
+export const TFD_TIMER_CANCEL_ON_SET = 2;
+export const TIMER_ABSTIME = 1;

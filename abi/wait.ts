@@ -1,0 +1,20 @@
+/** wait4(2), waitid(2). @source uapi/linux/wait.h */
+export const WCONTINUED = 8;
+export const WEXITED = 4;
+export const WNOHANG = 1;
+export const WNOWAIT = 0x1000000;
+export const WSTOPPED = 2;
+export const WUNTRACED = 2;
+export const __WALL = 0x40000000;
+export const __WCHAR_MAX__ = 0x7fffffff;
+export const __WCHAR_MIN__ = -2147483648;
+export const __WCHAR_WIDTH__ = 0x20;
+export const __WCLONE = 0x80000000;
+export const __WINT_MAX__ = 0xffffffff;
+export const __WINT_MIN__ = 0;
+export const __WINT_WIDTH__ = 0x20;
+export const __WNOTHREAD = 0x20000000;
+export const P_ALL = 0;
+export const P_PID = 1;
+export const P_PGID = 2;
+export const P_PIDFD = 3;

@@ -1,0 +1,28 @@
+/**
+ * The one door to the host. Clock, random numbers, timers and host files reach the kernel only through the `Host`
+ * it was booted with; nothing else in the kernel reads a clock, a random number or the environment. With the
+ * deterministic host two runs of the same thing make the same trace.
+ */
+import type { Timespec } from '../vfs/caller.js';
+import type { HostFiles } from '../vfs/fs/hostfs.js';
+
+export interface HostTimer {
+  cancel(): void;
+}
+
+export interface Host {
+  /** Nanoseconds on a clock that never goes back; its zero is the moment the host object was made. */
+  monotonic(): number;
+  /** Wall-clock time since the epoch. */
+  realtime(out: Timespec): void;
+  /** Fills `target` with random bytes. */
+  random(target: Uint8Array): void;
+  /** Calls back once, at or after the monotonic time `deadline` (nanoseconds), from the event loop. */
+  timer(deadline: number, callback: () => void): HostTimer;
+  /** Calls back after the event loop had a turn. */
+  defer(callback: () => void): void;
+  /** The kernel executed that many guest instructions or did work worth as much; moves a virtual clock. */
+  elapsed(instructions: number): void;
+  /** Files of the host, for hostfs and root file systems. */
+  readonly files: HostFiles;
+}

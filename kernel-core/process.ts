@@ -1,0 +1,152 @@
+/**
+ * Processes (thread groups), process groups and sessions: identity, family, limits and what their threads share.
+ * A process is made by fork and by the embedder, becomes a zombie when its last thread ends, and is gone when its
+ * parent has waited for it; orphans go to init.
+ */
+import { EventEmitter } from 'eventemitter3';
+import {
+  RLIMIT_CORE,
+  RLIMIT_MSGQUEUE,
+  RLIMIT_NICE,
+  RLIMIT_NOFILE,
+  RLIMIT_RTPRIO,
+  RLIMIT_STACK,
+} from '../abi/resource.js';
+import type { Tty } from '../pty/tty.js';
+import type { Kernel } from './kernel.js';
+import { PendingSignals } from './signals/state.js';
+import type { Task } from './task.js';
+import type { Timer } from './timers.js';
+import type { Hook } from './wait.js';
+
+/** Soft and hard limit; Infinity is RLIM_INFINITY. */
+export interface ResourceLimit {
+  soft: number;
+  hard: number;
+}
+
+const RESOURCES = 16;
+
+function defaultLimits(): ResourceLimit[] {
+  const limits: ResourceLimit[] = [];
+  for (let i = 0; i < RESOURCES; i++) limits.push({ soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY });
+  limits[RLIMIT_STACK].soft = 8 << 20;
+  limits[RLIMIT_CORE].soft = 0;
+  limits[RLIMIT_NOFILE] = { soft: 1024, hard: 1 << 20 };
+  limits[RLIMIT_MSGQUEUE] = { soft: 819200, hard: 819200 };
+  limits[RLIMIT_NICE] = { soft: 0, hard: 0 };
+  limits[RLIMIT_RTPRIO] = { soft: 0, hard: 0 };
+  return limits;
+}
+
+export interface Session {
+  /** Process id of the leader that made it. */
+  readonly sid: number;
+  tty: Tty | null;
+}
+
+/** Processor time and counters; times in nanoseconds. */
+export interface Usage {
+  utime: number;
+  stime: number;
+  minorFaults: number;
+  majorFaults: number;
+  /** Largest resident set, in pages. */
+  maxRss: number;
+  voluntarySwitches: number;
+  involuntarySwitches: number;
+}
+
+export const makeUsage = (): Usage => ({
+  utime: 0,
+  stime: 0,
+  minorFaults: 0,
+  majorFaults: 0,
+  maxRss: 0,
+  voluntarySwitches: 0,
+  involuntarySwitches: 0,
+});
+
+export function addUsage(sum: Usage, more: Usage): void {
+  sum.utime += more.utime;
+  sum.stime += more.stime;
+  sum.minorFaults += more.minorFaults;
+  sum.majorFaults += more.majorFaults;
+  sum.maxRss = Math.max(sum.maxRss, more.maxRss);
+  sum.voluntarySwitches += more.voluntarySwitches;
+  sum.involuntarySwitches += more.involuntarySwitches;
+}
+
+export class Process {
+  readonly kernel: Kernel;
+  readonly pid: number;
+  parent: Process | null;
+  readonly children = new Set<Process>();
+  pgid: number;
+  session: Session;
+  /** Threads that have not ended; the first is the leader. */
+  readonly threads = new Set<Task>();
+  leader!: Task;
+  readonly pending = new PendingSignals();
+  limits: ResourceLimit[];
+  /** Signal sent to the parent on exit; SIGCHLD but for odd clones. */
+  exitSignal = 17;
+  /** wait(2) status word once it is a zombie. */
+  exitStatus = 0;
+  isZombie = false;
+  /** exit_group or a fatal signal: every thread ends with this status word. */
+  groupExit: number | null = null;
+  /** Stop signal while the process is stopped, else 0. */
+  stopSignal = 0;
+  /** A state change that wait4 has not reported yet. */
+  stopReport = 0;
+  continueReport = false;
+  /** Has done an execve since fork: setpgid by the parent is refused. */
+  hasExecuted = false;
+  /** Told about every change that wait4 of the parent may report. Fired on the parent. */
+  readonly childHook: Hook = new EventEmitter();
+  readonly usage = makeUsage();
+  readonly childUsage = makeUsage();
+  /** Monotonic nanoseconds. */
+  readonly startTime: number;
+  nice = 0;
+  subreaper = false;
+  dumpable = 1;
+  /** setitimer timers by ITIMER_*; real time only is armed in the kernel's queue. */
+  realTimer: Timer | null = null;
+  realInterval = 0;
+  /** Called when the process became a zombie; an embedder that waits for it. Such a process reaps itself. */
+  onExit: ((status: number) => void) | null = null;
+
+  constructor(kernel: Kernel, pid: number, parent: Process | null) {
+    this.kernel = kernel;
+    this.pid = pid;
+    this.parent = parent;
+    this.startTime = kernel.host.monotonic();
+    if (parent === null) {
+      this.pgid = pid;
+      this.session = { sid: pid, tty: null };
+      this.limits = defaultLimits();
+      return;
+    }
+    parent.children.add(this);
+    this.pgid = parent.pgid;
+    this.session = parent.session;
+    this.limits = parent.limits.map(({ soft, hard }) => ({ soft, hard }));
+    this.nice = parent.nice;
+    this.dumpable = parent.dumpable;
+  }
+
+  get isSessionLeader(): boolean {
+    return this.session.sid === this.pid;
+  }
+
+  limit(resource: number): number {
+    return this.limits[resource].soft;
+  }
+
+  /** A stopped process of a group that nobody in its session could continue. @source setpgid(2), POSIX orphaned process group */
+  get isInOrphanedGroup(): boolean {
+    return this.kernel.processes.isOrphanedGroup(this.pgid, this.session, null);
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Signal state: what is pending on a task or a process, and how a process disposes of each signal.
+ * @source signal(7), sigaction(2)
+ */
+import { SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH } from '../../abi/signal.js';
+import { SigSet } from './sigset.js';
+
+/** What siginfo_t carries; fields that a code does not use stay 0. */
+export interface SignalInfo {
+  signo: number;
+  /** SI_USER, SI_KERNEL, CLD_EXITED, SEGV_MAPERR … */
+  code: number;
+  errno: number;
+  pid: number;
+  uid: number;
+  /** SIGCHLD: exit status or signal. sigqueue, timers: sigval as [lo, hi]. */
+  status: number;
+  valueLo: number;
+  valueHi: number;
+  /** Fault address. */
+  address: number;
+  utime: number;
+  stime: number;
+  /** Timer id and overrun of SI_TIMER. */
+  timerId: number;
+  overrun: number;
+}
+
+export const makeSignalInfo = (signo: number, code: number, more: Partial<SignalInfo> = {}): SignalInfo => ({
+  signo,
+  code,
+  errno: 0,
+  pid: 0,
+  uid: 0,
+  status: 0,
+  valueLo: 0,
+  valueHi: 0,
+  address: 0,
+  utime: 0,
+  stime: 0,
+  timerId: 0,
+  overrun: 0,
+  ...more,
+});
+
+/** Real-time signals queue; a standard signal that is pending already is dropped. */
+export const FIRST_REALTIME = 32;
+export const LAST_SIGNAL = 64;
+
+export class PendingSignals {
+  readonly set = new SigSet();
+  #queue: SignalInfo[] = [];
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** @returns false when it was pending already and is not a real-time signal */
+  add(info: SignalInfo): boolean {
+    if (info.signo < FIRST_REALTIME && this.set.has(info.signo)) return false;
+    this.set.add(info.signo);
+    this.#queue.push(info);
+    return true;
+  }
+
+  /** Takes the oldest entry of `signal`. */
+  take(signal: number): SignalInfo | null {
+    const index = this.#queue.findIndex((info) => info.signo === signal);
+    if (index < 0) return null;
+    const [info] = this.#queue.splice(index, 1);
+    if (!this.#queue.some((other) => other.signo === signal)) this.set.delete(signal);
+    return info;
+  }
+
+  discard(signal: number): void {
+    if (!this.set.has(signal)) return;
+    this.set.delete(signal);
+    this.#queue = this.#queue.filter((info) => info.signo !== signal);
+  }
+
+  clear(): void {
+    this.set.set(0, 0);
+    this.#queue.length = 0;
+  }
+}
+
+export const SIG_DFL = 0;
+export const SIG_IGN = 1;
+
+export interface SignalAction {
+  /** SIG_DFL, SIG_IGN or an address. */
+  handler: number;
+  /** SA_* flags, unsigned. */
+  flags: number;
+  restorer: number;
+  readonly mask: SigSet;
+}
+
+/** Dispositions; shared by the threads of a process and by CLONE_SIGHAND. */
+export class SignalHandlers {
+  readonly actions: SignalAction[] = [];
+  refs = 1;
+
+  constructor() {
+    for (let signal = 0; signal <= LAST_SIGNAL; signal++) {
+      this.actions.push({ handler: SIG_DFL, flags: 0, restorer: 0, mask: new SigSet() });
+    }
+  }
+
+  clone(): SignalHandlers {
+    const copy = new SignalHandlers();
+    for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
+      const { handler, flags, restorer, mask } = this.actions[signal];
+      Object.assign(copy.actions[signal], { handler, flags, restorer });
+      copy.actions[signal].mask.copy(mask);
+    }
+    return copy;
+  }
+
+  /** execve: what was caught goes back to the default, what was ignored stays so. */
+  resetForExec(): void {
+    for (const action of this.actions) {
+      if (action.handler !== SIG_IGN) action.handler = SIG_DFL;
+      action.flags = 0;
+      action.restorer = 0;
+      action.mask.set(0, 0);
+    }
+  }
+}
+
+type DefaultAction = 'terminate' | 'core' | 'ignore' | 'stop' | 'continue';
+
+const IGNORED = [SIGCHLD, SIGURG, SIGWINCH];
+const STOPPING = [SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU];
+/** SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS. */
+const DUMPING = [3, 4, 5, 6, 7, 8, 11, 24, 25, 31];
+
+export const isStopSignal = (signal: number): boolean => STOPPING.includes(signal);
+
+/** @source signal(7), table of standard signals */
+export function defaultAction(signal: number): DefaultAction {
+  if (signal === SIGCONT) return 'continue';
+  if (IGNORED.includes(signal)) return 'ignore';
+  if (STOPPING.includes(signal)) return 'stop';
+  return DUMPING.includes(signal) ? 'core' : 'terminate';
+}
+
+/** Would the process take no notice of `signal`? */
+export function isIgnored(action: SignalAction, signal: number): boolean {
+  if (signal === SIGKILL || signal === SIGSTOP) return false;
+  return action.handler === SIG_IGN || (action.handler === SIG_DFL && defaultAction(signal) === 'ignore');
+}

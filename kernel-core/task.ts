@@ -1,0 +1,137 @@
+/**
+ * A task: one flow of control with its own registers, stack and signal mask (Linux: thread). What it shares with
+ * others (memory, descriptors, directories, handlers) hangs off it by reference, as clone(2) defines.
+ */
+
+import { SIGKILL } from '../abi/signal.js';
+import type { TtyCaller } from '../pty/job-control.js';
+import type { Tty } from '../pty/tty.js';
+import type { Credentials } from '../vfs/caller.js';
+import type { FsContext } from '../vfs/namei.js';
+import type { FdTable } from './fd-table.js';
+import type { Kernel } from './kernel.js';
+import type { AddressSpace } from './mm/address-space.js';
+import type { Process } from './process.js';
+import { SigSet } from './signals/sigset.js';
+import { isIgnored, PendingSignals, type SignalHandlers } from './signals/state.js';
+import { type Hook, Wait } from './wait.js';
+
+export type TaskState = 'running' | 'sleeping' | 'stopped' | 'dead';
+
+/** fs context with its sharers (CLONE_FS). */
+export interface SharedFsContext extends FsContext {
+  refs: number;
+}
+
+export interface TaskParts {
+  mm: AddressSpace | null;
+  files: FdTable;
+  fs: SharedFsContext;
+  handlers: SignalHandlers;
+  cred: Credentials;
+}
+
+/** How a call that a stop or a signal without handler interrupted goes on (restart_syscall(2)). */
+export type RestartBlock = (task: Task) => number;
+
+export class Task implements TtyCaller {
+  readonly kernel: Kernel;
+  readonly process: Process;
+  readonly tid: number;
+  comm = '';
+  state: TaskState = 'running';
+  /** In the scheduler's run queue. */
+  queued = false;
+  /** Saved registers while the task is not on the CPU. */
+  readonly context: Uint8Array;
+  mm: AddressSpace | null;
+  files: FdTable;
+  fs: SharedFsContext;
+  handlers: SignalHandlers;
+  cred: Credentials;
+  readonly blocked = new SigSet();
+  /** Mask to go back to after the handler of a signal that sigsuspend, ppoll … let through. */
+  savedMask: SigSet | null = null;
+  readonly pending = new PendingSignals();
+  altStackBase = 0;
+  altStackSize = 0;
+  altStackFlags = 2;
+  readonly wait: Wait;
+  /** Number of the system call the task is in, -1 outside; what a restart puts back into rax. */
+  syscall = -1;
+  restart: RestartBlock | null = null;
+  /** exit(2) clears this word and wakes its futex. */
+  clearChildTid = 0;
+  robustList = 0;
+  /** The parent's hook to fire when this vfork child has let go of its memory. */
+  vforkHook: Hook | null = null;
+  parentDeathSignal = 0;
+  noNewPrivs = false;
+  /** Why the task left a slice last; for dumps. */
+  exe = '';
+
+  constructor(kernel: Kernel, process: Process, tid: number, parts: TaskParts) {
+    this.kernel = kernel;
+    this.process = process;
+    this.tid = tid;
+    this.mm = parts.mm;
+    this.files = parts.files;
+    this.fs = parts.fs;
+    this.handlers = parts.handlers;
+    this.cred = parts.cred;
+    this.context = new Uint8Array(kernel.cpu.contextSize);
+    this.wait = new Wait(this);
+    process.threads.add(this);
+  }
+
+  get pid(): number {
+    return this.process.pid;
+  }
+
+  get sid(): number {
+    return this.process.session.sid;
+  }
+
+  get pgid(): number {
+    return this.process.pgid;
+  }
+
+  get isSessionLeader(): boolean {
+    return this.process.isSessionLeader;
+  }
+
+  controllingTty(): Tty | null {
+    return this.process.session.tty;
+  }
+
+  setControllingTty(tty: Tty | null): void {
+    this.process.session.tty = tty;
+  }
+
+  ignoresOrBlocks(signal: number): boolean {
+    return this.blocked.has(signal) || isIgnored(this.handlers.actions[signal], signal);
+  }
+
+  inOrphanedGroup(): boolean {
+    return this.process.isInOrphanedGroup;
+  }
+
+  get isKilled(): boolean {
+    return this.process.groupExit !== null || this.pending.set.has(SIGKILL) || this.process.pending.set.has(SIGKILL);
+  }
+
+  /** Something that ends a sleep: an unblocked signal that is not ignored, the end of the process, or a stop. */
+  get hasDeliverableSignal(): boolean {
+    return (
+      this.process.groupExit !== null ||
+      this.process.stopSignal !== 0 ||
+      this.pending.set.intersectsOutside(this.blocked) ||
+      this.process.pending.set.intersectsOutside(this.blocked)
+    );
+  }
+
+  /** Whether O_CLOEXEC descriptors and limits are the caller's own business: RLIMIT_NOFILE of the process. */
+  get fileLimit(): number {
+    return this.process.limit(7);
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The only place that waits: try → register on the hooks → try again → sleep.
+ *
+ * A system call that cannot finish hands `block` an `attempt`. `block` registers the task on every hook first and
+ * tries again only then, so that an event between the first failure and the registration is not lost: whoever makes
+ * the event after the registration finds the listener, whoever made it before is seen by the second try. Hooks,
+ * signals and the time-out do one and the same thing, they put the task on the run queue; what happened is found out
+ * by trying. Machine-code tasks leave the run loop (their CPU state is explicit), TypeScript tasks await a promise
+ * that `finish` resolves.
+ */
+import type { EventEmitter } from 'eventemitter3';
+import { EAGAIN, EINTR, ERESTARTSYS, fail } from '../abi/errno.js';
+import type { InodeEvents } from '../vfs/inode.js';
+import type { Task } from './task.js';
+import { Timer } from './timers.js';
+
+/** What waiters hang on: the emitter of an inode, or one of the same shape (children, futexes, vfork). */
+export type Hook = EventEmitter<InodeEvents>;
+
+/** Handler results that are not results: no errno is this large, no count or address this small. */
+/** The task sleeps; the wait primitive delivers the result. */
+export const PENDING = -0x10000;
+/** The handler replaced the register context (execve, sigreturn, exit): leave rax alone. */
+export const CONTEXT_REPLACED = -0x10001;
+
+const WOULD_BLOCK = -EAGAIN;
+
+export interface WaitRequest {
+  hooks: readonly Hook[];
+  /** Tries again. @returns the call's result, or -EAGAIN to go on sleeping. Takes no locks across calls, never throws. */
+  attempt: () => number;
+  /** Monotonic deadline in nanoseconds; absent: none. A function is asked again before each sleep (inter-byte timers). */
+  deadline?: number | (() => number);
+  /** Result when the deadline passed; -EAGAIN is then a result like any other. */
+  timedOut?: () => number;
+  /** Errno of an interrupted call (positive); ERESTARTSYS when absent. @source signal(7) */
+  interrupted?: number;
+  /** Called once when the wait ends for whatever reason, before the result is delivered. */
+  cleanup?: () => void;
+  /** Only SIGKILL ends the wait (vfork's parent). */
+  uninterruptible?: boolean;
+  /** What the task waits for, for /proc/PID/wchan and dumps. */
+  what: string;
+}
+
+/** One task's sleep. Made once per task and used again for every wait. */
+export class Wait {
+  readonly task: Task;
+  request: WaitRequest | null = null;
+  readonly #timer: Timer;
+  #expired = false;
+
+  constructor(task: Task) {
+    this.task = task;
+    this.#timer = new Timer(() => {
+      this.#expired = true;
+      this.task.kernel.scheduler.wake(this.task);
+    });
+  }
+
+  /** See the head of the file. @returns the result, or PENDING when the task now sleeps */
+  block(request: WaitRequest): number {
+    for (const hook of request.hooks) hook.on('notify', this.#wake, this);
+    this.request = request;
+    this.#expired = false;
+    return this.#retry();
+  }
+
+  /** The scheduler picked the sleeping task. @returns the call's result, or PENDING to sleep on */
+  resume(): number {
+    return this.#retry();
+  }
+
+  /** Ends the wait without a result: the task dies. */
+  abandon(): void {
+    if (this.request !== null) this.#end(this.request);
+  }
+
+  #retry(): number {
+    const request = this.request!;
+    const { task } = this;
+    const result = request.attempt();
+    if (result !== WOULD_BLOCK) return this.#finish(request, result);
+    if (this.#expired) return this.#finish(request, request.timedOut === undefined ? 0 : request.timedOut());
+    if (request.uninterruptible ? task.isKilled : task.hasDeliverableSignal) {
+      return this.#finish(request, fail(request.interrupted ?? ERESTARTSYS));
+    }
+    const deadline = typeof request.deadline === 'function' ? request.deadline() : request.deadline;
+    if (deadline !== undefined && deadline !== Number.POSITIVE_INFINITY) {
+      task.kernel.timers.arm(this.#timer, deadline);
+    }
+    task.kernel.scheduler.sleep(task);
+    return PENDING;
+  }
+
+  #finish(request: WaitRequest, result: number): number {
+    this.#end(request);
+    return result;
+  }
+
+  #end(request: WaitRequest): void {
+    for (const hook of request.hooks) hook.off('notify', this.#wake, this);
+    this.task.kernel.timers.cancel(this.#timer);
+    this.request = null;
+    request.cleanup?.();
+  }
+
+  #wake(): void {
+    this.task.kernel.scheduler.wake(this.task);
+  }
+}
+
+/** A plain sleep that only a signal or the deadline ends. */
+export const interruptedOnly = (): number => WOULD_BLOCK;
+export const EINTR_RESULT = fail(EINTR);

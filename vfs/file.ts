@@ -1,0 +1,127 @@
+/**
+ * Open file descriptions: what open(2) makes and descriptors share.
+ *
+ * Reads and writes never block here: an operation that would have to wait returns -EAGAIN, and the caller (the wait
+ * primitive of kernel-core) hangs on the inode's hook and tries again. O_NONBLOCK is therefore the caller's business,
+ * too. The base class serves files with an offset; pipes, devices and terminals override what differs.
+ */
+import { EBADF, EINVAL, EISDIR, ENODEV, ENOTTY, type Err, ESPIPE, fail } from '../abi/errno.js';
+import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY } from '../abi/fcntl.js';
+import type { Caller } from './caller.js';
+import type { Path } from './dentry.js';
+import type { Inode, PollMask } from './inode.js';
+import type { IoIter } from './iter.js';
+import type { PageCache } from './page-cache.js';
+
+/** The guest memory that ioctl arguments point to. Addresses are numbers; every access is checked. */
+export interface UserMemory {
+  /** Copies in. @returns 0 or -EFAULT */
+  read(address: number, target: Uint8Array): number | Err;
+  /** Copies out. @returns 0 or -EFAULT */
+  write(address: number, source: Uint8Array): number | Err;
+}
+
+export abstract class OpenFile {
+  readonly inode: Inode;
+  /** O_ACCMODE and status flags (O_APPEND, O_NONBLOCK …); F_SETFL changes the latter. */
+  flags: number;
+  /** Bytes. */
+  offset = 0;
+  /** Where it was opened; null for pipes, sockets and other anonymous inodes. */
+  path: Path | null = null;
+  /** Descriptors, mappings and running calls that hold it. Maintained by `ref`/`unref`. */
+  refs = 1;
+
+  constructor(inode: Inode, flags: number) {
+    this.inode = inode;
+    this.flags = flags;
+  }
+
+  get readable(): boolean {
+    return (this.flags & O_PATH) === 0 && (this.flags & O_ACCMODE) !== O_WRONLY;
+  }
+
+  get writable(): boolean {
+    return (this.flags & O_PATH) === 0 && (this.flags & O_ACCMODE) !== O_RDONLY;
+  }
+
+  /** Whether lseek, pread and pwrite make sense; if not they answer -ESPIPE. */
+  get seekable(): boolean {
+    return false;
+  }
+
+  /** Events ready on this description. Pure. */
+  poll(): PollMask {
+    return this.inode.poll();
+  }
+
+  /** Reads at `position` (seekable files; others ignore it). @returns bytes, 0 at the end, -EAGAIN if it would have to wait, -EISDIR, -EFAULT … */
+  read(_to: IoIter, _position: number, _caller: Caller): number | Err {
+    return fail(this.inode.isDirectory ? EISDIR : EINVAL);
+  }
+
+  /** Writes at `position`. O_APPEND is handled here. @returns bytes (maybe fewer than asked), -EAGAIN if none could be taken yet, -EPIPE, -ENOSPC, -EFBIG … */
+  write(_from: IoIter, _position: number, _caller: Caller): number | Err {
+    return fail(EINVAL);
+  }
+
+  /**
+   * How long a blocked read or write may go on waiting, counted from the last notification, in nanoseconds.
+   * Terminals with VTIME and sockets with a time-out override it; `timeoutResult` is then what the call returns.
+   */
+  readTimeout(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** Result of a read whose `readTimeout` ran out: what there is (terminal), or -EAGAIN (socket). */
+  readTimedOut(_to: IoIter, _caller: Caller): number | Err {
+    return 0;
+  }
+
+  /** New offset for lseek. @param whence SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE */
+  seek(_offset: number, _whence: number): number | Err {
+    return fail(ESPIPE);
+  }
+
+  /** @returns result of the ioctl; -ENOTTY if the request is not known to this kind of file; -EAGAIN if it must wait (tcdrain) */
+  ioctl(_request: number, _argument: number, _user: UserMemory, _caller: Caller): number | Err {
+    return fail(ENOTTY);
+  }
+
+  /** Pages for mmap(2). @returns the cache, or -ENODEV when this kind of file cannot be mapped */
+  mapping(): PageCache | Err {
+    return fail(ENODEV);
+  }
+
+  fsync(): number | Err {
+    return fail(EINVAL);
+  }
+
+  /** fallocate(2). */
+  allocate(_mode: number, _offset: number, _length: number): number | Err {
+    return fail(this.writable ? ENODEV : EBADF);
+  }
+
+  /** F_SETFL changed `flags`; F_SETPIPE_SZ and relatives have methods of their own where they exist. */
+  flagsChanged(): void {}
+
+  /** A descriptor of this description was closed by somebody (Linux: flush). Last chance to release POSIX locks. */
+  flushed(_caller: Caller): void {}
+
+  ref(): this {
+    this.refs++;
+    return this;
+  }
+
+  /** Drops a reference; the last one releases the description. */
+  unref(): void {
+    if (--this.refs === 0) this.release();
+  }
+
+  /** The last reference is gone: tell peers, give buffers back. Overriders call super. */
+  protected release(): void {
+    this.path?.mount.unref();
+    this.path?.dentry.unref();
+    this.path = null;
+  }
+}

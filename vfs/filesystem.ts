@@ -1,0 +1,63 @@
+/** A mounted file system's own object (Linux: super_block), and what it needs from the kernel. */
+import type { Err } from '../abi/errno.js';
+import type { Timespec } from './caller.js';
+import type { Inode } from './inode.js';
+
+/** Frames of guest memory, 4096 bytes each at byte offset `frame * 4096` of `u8`. Frame 0 is never valid. */
+export interface FrameStore {
+  /** The whole memory; replaced when it grows, so never kept across an allocation. */
+  readonly u8: Uint8Array;
+  /** @returns a zeroed frame with one reference, or 0 when memory is exhausted */
+  allocFrame(): number;
+  ref(frame: number): void;
+  unref(frame: number): void;
+  /** To be called before bytes of a frame change that may hold translated code. */
+  willWrite(frame: number): void;
+}
+
+/** What a file system may ask of the kernel. */
+export interface VfsEnv {
+  readonly frames: FrameStore;
+  /** Fills in the wall-clock time. */
+  now(out: Timespec): void;
+}
+
+/** Numbers of statfs(2). Blocks are `blockSize` bytes. */
+export interface FsStatistics {
+  type: number;
+  blockSize: number;
+  blocks: number;
+  blocksFree: number;
+  files: number;
+  filesFree: number;
+  nameLength: number;
+}
+
+export abstract class FileSystem {
+  readonly env: VfsEnv;
+  /** Type name as /proc/mounts shows it: tmpfs, proc … */
+  readonly type: string;
+  /** Device number of the whole, as st_dev. */
+  readonly device: number;
+  abstract readonly root: Inode;
+  /** MS_RDONLY and relatives of the whole file system. */
+  flags = 0;
+
+  constructor(env: VfsEnv, type: string, device: number) {
+    this.env = env;
+    this.type = type;
+    this.device = device;
+  }
+
+  abstract statfs(): FsStatistics;
+  /** Options column of /proc/mounts behind rw/ro, with a leading comma when not empty. */
+  options(): string {
+    return '';
+  }
+  /** Writes back what is dirty. */
+  sync(): number | Err {
+    return 0;
+  }
+  /** Gives everything back; called when the last mount is gone. */
+  dispose(): void {}
+}

@@ -1,0 +1,24 @@
+/**
+ * The pages of a file, as frames of guest memory: read, write and mmap work on the same bytes.
+ * A regular file system's inode owns one; the memory manager maps its frames into address spaces.
+ */
+import type { Err } from '../abi/errno.js';
+
+/** Somebody who has frames of a cache mapped and must let go when the file gets shorter. */
+export interface PageMapper {
+  /** Pages from `index` on are gone: unmap them (a later access is beyond the end: SIGBUS). */
+  invalidate(index: number): void;
+}
+
+export interface PageCache {
+  /** Length of the file in bytes: pages wholly beyond it must not be mapped. */
+  readonly size: number;
+  /**
+   * Frame of page `index`, made resident if need be. The cache keeps its own reference; who maps it takes another.
+   * @returns frame number; -EIO, -ENOMEM; 0 when the page is wholly beyond the end of the file
+   */
+  page(index: number): number | Err;
+  /** The page was, or may soon be, written through a shared mapping. */
+  markDirty(index: number): void;
+  readonly mappers: Set<PageMapper>;
+}
