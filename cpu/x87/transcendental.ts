@@ -1,0 +1,420 @@
+/**
+ * x87's transcendental functions by fixed-point series on BigInt, 256 fraction bits: results are correctly rounded except
+ * in cases closer than 2^-100 to a rounding boundary, so within 1 ulp of any processor's.
+ */
+
+import {
+  bitLength,
+  compareMagnitude,
+  DE,
+  EXT64,
+  env,
+  IE,
+  INF,
+  isqrt,
+  NORMAL,
+  PE,
+  QNAN,
+  raise,
+  round,
+  roundBig,
+  setIndefinite,
+  setInf,
+  setZero,
+  significand,
+  type Unpacked,
+  ZE,
+  ZERO,
+} from './float.js';
+import { nan1, nan2 } from './unit.js';
+
+const P = 256n;
+const ONE = 1n << P;
+/** Below 2^TINY the first term of a series is the result, up to sticky. */
+const TINY = -68;
+/** Bits below the last place that make a first term sticky in the right direction. */
+const GUARD = 64;
+
+function atanhInverse(n: bigint, bits: bigint): bigint {
+  let term = (1n << bits) / n;
+  let sum = term;
+  for (let k = 3n; term !== 0n; k += 2n) {
+    term /= n * n;
+    sum += term / k;
+  }
+  return sum;
+}
+
+function atanInverse(n: bigint, bits: bigint): bigint {
+  let term = (1n << bits) / n;
+  let sum = term;
+  let negative = true;
+  for (let k = 3n; term !== 0n; k += 2n) {
+    term /= n * n;
+    sum += negative ? -(term / k) : term / k;
+    negative = !negative;
+  }
+  return sum;
+}
+
+/** Bits of π: the argument of fsin goes up to 2^63. */
+const PI_BITS = 416n;
+let piCache = 0n;
+let ln2Cache = 0n;
+
+function pi(): bigint {
+  // Machin's formula; 32 guard bits.
+  if (piCache === 0n) piCache = (16n * atanInverse(5n, PI_BITS + 32n) - 4n * atanInverse(239n, PI_BITS + 32n)) >> 32n;
+  return piCache;
+}
+
+function ln2(): bigint {
+  if (ln2Cache === 0n) {
+    const b = P + 32n;
+    ln2Cache = (18n * atanhInverse(26n, b) - 2n * atanhInverse(4801n, b) + 8n * atanhInverse(8749n, b)) >> 32n;
+  }
+  return ln2Cache;
+}
+
+const piAt256 = () => pi() >> (PI_BITS - P);
+
+/** |a| with P fraction bits; a.exp >= TINY, and below 2^100. */
+function fixed(a: Unpacked): bigint {
+  const s = 256 + a.exp - 63;
+  return s >= 0 ? significand(a) << BigInt(s) : significand(a) >> BigInt(-s);
+}
+
+/** Rounds |value| (P fraction bits) into r with `sign`. */
+function fromFixed(r: Unpacked, sign: number, value: bigint): void {
+  r.sign = sign;
+  roundBig(r, value, -256, true, EXT64);
+}
+
+/** r = a·(1 ± tiny): the first term with a sticky nudge up (+1) or down (-1). */
+function nudge(r: Unpacked, a: Unpacked, sign: number, direction: 1 | -1): void {
+  r.sign = sign;
+  roundBig(r, (significand(a) << BigInt(GUARD)) + BigInt(direction), a.exp - 63 - GUARD, true, EXT64);
+}
+
+function sinSeries(x: bigint): bigint {
+  const xx = (x * x) >> P;
+  let term = x;
+  let sum = x;
+  for (let k = 2n; term !== 0n; k += 2n) {
+    term = -((term * xx) >> P) / (k * (k + 1n));
+    sum += term;
+  }
+  return sum;
+}
+
+function cosSeries(x: bigint): bigint {
+  const xx = (x * x) >> P;
+  let term = ONE;
+  let sum = ONE;
+  for (let k = 1n; term !== 0n; k += 2n) {
+    term = -((term * xx) >> P) / (k * (k + 1n));
+    sum += term;
+  }
+  return sum;
+}
+
+/** Sine and cosine of a NORMAL |a| < 2^63, a.exp >= TINY, both with P fraction bits, signed. */
+function sinCos(a: Unpacked): { sin: bigint; cos: bigint } {
+  const wide = significand(a) << (PI_BITS - 63n + BigInt(a.exp));
+  const half = pi() >> 1n;
+  const n = (2n * wide + half) / (2n * half);
+  const x = (wide - n * half) >> (PI_BITS - P);
+  const s = x < 0n ? -sinSeries(-x) : sinSeries(x);
+  const c = cosSeries(x < 0n ? -x : x);
+  let sin = s;
+  let cos = c;
+  const quadrant = Number(n & 3n);
+  if (quadrant === 1) {
+    sin = c;
+    cos = -s;
+  } else if (quadrant === 2) {
+    sin = -s;
+    cos = -c;
+  } else if (quadrant === 3) {
+    sin = -c;
+    cos = s;
+  }
+  return a.sign !== 0 ? { sin: -sin, cos } : { sin, cos };
+}
+
+const abs = (x: bigint) => (x < 0n ? -x : x);
+
+/** The argument is too large for fsin, fcos, fsincos and fptan: they set C2 and leave it. */
+export const outOfRange = (a: Unpacked) => a.kind === NORMAL && a.exp >= 63;
+
+/** Common start of the trigonometric functions. @returns 0: r is the result, 1: aborted, 2: compute. */
+function trigSpecial(r: Unpacked, a: Unpacked): number {
+  if (a.kind >= QNAN) return nan1(r, a) ? 0 : 1;
+  if (a.kind === INF) {
+    if (raise(IE)) return 1;
+    setIndefinite(r);
+    return 0;
+  }
+  return a.denormal && raise(DE) ? 1 : 2;
+}
+
+export function sin(r: Unpacked, a: Unpacked): boolean {
+  const special = trigSpecial(r, a);
+  if (special !== 2) return special === 0;
+  if (a.kind === ZERO) setZero(r, a.sign);
+  else if (a.exp < TINY) nudge(r, a, a.sign, -1);
+  else {
+    const v = sinCos(a).sin;
+    fromFixed(r, v < 0n ? 1 : 0, abs(v));
+  }
+  return true;
+}
+
+export function cos(r: Unpacked, a: Unpacked): boolean {
+  const special = trigSpecial(r, a);
+  if (special !== 2) return special === 0;
+  if (a.kind === ZERO) setOne(r);
+  else {
+    const v = a.exp < TINY ? ONE - 1n : sinCos(a).cos;
+    fromFixed(r, v < 0n ? 1 : 0, abs(v));
+  }
+  return true;
+}
+
+export function tan(r: Unpacked, a: Unpacked): boolean {
+  const special = trigSpecial(r, a);
+  if (special !== 2) return special === 0;
+  if (a.kind === ZERO) setZero(r, a.sign);
+  else if (a.exp < TINY) nudge(r, a, a.sign, 1);
+  else {
+    const { sin: s, cos: c } = sinCos(a);
+    fromFixed(r, s < 0n !== c < 0n ? 1 : 0, (abs(s) << P) / abs(c));
+  }
+  return true;
+}
+
+export function setOne(r: Unpacked): void {
+  r.kind = NORMAL;
+  r.sign = 0;
+  r.exp = 0;
+  r.hi = 0x80000000 | 0;
+  r.lo = 0;
+}
+
+/** Arc tangent of 0 <= t <= 1, P fraction bits. */
+function atanFixed(t: bigint): bigint {
+  // atan t = 2 atan(t / (1 + √(1 + t²))): three halvings bring t below 0.1.
+  let doublings = 0n;
+  while (t > ONE / 10n) {
+    t = (t << P) / (ONE + isqrt((ONE << P) + t * t));
+    doublings++;
+  }
+  const tt = (t * t) >> P;
+  let power = t;
+  let sum = t;
+  for (let k = 3n; power !== 0n; k += 2n) {
+    power = -((power * tt) >> P);
+    sum += power / k;
+  }
+  return sum << doublings;
+}
+
+/** r = atan2(y, x). */
+export function atan2(r: Unpacked, y: Unpacked, x: Unpacked): boolean {
+  if (y.kind >= QNAN || x.kind >= QNAN) return nan2(r, y, x);
+  if ((y.denormal || x.denormal) && raise(DE)) return false;
+  if (y.kind === ZERO || (x.kind === INF && y.kind !== INF)) {
+    if (x.sign === 0) setZero(r, y.sign);
+    else fromFixed(r, y.sign, piAt256());
+    return true;
+  }
+  if (y.kind === INF && x.kind === INF) {
+    fromFixed(r, y.sign, ((x.sign === 0 ? 1n : 3n) * piAt256()) >> 2n);
+    return true;
+  }
+  if (y.kind === INF || x.kind === ZERO) {
+    fromFixed(r, y.sign, piAt256() >> 1n);
+    return true;
+  }
+  const d = y.exp - x.exp;
+  if (d < TINY && x.sign === 0) {
+    // y/x itself: the cubic term is below the sticky bit, unless the quotient is exact.
+    const q = (significand(y) << 130n) / significand(x);
+    r.sign = y.sign;
+    roundBig(r, (q << 32n) - 1n, d - 130 - 32, true, EXT64);
+    return true;
+  }
+  let angle: bigint;
+  if (d < TINY) angle = 1n;
+  else if (d > -TINY) angle = (piAt256() >> 1n) - 1n;
+  else if (compareMagnitude(y, x) <= 0) angle = atanFixed((significand(y) << (P + BigInt(d))) / significand(x));
+  else angle = (piAt256() >> 1n) - atanFixed((significand(x) << (P - BigInt(d))) / significand(y));
+  fromFixed(r, y.sign, x.sign !== 0 ? piAt256() - angle : angle);
+  return true;
+}
+
+/** r = 2^a − 1 for |a| <= 1; outside, where processors differ, the mathematical value. */
+export function exp2m1(r: Unpacked, a: Unpacked): boolean {
+  if (a.kind >= QNAN) return nan1(r, a);
+  if (a.kind === INF) {
+    if (a.sign === 0) setInf(r, 0);
+    else {
+      setOne(r);
+      r.sign = 1;
+    }
+    return true;
+  }
+  if (a.denormal && raise(DE)) return false;
+  if (a.kind === ZERO) {
+    setZero(r, a.sign);
+    return true;
+  }
+  if (a.exp < TINY) {
+    r.sign = a.sign;
+    roundBig(r, significand(a) * ln2(), a.exp - 63 - 256, true, EXT64);
+    return true;
+  }
+  if (a.exp > 13) {
+    // Beyond every exponent: let rounding overflow, or reach -1.
+    setOne(r);
+    r.sign = a.sign;
+    if (a.sign === 0) r.exp = 0x8000;
+    else {
+      r.exp = -1;
+      r.hi = -1;
+      r.lo = -1;
+    }
+    round(r, -1, EXT64);
+    return true;
+  }
+  const x = fixed(a);
+  const whole = x >> P;
+  const fraction = x & (ONE - 1n);
+  if (fraction === 0n && whole === 1n) {
+    setOne(r);
+    r.sign = a.sign;
+    if (a.sign !== 0) r.exp = -1;
+    return true;
+  }
+  const y = (fraction * ln2()) >> P;
+  let v: bigint;
+  if (a.sign === 0) v = (expSeries(y) << whole) - ONE;
+  else v = ONE - (expSeries(-y) >> whole);
+  fromFixed(r, a.sign, v);
+  return true;
+}
+
+function expSeries(y: bigint): bigint {
+  let term = ONE;
+  let sum = ONE;
+  for (let k = 1n; term !== 0n && term !== -1n; k++) {
+    term = ((term * y) >> P) / k;
+    sum += term;
+  }
+  return sum;
+}
+
+/** Binary logarithm of v > 0 (P fraction bits), P fraction bits, signed. */
+function log2Fixed(v: bigint): bigint {
+  let e = bitLength(v) - 257;
+  let m = e >= 0 ? v >> BigInt(e) : v << BigInt(-e);
+  if (m > (ONE * 3n) / 2n) {
+    e++;
+    // The bit lost is below the precision, and none is lost when e was not above 0.
+    m = e > 0 ? v >> BigInt(e) : v << BigInt(-e);
+  }
+  const z = ((m - ONE) << P) / (m + ONE);
+  const zz = (z * z) >> P;
+  let power = z;
+  let sum = z;
+  for (let k = 3n; power !== 0n && power !== -1n; k += 2n) {
+    power = (power * zz) >> P;
+    sum += power / k;
+  }
+  return (BigInt(e) << P) + (sum << (P + 1n)) / ln2();
+}
+
+/** r = y × l, l with P fraction bits. */
+function timesLog(r: Unpacked, y: Unpacked, l: bigint, sticky: boolean): void {
+  r.sign = y.sign ^ (l < 0n ? 1 : 0);
+  if (l === 0n) setZero(r, r.sign);
+  else roundBig(r, significand(y) * abs(l), y.exp - 63 - 256, sticky, EXT64);
+}
+
+function invalid(r: Unpacked): boolean {
+  if (raise(IE)) return false;
+  setIndefinite(r);
+  return true;
+}
+
+/** r = y × log2(x). */
+export function yLog2x(r: Unpacked, y: Unpacked, x: Unpacked): boolean {
+  if (y.kind >= QNAN || x.kind >= QNAN) return nan2(r, y, x);
+  if (x.sign !== 0 && x.kind !== ZERO) return invalid(r);
+  if (x.kind === ZERO) {
+    if (y.kind === ZERO) return invalid(r);
+    if (y.kind === NORMAL && raise(ZE)) return false;
+    setInf(r, y.sign ^ 1);
+    return true;
+  }
+  const one = x.kind === NORMAL && x.exp === 0 && x.hi === (0x80000000 | 0) && x.lo === 0;
+  if ((y.kind === INF && one) || (y.kind === ZERO && x.kind === INF)) return invalid(r);
+  if ((y.denormal || x.denormal) && raise(DE)) return false;
+  const below = x.kind === NORMAL && x.exp < 0 ? 1 : 0;
+  if (x.kind === INF || y.kind === INF) setInf(r, y.sign ^ below);
+  else if (y.kind === ZERO || one) setZero(r, y.sign ^ below);
+  else {
+    const mantissa = significand(x) << (P - 63n);
+    const l = (BigInt(x.exp) << P) + log2Fixed(mantissa);
+    const exact = mantissa === ONE;
+    // Near 1 from below the two parts cancel exactly: log2Fixed carries full precision relative to the fraction.
+    timesLog(r, y, below === 1 && x.exp === -1 ? log2Fixed(mantissa >> 1n) : l, !exact);
+  }
+  return true;
+}
+
+/** r = y × log2(x + 1). */
+export function yLog2xPlus1(r: Unpacked, y: Unpacked, x: Unpacked): boolean {
+  if (y.kind >= QNAN || x.kind >= QNAN) return nan2(r, y, x);
+  if (x.sign !== 0 && (x.kind === INF || (x.kind === NORMAL && x.exp >= 0))) return invalid(r);
+  if ((y.kind === INF && x.kind === ZERO) || (y.kind === ZERO && x.kind === INF)) return invalid(r);
+  if ((y.denormal || x.denormal) && raise(DE)) return false;
+  const sign = x.sign ^ y.sign;
+  if (x.kind === INF || y.kind === INF) setInf(r, sign);
+  else if (x.kind === ZERO || y.kind === ZERO) setZero(r, sign);
+  else if (x.exp < TINY) {
+    r.sign = sign;
+    roundBig(r, (significand(x) * significand(y) * ONE * ONE) / ln2(), x.exp + y.exp - 126 - 256, true, EXT64);
+  } else {
+    const f = x.exp > 100 ? significand(x) << BigInt(256 + x.exp - 63) : fixed(x);
+    timesLog(r, y, log2Fixed(x.sign !== 0 ? ONE - f : ONE + f), true);
+  }
+  return true;
+}
+
+/** fsincos: both results; flags of both. */
+export function sinAndCos(s: Unpacked, c: Unpacked, a: Unpacked): boolean {
+  if (!sin(s, a)) return false;
+  const { up } = env;
+  const ok = cos(c, a);
+  env.up = up;
+  return ok;
+}
+
+/** Constants of fldl2t, fldl2e, fldpi, fldlg2, fldln2: rounded to 64 bits by the rounding mode; no exceptions. */
+export function constant(r: Unpacked, which: number): void {
+  const log2of = (n: bigint) => log2Fixed(n << P);
+  const value =
+    which === 1
+      ? log2of(10n)
+      : which === 2
+        ? (ONE << P) / ln2()
+        : which === 3
+          ? piAt256()
+          : which === 4
+            ? (ONE << P) / log2of(10n)
+            : ln2();
+  fromFixed(r, 0, value);
+  env.flags &= ~PE;
+  env.up = 0;
+}
