@@ -30,7 +30,7 @@ import {
   ZE,
   ZERO,
 } from './float.js';
-import { C0, C1, C2, C3, nan1, nan2 } from './unit.js';
+import { C0, C1, C2, C3, CC, nan1, nan2 } from './unit.js';
 
 /** Format that the precision control selects (0 = 24 bits, 2 = 53, 3 = 64; the reserved 1 acts as 64). */
 export function precisionOf(control: number): Format {
@@ -105,7 +105,7 @@ function div(r: Unpacked, a: Unpacked, b: Unpacked, f: Format): boolean {
   const sign = a.sign ^ b.sign;
   if (a.kind === b.kind && a.kind !== NORMAL) return invalid(r);
   if (b.kind === ZERO && a.kind === NORMAL) {
-    if (raise(a.denormal ? ZE | DE : ZE)) return false;
+    if (raise(ZE)) return false;
     setInf(r, sign);
     return true;
   }
@@ -213,8 +213,8 @@ export function extract(exponent: Unpacked, fraction: Unpacked, a: Unpacked): bo
   return true;
 }
 
-/** Condition codes of the last `remainder`. */
-export const remainderCodes = { codes: 0 };
+/** Condition codes of the last `remainder`, and which of them it determines. */
+export const remainderCodes = { codes: 0, affected: 0 };
 
 /**
  * Partial remainder of a by b. C2 = 1: incomplete, the exponent difference was reduced.
@@ -222,8 +222,10 @@ export const remainderCodes = { codes: 0 };
  */
 export function remainder(r: Unpacked, a: Unpacked, b: Unpacked, nearest: boolean): boolean {
   remainderCodes.codes = 0;
+  remainderCodes.affected = C1 | C2;
   if (a.kind >= QNAN || b.kind >= QNAN) return nan2(r, a, b);
   if (a.kind === INF || b.kind === ZERO) return invalid(r);
+  remainderCodes.affected = CC;
   if ((a.denormal || b.denormal) && raise(DE)) return false;
   r.set(a);
   r.denormal = false;

@@ -195,7 +195,12 @@ export function round(r: Unpacked, ext: number, f: Format): void {
     if (tiny && (env.masks & UE) === 0) {
       env.flags |= UE;
       exp += f.wrap;
-      // More than one wrap below: only products and scalings of denormals get here, and they stay below.
+      if (exp < f.emin) {
+        // Only fscale gets so far that wrapping does not help.
+        env.flags |= PE;
+        setZero(r, r.sign);
+        return;
+      }
     } else {
       shiftRightJam(hi, lo, ext, f.emin - exp);
       hi = sHi;
@@ -227,6 +232,12 @@ export function round(r: Unpacked, ext: number, f: Format): void {
     env.flags |= OE;
     if ((env.masks & OE) === 0) {
       exp -= f.wrap;
+      if (exp > f.emax) {
+        env.flags |= PE;
+        env.up = 1;
+        setInf(r, r.sign);
+        return;
+      }
     } else {
       env.flags |= PE;
       if (rc === RC_NEAREST || rc === (r.sign !== 0 ? RC_DOWN : RC_UP)) {

@@ -51,7 +51,8 @@ export function load(u: X87, kind: Operand, at: number): void {
     }
     b.set(u.r);
   } else if (b.denormal) raise(DE);
-  if (!u.commit()) return;
+  // A denormal is pushed even when its exception is unmasked.
+  u.commit();
   u.top--;
   u.store(0, b);
 }

@@ -179,7 +179,7 @@ function compareFlags(quiet: boolean, pop: boolean): Action {
     }
     u.load(i, u.b);
     const codes = compareTop(u, quiet);
-    const ok = u.commitCodes(0, C1);
+    const ok = u.commitCodes(0, 0);
     u.flags = ((codes & C3) !== 0 ? ZF : 0) | ((codes & C2) !== 0 ? PF : 0) | ((codes & C0) !== 0 ? CF : 0);
     if (ok && pop) u.pop();
     u.outcome = X87_SET_FLAGS;
@@ -306,7 +306,15 @@ function copyTo(pop: boolean): Action {
 }
 reg(0xdd, 0xd0, 8, 'fst sti', copyTo(false));
 reg(0xdd, 0xd8, 8, 'fstp sti', copyTo(true));
-reg(0xd9, 0xd8, 8, 'fstp sti (alias)', copyTo(true));
+// Unlike the documented forms, this alias takes an empty register without a fault, and then only pops.
+reg(0xd9, 0xd8, 8, 'fstp sti (alias)', (u, i, at) => {
+  if (!u.isEmpty(0)) {
+    copyTo(true)(u, i, at);
+    return;
+  }
+  u.status &= ~C1;
+  u.pop();
+});
 reg(0xdf, 0xd0, 8, 'fstp sti (alias)', copyTo(true));
 reg(0xdf, 0xd8, 8, 'fstp sti (alias)', copyTo(true));
 
@@ -324,7 +332,6 @@ for (let k = 0; k < 4; k++) {
         if (u.stackFault(false)) u.storeIndefinite(0);
         return;
       }
-      u.status &= ~C1;
       if (((u.flags & mask) !== 0) === negate) return;
       const { i32 } = u.memory;
       const x = u.index(i);
@@ -333,9 +340,13 @@ for (let k = 0; k < 4; k++) {
   }
 }
 
-reg(0xdd, 0xc0, 8, 'ffree sti', (u, i) => u.free(i));
+reg(0xdd, 0xc0, 8, 'ffree sti', (u, i) => {
+  u.free(i);
+  u.status &= ~C1;
+});
 reg(0xdf, 0xc0, 8, 'ffreep sti', (u, i) => {
   u.free(i);
+  u.status &= ~C1;
   u.pop();
 });
 
@@ -398,6 +409,7 @@ unary(0xfc, 'frndint', (_u, r, a) => roundToInteger(r, a));
 
 function trigonometric(modrm: number, name: string, f: (r: Unpacked, a: Unpacked) => boolean): void {
   reg(0xd9, modrm, 1, name, (u) => {
+    u.status &= ~C2;
     if (u.isEmpty(0)) {
       if (u.stackFault(false)) u.storeIndefinite(0);
       return;
@@ -409,15 +421,16 @@ function trigonometric(modrm: number, name: string, f: (r: Unpacked, a: Unpacked
     }
     u.begin();
     const ok = f(u.r, u.a);
-    if (u.commitCodes(env.up !== 0 ? C1 : 0, C1 | C2) && ok) u.store(0, u.r);
+    if (u.commit() && ok) u.store(0, u.r);
   });
 }
 trigonometric(0xfe, 'fsin', fn.sin);
 trigonometric(0xff, 'fcos', fn.cos);
 
-/** fptan and fsincos: a result in place and another pushed. */
-function pushing(modrm: number, name: string, f: (u: X87) => boolean): void {
+/** fptan, fsincos, fxtract: a result in place and another pushed. */
+function pushing(modrm: number, name: string, trigonometric: boolean, f: (u: X87) => boolean): void {
   reg(0xd9, modrm, 1, name, (u) => {
+    if (trigonometric) u.status &= ~C2;
     const full = !u.isEmpty(-1);
     if (u.isEmpty(0) || full) {
       if (u.stackFault(!u.isEmpty(0))) {
@@ -427,27 +440,27 @@ function pushing(modrm: number, name: string, f: (u: X87) => boolean): void {
       return;
     }
     u.load(0, u.a);
-    if (fn.outOfRange(u.a)) {
+    if (trigonometric && fn.outOfRange(u.a)) {
       u.status = (u.status & ~C1) | C2;
       return;
     }
     u.begin();
     const ok = f(u);
-    if (!u.commitCodes(env.up !== 0 ? C1 : 0, C1 | C2) || !ok) return;
+    if (!u.commit() || !ok) return;
     u.store(0, u.r);
     u.top--;
     u.store(0, u.b);
   });
 }
-pushing(0xf2, 'fptan', (u) => {
+pushing(0xf2, 'fptan', true, (u) => {
   const ok = fn.tan(u.r, u.a);
   // A NaN takes both places, anything else leaves 1.
   if (u.r.kind >= QNAN) u.b.set(u.r);
   else fn.setOne(u.b);
   return ok;
 });
-pushing(0xfb, 'fsincos', (u) => fn.sinAndCos(u.r, u.b, u.a));
-pushing(0xf4, 'fxtract', (u) => extract(u.r, u.b, u.a));
+pushing(0xfb, 'fsincos', true, (u) => fn.sinAndCos(u.r, u.b, u.a));
+pushing(0xf4, 'fxtract', false, (u) => extract(u.r, u.b, u.a));
 
 /** ST(0) and ST(1) → ST(1), popped. */
 function binaryPop(modrm: number, name: string, f: (r: Unpacked, st1: Unpacked, st0: Unpacked) => boolean): void {
@@ -473,6 +486,7 @@ binaryPop(0xf9, 'fyl2xp1', fn.yLog2xPlus1);
 
 function remainderRow(modrm: number, name: string, nearest: boolean): void {
   reg(0xd9, modrm, 1, name, (u) => {
+    u.status &= ~C2;
     if (u.isEmpty(0) || u.isEmpty(1)) {
       if (u.stackFault(false)) u.storeIndefinite(0);
       return;
@@ -481,7 +495,7 @@ function remainderRow(modrm: number, name: string, nearest: boolean): void {
     u.load(1, u.b);
     u.begin();
     const ok = remainder(u.r, u.a, u.b, nearest);
-    if (u.commitCodes(remainderCodes.codes, CC) && ok) u.store(0, u.r);
+    if (u.commitCodes(remainderCodes.codes, remainderCodes.affected) && ok) u.store(0, u.r);
   });
 }
 remainderRow(0xf8, 'fprem', false);

@@ -16,7 +16,6 @@ import {
   PE,
   QNAN,
   raise,
-  round,
   roundBig,
   setIndefinite,
   setInf,
@@ -57,14 +56,16 @@ function atanInverse(n: bigint, bits: bigint): bigint {
   return sum;
 }
 
-/** Bits of π: the argument of fsin goes up to 2^63. */
-const PI_BITS = 416n;
+/** The π by which x87 reduces arguments has 66 bits, in every processor since the 387. */
+const PI_66 = 0xc90fdaa22168c234cn;
+const PI_66_FRACTION = 66n;
 let piCache = 0n;
 let ln2Cache = 0n;
 
+/** π with P fraction bits. */
 function pi(): bigint {
   // Machin's formula; 32 guard bits.
-  if (piCache === 0n) piCache = (16n * atanInverse(5n, PI_BITS + 32n) - 4n * atanInverse(239n, PI_BITS + 32n)) >> 32n;
+  if (piCache === 0n) piCache = (16n * atanInverse(5n, P + 32n) - 4n * atanInverse(239n, P + 32n)) >> 32n;
   return piCache;
 }
 
@@ -75,8 +76,6 @@ function ln2(): bigint {
   }
   return ln2Cache;
 }
-
-const piAt256 = () => pi() >> (PI_BITS - P);
 
 /** |a| with P fraction bits; a.exp >= TINY, and below 2^100. */
 function fixed(a: Unpacked): bigint {
@@ -120,10 +119,10 @@ function cosSeries(x: bigint): bigint {
 
 /** Sine and cosine of a NORMAL |a| < 2^63, a.exp >= TINY, both with P fraction bits, signed. */
 function sinCos(a: Unpacked): { sin: bigint; cos: bigint } {
-  const wide = significand(a) << (PI_BITS - 63n + BigInt(a.exp));
-  const half = pi() >> 1n;
-  const n = (2n * wide + half) / (2n * half);
-  const x = (wide - n * half) >> (PI_BITS - P);
+  const magnitude = fixed(a);
+  const half = PI_66 << (P - PI_66_FRACTION - 1n);
+  const n = (2n * magnitude + half) / (2n * half);
+  const x = magnitude - n * half;
   const s = x < 0n ? -sinSeries(-x) : sinSeries(x);
   const c = cosSeries(x < 0n ? -x : x);
   let sin = s;
@@ -225,15 +224,15 @@ export function atan2(r: Unpacked, y: Unpacked, x: Unpacked): boolean {
   if ((y.denormal || x.denormal) && raise(DE)) return false;
   if (y.kind === ZERO || (x.kind === INF && y.kind !== INF)) {
     if (x.sign === 0) setZero(r, y.sign);
-    else fromFixed(r, y.sign, piAt256());
+    else fromFixed(r, y.sign, pi());
     return true;
   }
   if (y.kind === INF && x.kind === INF) {
-    fromFixed(r, y.sign, ((x.sign === 0 ? 1n : 3n) * piAt256()) >> 2n);
+    fromFixed(r, y.sign, ((x.sign === 0 ? 1n : 3n) * pi()) >> 2n);
     return true;
   }
   if (y.kind === INF || x.kind === ZERO) {
-    fromFixed(r, y.sign, piAt256() >> 1n);
+    fromFixed(r, y.sign, pi() >> 1n);
     return true;
   }
   const d = y.exp - x.exp;
@@ -246,14 +245,14 @@ export function atan2(r: Unpacked, y: Unpacked, x: Unpacked): boolean {
   }
   let angle: bigint;
   if (d < TINY) angle = 1n;
-  else if (d > -TINY) angle = (piAt256() >> 1n) - 1n;
+  else if (d > -TINY) angle = (pi() >> 1n) - 1n;
   else if (compareMagnitude(y, x) <= 0) angle = atanFixed((significand(y) << (P + BigInt(d))) / significand(x));
-  else angle = (piAt256() >> 1n) - atanFixed((significand(x) << (P - BigInt(d))) / significand(y));
-  fromFixed(r, y.sign, x.sign !== 0 ? piAt256() - angle : angle);
+  else angle = (pi() >> 1n) - atanFixed((significand(x) << (P - BigInt(d))) / significand(y));
+  fromFixed(r, y.sign, x.sign !== 0 ? pi() - angle : angle);
   return true;
 }
 
-/** r = 2^a − 1 for |a| <= 1; outside, where processors differ, the mathematical value. */
+/** r = 2^a − 1 for |a| <= 1. Outside, where the result is undefined, the operand, as AMD processors leave it. */
 export function exp2m1(r: Unpacked, a: Unpacked): boolean {
   if (a.kind >= QNAN) return nan1(r, a);
   if (a.kind === INF) {
@@ -274,33 +273,15 @@ export function exp2m1(r: Unpacked, a: Unpacked): boolean {
     roundBig(r, significand(a) * ln2(), a.exp - 63 - 256, true, EXT64);
     return true;
   }
-  if (a.exp > 13) {
-    // Beyond every exponent: let rounding overflow, or reach -1.
-    setOne(r);
-    r.sign = a.sign;
-    if (a.sign === 0) r.exp = 0x8000;
-    else {
-      r.exp = -1;
-      r.hi = -1;
-      r.lo = -1;
-    }
-    round(r, -1, EXT64);
-    return true;
-  }
   const x = fixed(a);
-  const whole = x >> P;
-  const fraction = x & (ONE - 1n);
-  if (fraction === 0n && whole === 1n) {
-    setOne(r);
-    r.sign = a.sign;
-    if (a.sign !== 0) r.exp = -1;
+  if (x >= ONE) {
+    r.set(a);
+    if (x === ONE && a.sign !== 0) r.exp = -1;
+    raise(PE);
     return true;
   }
-  const y = (fraction * ln2()) >> P;
-  let v: bigint;
-  if (a.sign === 0) v = (expSeries(y) << whole) - ONE;
-  else v = ONE - (expSeries(-y) >> whole);
-  fromFixed(r, a.sign, v);
+  const y = (x * ln2()) >> P;
+  fromFixed(r, a.sign, a.sign === 0 ? expSeries(y) - ONE : ONE - expSeries(-y));
   return true;
 }
 
@@ -336,6 +317,8 @@ function log2Fixed(v: bigint): bigint {
 
 /** r = y × l, l with P fraction bits. */
 function timesLog(r: Unpacked, y: Unpacked, l: bigint, sticky: boolean): void {
+  // An exact result is reported as inexact, too.
+  env.flags |= PE;
   r.sign = y.sign ^ (l < 0n ? 1 : 0);
   if (l === 0n) setZero(r, r.sign);
   else roundBig(r, significand(y) * abs(l), y.exp - 63 - 256, sticky, EXT64);
@@ -376,13 +359,17 @@ export function yLog2x(r: Unpacked, y: Unpacked, x: Unpacked): boolean {
 /** r = y × log2(x + 1). */
 export function yLog2xPlus1(r: Unpacked, y: Unpacked, x: Unpacked): boolean {
   if (y.kind >= QNAN || x.kind >= QNAN) return nan2(r, y, x);
-  if (x.sign !== 0 && (x.kind === INF || (x.kind === NORMAL && x.exp >= 0))) return invalid(r);
+  if (x.sign !== 0 && x.kind === INF) return invalid(r);
   if ((y.kind === INF && x.kind === ZERO) || (y.kind === ZERO && x.kind === INF)) return invalid(r);
   if ((y.denormal || x.denormal) && raise(DE)) return false;
   const sign = x.sign ^ y.sign;
   if (x.kind === INF || y.kind === INF) setInf(r, sign);
   else if (x.kind === ZERO || y.kind === ZERO) setZero(r, sign);
-  else if (x.exp < TINY) {
+  else if (x.sign !== 0 && x.exp >= 0) {
+    // No logarithm, but no exception either: AMD processors pass the operand on.
+    r.set(x);
+    raise(PE);
+  } else if (x.exp < TINY) {
     r.sign = sign;
     roundBig(r, (significand(x) * significand(y) * ONE * ONE) / ln2(), x.exp + y.exp - 126 - 256, true, EXT64);
   } else {
@@ -410,7 +397,7 @@ export function constant(r: Unpacked, which: number): void {
       : which === 2
         ? (ONE << P) / ln2()
         : which === 3
-          ? piAt256()
+          ? pi()
           : which === 4
             ? (ONE << P) / log2of(10n)
             : ln2();

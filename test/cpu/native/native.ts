@@ -50,7 +50,9 @@ export class Native {
 
   constructor() {
     const source = join(import.meta.dirname, 'harness.c');
-    execFileSync('cc', ['-O2', '-Wall', '-Werror', '-o', this.#program, source], { stdio: ['ignore', 'inherit', 'inherit'] });
+    execFileSync('cc', ['-O2', '-Wall', '-Werror', '-o', this.#program, source], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
   }
 
   /** Runs `cases` (IN_SIZE bytes each) and returns as many outcomes (OUT_SIZE bytes each). */
@@ -60,7 +62,9 @@ export class Native {
     header.writeUInt32LE(count);
     const r = spawnSync(this.#program, { input: Buffer.concat([header, cases]), maxBuffer: count * OUT_SIZE + 4096 });
     if (r.status !== 0 || r.stdout.length !== count * OUT_SIZE) {
-      throw new Error(`native harness: status ${r.status}, signal ${r.signal}, ${r.stdout.length / OUT_SIZE} of ${count}`);
+      throw new Error(
+        `native harness: status ${r.status}, signal ${r.signal}, ${r.stdout.length / OUT_SIZE} of ${count}`,
+      );
     }
     return r.stdout;
   }
