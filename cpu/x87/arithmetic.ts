@@ -225,8 +225,8 @@ export function remainder(r: Unpacked, a: Unpacked, b: Unpacked, nearest: boolea
   remainderCodes.affected = C1 | C2;
   if (a.kind >= QNAN || b.kind >= QNAN) return nan2(r, a, b);
   if (a.kind === INF || b.kind === ZERO) return invalid(r);
-  remainderCodes.affected = CC;
   if ((a.denormal || b.denormal) && raise(DE)) return false;
+  remainderCodes.affected = CC;
   r.set(a);
   r.denormal = false;
   if (a.kind === ZERO) return true;

@@ -21,6 +21,7 @@ import {
   setInf,
   setZero,
   significand,
+  UE,
   type Unpacked,
   ZE,
   ZERO,
@@ -317,11 +318,11 @@ function log2Fixed(v: bigint): bigint {
 
 /** r = y × l, l with P fraction bits. */
 function timesLog(r: Unpacked, y: Unpacked, l: bigint, sticky: boolean): void {
-  // An exact result is reported as inexact, too.
-  env.flags |= PE;
   r.sign = y.sign ^ (l < 0n ? 1 : 0);
   if (l === 0n) setZero(r, r.sign);
   else roundBig(r, significand(y) * abs(l), y.exp - 63 - 256, sticky, EXT64);
+  // An exact result is reported as inexact, too.
+  env.flags |= r.kind === NORMAL && r.hi >= 0 ? PE | UE : PE;
 }
 
 function invalid(r: Unpacked): boolean {
