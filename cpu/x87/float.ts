@@ -54,8 +54,9 @@ export class Unpacked {
  * What an operation runs under and what it reports. One object, because two operations never overlap.
  * `masks`: exceptions that are masked (bit set = masked). `flags`: exceptions raised, accumulated.
  * `up`: 1 when the last rounding increased the magnitude (C1 of the status word).
+ * `flush`: results below the smallest normal number become 0 while underflow is masked (SSE's FTZ).
  */
-export const env = { rc: RC_NEAREST, masks: 0x3f, flags: 0, up: 0 };
+export const env = { rc: RC_NEAREST, masks: 0x3f, flags: 0, up: 0, flush: false };
 
 /** Precision in bits and exponent range of a destination; `wrap` is the bias adjustment of unmasked over-/underflow. */
 export interface Format {
@@ -201,6 +202,10 @@ export function round(r: Unpacked, ext: number, f: Format): void {
         setZero(r, r.sign);
         return;
       }
+    } else if (tiny && env.flush) {
+      env.flags |= UE | PE;
+      setZero(r, r.sign);
+      return;
     } else {
       shiftRightJam(hi, lo, ext, f.emin - exp);
       hi = sHi;

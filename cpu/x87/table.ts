@@ -3,7 +3,7 @@
  * sizes, the generated tests enumerate it, `executeX87` runs it. fwait (9B) is a row too.
  */
 
-import { FDP, FIP, FOP } from '../state.js';
+import { FIP, FOP } from '../state.js';
 import {
   arithmetic,
   compareCodes,
@@ -66,6 +66,8 @@ export interface X87Row {
   noWait?: boolean;
   /** Leaves the pointers to the last instruction alone. */
   control?: boolean;
+  /** Reads CF, PF, ZF through `X87.flags` (fcmov), or replaces flags (fcomi). */
+  readsFlags?: boolean;
   run: Action;
 }
 
@@ -219,10 +221,10 @@ reg(0xde, 0xd9, 1, 'fcompp', (u) => compareRegister(false, 2)(u, 1, 0));
 reg(0xda, 0xe9, 1, 'fucompp', (u) => compareRegister(true, 2)(u, 1, 0));
 reg(0xdd, 0xe0, 8, 'fucom sti', compareRegister(true, 0));
 reg(0xdd, 0xe8, 8, 'fucomp sti', compareRegister(true, 1));
-reg(0xdb, 0xe8, 8, 'fucomi sti', compareFlags(true, false));
-reg(0xdb, 0xf0, 8, 'fcomi sti', compareFlags(false, false));
-reg(0xdf, 0xe8, 8, 'fucomip sti', compareFlags(true, true));
-reg(0xdf, 0xf0, 8, 'fcomip sti', compareFlags(false, true));
+reg(0xdb, 0xe8, 8, 'fucomi sti', compareFlags(true, false)).readsFlags = true;
+reg(0xdb, 0xf0, 8, 'fcomi sti', compareFlags(false, false)).readsFlags = true;
+reg(0xdf, 0xe8, 8, 'fucomip sti', compareFlags(true, true)).readsFlags = true;
+reg(0xdf, 0xf0, 8, 'fcomip sti', compareFlags(false, true)).readsFlags = true;
 
 // ── loads, stores, register moves ────────────────────────────────────────────────────────────────────────────────────
 
@@ -336,7 +338,7 @@ for (let k = 0; k < 4; k++) {
       const { i32 } = u.memory;
       const x = u.index(i);
       u.storeWords(0, i32[x + 2]!, i32[x + 1]!, i32[x]!);
-    });
+    }).readsFlags = true;
   }
 }
 
@@ -662,19 +664,21 @@ export function x87OperandBytes(row: X87Row, operand16: boolean): number {
  */
 export function executeX87(u: X87, opcode: number, modrm: number, at: number): number {
   const row = x87Row(opcode, modrm);
-  if (row === undefined) return X87_UD;
+  return row === undefined ? X87_UD : runX87Row(u, row, modrm, at);
+}
+
+/** The same for a known row. */
+export function runX87Row(u: X87, row: X87Row, modrm: number, at: number): number {
   if (!row.noWait && (u.status & ES) !== 0) return X87_MF;
-  if (!row.control) u.memory.i32[FOP >> 2] = ((opcode & 7) << 8) | modrm;
+  if (!row.control) u.memory.i32[FOP >> 2] = ((row.opcode & 7) << 8) | modrm;
   u.outcome = X87_DONE;
   row.run(u, modrm & 7, at);
   return u.outcome;
 }
 
-/** Records where the last non-control instruction and its operand lie. Addresses as 32-bit halves. */
-export function setX87Pointers(u: X87, ipHi: number, ipLo: number, dpHi: number, dpLo: number): void {
+/** Records where the last non-control instruction lies: its address as 32-bit halves. */
+export function setX87Instruction(u: X87, hi: number, lo: number): void {
   const { i32 } = u.memory;
-  i32[FIP >> 2] = ipLo;
-  i32[(FIP + 4) >> 2] = ipHi;
-  i32[FDP >> 2] = dpLo;
-  i32[(FDP + 4) >> 2] = dpHi;
+  i32[FIP >> 2] = lo;
+  i32[(FIP + 4) >> 2] = hi;
 }

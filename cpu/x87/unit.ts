@@ -163,6 +163,7 @@ export class X87 {
     env.masks = cw & 0x3f;
     env.flags = 0;
     env.up = 0;
+    env.flush = false;
   }
 
   /** Enters what the operation raised into the status word, C1 = `env.up`. @returns false when it must leave no result. */

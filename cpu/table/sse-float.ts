@@ -1,0 +1,179 @@
+/**
+ * Floating-point arithmetic and comparison of SSE and SSE2. The fast way is WebAssembly's own arithmetic, which rounds
+ * to nearest and keeps no flags; it counts only when MXCSR's control bits are at their default and the result is finite
+ * (NaN payloads, IE, ZE and OE come from the exact path). DE, UE and PE stay unset on the fast way: see
+ * docs/decisions/sse-exception-flags.md.
+ */
+import type { Builder } from '../ir/builder.js';
+import type { Value } from '../ir/ir.js';
+import { AUX, CF, MXCSR, RES } from '../state.js';
+import { type Row, row } from './row.js';
+import { approximate, exactArithmetic, exactCompare, exactOrder, OPERATIONS, ORDER } from './sse-exact.js';
+
+/** Rounding, FTZ, DAZ and masks of MXCSR. */
+const CONTROL_BITS = 0xffc0;
+const CONTROL_DEFAULT = 0x1f80;
+
+/** i32: MXCSR asks for nothing but round-to-nearest with all exceptions masked. */
+export function defaultControl(b: Builder): Value {
+  return b.bin('eq', b.bin('and', b.get(MXCSR, 'i32.load'), b.i32(CONTROL_BITS)), b.i32(CONTROL_DEFAULT));
+}
+
+export interface Width {
+  prefix: string;
+  suffix: string;
+  bits: 32 | 64;
+  lanes: number;
+  /** Operand code. */
+  code: string;
+  /** WebAssembly shape. */
+  shape: 'f32x4' | 'f64x2' | 'f32' | 'f64';
+}
+export const WIDTHS: readonly Width[] = [
+  { prefix: 'np', suffix: 'ps', bits: 32, lanes: 4, code: 'x', shape: 'f32x4' },
+  { prefix: '66', suffix: 'pd', bits: 64, lanes: 2, code: 'x', shape: 'f64x2' },
+  { prefix: 'f3', suffix: 'ss', bits: 32, lanes: 1, code: 'ss', shape: 'f32' },
+  { prefix: 'f2', suffix: 'sd', bits: 64, lanes: 1, code: 'sd', shape: 'f64' },
+];
+
+/** i32: all lanes of a comparison result hold. */
+function all(b: Builder, { shape }: Width, mask: Value): Value {
+  if (shape === 'f32x4') return b.op('i32x4.all_true', [mask]);
+  return shape === 'f64x2' ? b.op('i64x2.all_true', [mask]) : mask;
+}
+
+/** i32: every lane is finite. */
+export function finite(b: Builder, w: Width, v: Value): Value {
+  const difference = b.op(`${w.shape}.sub`, [v, v]);
+  return all(b, w, b.op(`${w.shape}.eq`, [difference, difference]));
+}
+
+/** i32: no lane of either is a NaN. */
+function ordered(b: Builder, w: Width, x: Value, y: Value): Value {
+  const vector = w.lanes > 1;
+  const both = b.op(vector ? 'v128.and' : 'i32.and', [b.op(`${w.shape}.eq`, [x, x]), b.op(`${w.shape}.eq`, [y, y])]);
+  return all(b, w, both);
+}
+
+const ARITHMETIC: [string, keyof typeof OPERATIONS][] = [
+  ['58', 'add'],
+  ['59', 'mul'],
+  ['5c', 'sub'],
+  ['5e', 'div'],
+  ['51', 'sqrt'],
+  ['5d', 'min'],
+  ['5f', 'max'],
+];
+
+function arithmeticRow(opcode: string, name: keyof typeof OPERATIONS, w: Width): Row {
+  const exact = exactArithmetic(OPERATIONS[name], w.bits, w.lanes);
+  return row(`${w.prefix} 0f ${opcode}`, name + w.suffix, `V${w.code},W${w.code}`, (b) => {
+    if (w.lanes > 1) b.requireAligned(1);
+    const y = b.read(1);
+    const source = b.addressOf(1, w.lanes > 1 ? 16 : w.bits / 8, false, false);
+    const x = b.read(0);
+    let result: Value;
+    let ok: Value;
+    if (name === 'min' || name === 'max') {
+      if (w.lanes > 1) result = b.op(`${w.shape}.p${name}`, [y, x]);
+      else result = b.select(x, y, b.op(`${w.shape}.${name === 'min' ? 'lt' : 'gt'}`, [x, y]));
+      ok = ordered(b, w, x, y);
+    } else {
+      result = name === 'sqrt' ? b.op(`${w.shape}.sqrt`, [y]) : b.op(`${w.shape}.${name}`, [x, y]);
+      ok = finite(b, w, result);
+    }
+    b.if(
+      b.bin('and', defaultControl(b), ok),
+      () => b.write(0, result),
+      () => b.helper(exact, source),
+    );
+  });
+}
+
+/** cmpps, cmppd, cmpss, cmpsd: all four relations, then the one that the immediate names. */
+function compareRow(w: Width): Row {
+  const exact = exactCompare(w.bits, w.lanes);
+  return row(`${w.prefix} 0f c2`, `cmp${w.suffix}`, `V${w.code},W${w.code},Ib`, (b) => {
+    if (w.lanes > 1) b.requireAligned(1);
+    const y = b.read(1);
+    const source = b.addressOf(1, w.lanes > 1 ? 16 : w.bits / 8, false, false);
+    const x = b.read(0);
+    const predicate = b.read(2);
+    const kind = b.bin('and', predicate, b.i32(3));
+    const equal = b.op(`${w.shape}.eq`, [x, y]);
+    const less = b.op(`${w.shape}.lt`, [x, y]);
+    const lessEqual = b.op(`${w.shape}.le`, [x, y]);
+    const negated = b.bin('and', predicate, b.i32(4));
+    const vector = w.lanes > 1;
+    // Ordered operands only: the relation "unordered" never holds.
+    const none = vector ? b.v128(new Array(16).fill(0)) : b.i32(0);
+    const isKind = (k: number): Value => b.bin('eq', kind, b.i32(k));
+    const chosen = b.select(equal, b.select(less, b.select(lessEqual, none, isKind(2)), isKind(1)), b.eqz(kind));
+    let mask: Value;
+    if (vector) {
+      const flip = b.op('i32x4.splat', [b.bin('sub', b.eqz(negated), b.i32(1))]);
+      mask = b.op('v128.xor', [chosen, flip]);
+    } else {
+      const bit = b.bin('xor', chosen, b.bin('shr_u', negated, b.i32(2)));
+      const wide = w.bits === 64 ? b.widen(bit, 32, false) : bit;
+      mask = b.bin('sub', b.int(0, w.bits), wide);
+    }
+    b.if(
+      b.bin('and', defaultControl(b), ordered(b, w, x, y)),
+      () => {
+        if (vector) b.write(0, mask);
+        else b.writeAs(0, w.bits === 32 ? 'i32.store' : 'i64.store', mask);
+      },
+      () => b.helper(exact, source),
+    );
+  });
+}
+
+/**
+ * ucomis and comis: ZF, PF, CF = equal or unordered, unordered, less or unordered; OF, SF, AF = 0. The lazy words that
+ * say so: RES is 0 or 1, a PF that RES does not give is flipped by bit 8 of AUX, bit 63 of AUX undoes CF in OF.
+ */
+function orderRow(opcode: string, name: string, w: Width, signalling: boolean): Row {
+  const exact = exactOrder(w.bits, signalling);
+  return row(`${w.bits === 32 ? 'np' : '66'} 0f ${opcode}`, name + w.suffix, `V${w.code},W${w.code}`, (b) => {
+    const y = b.read(1);
+    const source = b.addressOf(1, w.bits / 8, false, false);
+    const x = b.read(0);
+    const relation = b.bin('sub', b.op(`${w.shape}.gt`, [x, y]), b.op(`${w.shape}.lt`, [x, y]));
+    b.if(
+      b.bin('and', defaultControl(b), ordered(b, w, x, y)),
+      () => b.set(ORDER, 'i32.store', relation),
+      () => b.helper(exact, source),
+    );
+    const order = b.get(ORDER, 'i32.load');
+    const unordered = b.bin('eq', order, b.i32(2));
+    const equal = b.eqz(order);
+    const carry = b.bin('or', b.bin('lt_s', order, b.i32(0)), unordered);
+    b.set(CF, 'i32.store', carry);
+    const overflowFix = b.bin('shl', b.widen(carry, 32, false), b.i64(63));
+    const parityFix = b.bin('shl', b.widen(equal, 32, false), b.i64(8));
+    b.set(AUX, 'i64.store', b.bin('or', overflowFix, parityFix));
+    b.set(RES, 'i64.store', b.widen(b.eqz(b.bin('or', equal, unordered)), 32, false));
+  });
+}
+
+function approximationRow(opcode: string, name: string, w: Width, root: boolean): Row {
+  const helper = approximate(root, w.lanes);
+  return row(`${w.prefix} 0f ${opcode}`, name + w.suffix, `V${w.code},W${w.code}`, (b) => {
+    if (w.lanes > 1) b.requireAligned(1);
+    b.helper(helper, b.addressOf(1, w.lanes > 1 ? 16 : 4, false, false));
+  });
+}
+
+export const sseFloatRows: readonly Row[] = [
+  ...ARITHMETIC.flatMap(([opcode, name]) => WIDTHS.map((w) => arithmeticRow(opcode, name, w))),
+  ...WIDTHS.map(compareRow),
+  ...WIDTHS.filter((w) => w.lanes === 1).flatMap((w) => [
+    orderRow('2e', 'ucomi', w, false),
+    orderRow('2f', 'comi', w, true),
+  ]),
+  ...WIDTHS.filter((w) => w.bits === 32).flatMap((w) => [
+    approximationRow('52', 'rsqrt', w, true),
+    approximationRow('53', 'rcp', w, false),
+  ]),
+];

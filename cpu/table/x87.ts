@@ -1,0 +1,166 @@
+/**
+ * x87 in the instruction table: one row per row of x87/table.ts, all executed by helpers, and fxsave and fxrstor.
+ */
+import { TRAP_GP, TRAP_MF } from '../exits.js';
+import { readFlags, writeFlags } from '../flags.js';
+import type { Helper, HelperContext } from '../helpers.js';
+import type { Builder } from '../ir/builder.js';
+import { R_A } from '../record.js';
+import { FDP, GPR, PAGE_SIZE, RAX, SCRATCH_XMM, TEMP0 } from '../state.js';
+import {
+  FXSAVE_WRITTEN,
+  restoreFx,
+  runX87Row,
+  saveFx,
+  setX87Instruction,
+  X87_MF,
+  X87_SET_AX,
+  X87_SET_FLAGS,
+  X87_TABLE,
+  type X87Row,
+  x87Of,
+  x87OperandBytes,
+} from '../x87/index.js';
+import { type Row, row } from './row.js';
+
+const FLAGS_OF_COMPARE = 0x8d5;
+
+/** Executes a row on the operand at `at` (byte address in the memory). @returns false: #MF was raised */
+function execute(cpu: HelperContext, source: X87Row, modrm: number, record: number, at: number): boolean {
+  const { memory } = cpu;
+  const unit = x87Of(memory);
+  if (source.readsFlags) unit.flags = readFlags(memory);
+  const outcome = runX87Row(unit, source, modrm, at);
+  if (outcome === X87_MF) {
+    cpu.raise(TRAP_MF);
+    return false;
+  }
+  if (outcome === X87_SET_FLAGS) writeFlags(memory, (readFlags(memory) & ~FLAGS_OF_COMPARE) | unit.flags);
+  else if (outcome === X87_SET_AX) memory.view.setUint16(RAX, unit.ax, true);
+  if (source.control !== true) {
+    const address = cpu.instructionAddress(record);
+    setX87Instruction(unit, Math.floor(address / 2 ** 32) | 0, address | 0);
+  }
+  return true;
+}
+
+/** Operands that may cross a page beyond what the run loop bounces: their first and last bytes are probed. */
+function wideOperand(b: Builder, bytes: number, write: boolean, helper: Helper): void {
+  const first = b.probe(b.effectiveAddress(), { size: 1, write, aligned: false });
+  const lastAddress = b.bin('add', b.effectiveAddress(), b.i64(bytes - 1));
+  const last = b.probe(lastAddress, { size: 1, write, aligned: false });
+  b.set(TEMP0, 'i32.store', last);
+  b.helper(helper, first);
+}
+
+/** Bytes 416…511 of an fxsave image are not touched. */
+const FXSAVE_BYTES = FXSAVE_WRITTEN;
+
+/** Where such an operand is put together: 512 bytes of the processor's own frames. */
+const BOUNCE = SCRATCH_XMM + 0x100;
+
+/**
+ * Runs `action` on an operand of `bytes` bytes at `pa`, or on a copy when a page boundary cuts it.
+ * TEMP0 holds the physical address of its last byte.
+ */
+function withWide(
+  cpu: HelperContext,
+  pa: number,
+  bytes: number,
+  write: boolean,
+  action: (at: number) => boolean,
+): boolean {
+  const { u8, i32 } = cpu.memory;
+  const first = pa >>> 0;
+  const last = i32[TEMP0 >> 2]! >>> 0;
+  if (last - first === bytes - 1) return action(first);
+  const head = PAGE_SIZE - (first & (PAGE_SIZE - 1));
+  const second = last - (bytes - head - 1);
+  u8.copyWithin(BOUNCE, first, first + head);
+  u8.copyWithin(BOUNCE + head, second, second + bytes - head);
+  if (!action(BOUNCE)) return false;
+  if (write) {
+    u8.copyWithin(first, BOUNCE, BOUNCE + head);
+    u8.copyWithin(second, BOUNCE + head, BOUNCE + bytes);
+  }
+  return true;
+}
+
+/** Memory form: probes the operand, executes, then notes its address. */
+function memoryRow(source: X87Row): Row {
+  const { name, opcode, modrm: field, bytes } = source;
+  const modrm = field << 3;
+  const write = source.access === 'w';
+  const helper: Helper = (cpu, record, pa) => execute(cpu, source, modrm, record, pa);
+  return row(`${hex(opcode)} /${field}`, name, 'Mt', (b) => {
+    b.helper(helper, b.probe(b.effectiveAddress(), { size: bytes, write, aligned: false }));
+    if (source.control !== true) b.set(FDP, 'i64.store', b.effectiveAddress());
+  });
+}
+
+/** fldenv, fnstenv, frstor, fnsave: two layouts, and too wide for the run loop's bounce area. */
+function imageRows(source: X87Row): Row[] {
+  const { name, opcode, modrm: field } = source;
+  const write = source.access === 'w';
+  return [false, true].map((operand16) => {
+    const bytes = x87OperandBytes(source, operand16);
+    const helper: Helper = (cpu, record, pa) =>
+      withWide(cpu, pa, bytes, write, (at) => {
+        x87Of(cpu.memory).operand16 = operand16;
+        return execute(cpu, source, field << 3, record, at);
+      });
+    return row(`${operand16 ? '66' : 'np'} ${hex(opcode)} /${field}`, name, 'Mt', (b) =>
+      wideOperand(b, bytes, write, helper),
+    );
+  });
+}
+
+function registerRow(source: X87Row): Row {
+  const { name, opcode, modrm: first, count } = source;
+  const field = (first >> 3) & 7;
+  const options = { readsFlags: source.readsFlags === true };
+  if (count === 1) {
+    const helper: Helper = (cpu, record) => execute(cpu, source, first, record, 0);
+    return row(`${hex(opcode)} /${field} rm=${first & 7}`, name, '', (b) => b.helper(helper), options);
+  }
+  // ST(i) has the number of the general register that the record names.
+  const helper: Helper = (cpu, record) => {
+    const i = ((cpu.memory.view.getUint16(record + R_A, true) - GPR) >> 3) & 7;
+    return execute(cpu, source, first + i, record, 0);
+  };
+  return row(`${hex(opcode)} /${field}`, name, 'Rq', (b) => b.helper(helper), options);
+}
+
+const hex = (byte: number): string => byte.toString(16);
+
+const fxsave: Helper = (cpu, _record, pa) =>
+  withWide(cpu, pa, FXSAVE_BYTES, true, (at) => {
+    saveFx(cpu.memory, cpu.memory.u8, at);
+    return true;
+  });
+
+const fxrstor: Helper = (cpu, _record, pa) =>
+  withWide(cpu, pa, FXSAVE_BYTES, false, (at) => {
+    if (restoreFx(cpu.memory, cpu.memory.u8, at)) return true;
+    cpu.raise(TRAP_GP);
+    return false;
+  });
+
+function fxRow(field: number, name: string, helper: Helper, write: boolean): Row {
+  return row(`np 0f ae /${field}`, name, 'Mt', (b) => {
+    const low = b.wrap(b.effectiveAddress());
+    b.trapIf(b.bin('and', low, b.i32(15)), TRAP_GP);
+    wideOperand(b, FXSAVE_BYTES, write, helper);
+  });
+}
+
+export const x87Rows: readonly Row[] = [
+  ...X87_TABLE.flatMap((source) => {
+    if (source.opcode === 0x9b)
+      return [row('9b', 'fwait', '', (b) => b.helper((cpu, record) => execute(cpu, source, 0, record, 0)))];
+    if (source.count > 0) return [registerRow(source)];
+    return source.bytes >= 28 ? imageRows(source) : [memoryRow(source)];
+  }),
+  fxRow(0, 'fxsave', fxsave, true),
+  fxRow(1, 'fxrstor', fxrstor, false),
+];
