@@ -4,7 +4,8 @@
  * Everything outside emitted code happens through `CpuHooks`: demand paging, system calls, time stamps. The class
  * holds no lock and never waits.
  */
-import { EXIT_FAULT, type FaultInfo } from './exits.js';
+import { Engine } from './engine.js';
+import type { FaultInfo } from './exits.js';
 import { readFlags, writeFlags } from './flags.js';
 import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
@@ -31,29 +32,44 @@ export interface CpuHooks {
   cpuid?(leaf: number, subleaf: number, out: Uint32Array): void;
 }
 
+export interface CpuStats {
+  instructions: number;
+  codePages: number;
+  decodedRecords: number;
+  tlbMisses: number;
+  exits: Record<number, number>;
+}
+
 const FCW_DEFAULT = 0x37f;
 const FTW_EMPTY = 0xffff;
 const MXCSR_DEFAULT = 0x1f80;
 
 export class Cpu {
-  /** Valid after EXIT_FAULT, and while the pageFault hook runs. */
-  readonly fault: FaultInfo = { signal: 0, code: 0, address: 0, trapno: 0, err: 0, cr2: 0 };
   readonly contextSize = CONTEXT_SIZE;
-  retired = 0;
+  /** Instructions since the processor was made. */
   totalRetired = 0;
   #memory: PhysicalMemory;
-  #hooks: CpuHooks;
-  #pageTable: PageTable | undefined;
+  #engine: Engine;
 
   constructor(memory: PhysicalMemory, hooks: CpuHooks) {
     this.#memory = memory;
-    this.#hooks = hooks;
+    this.#engine = new Engine(memory, hooks);
     this.resetContext();
+  }
+
+  /** Valid after EXIT_FAULT, and while the pageFault hook runs. */
+  get fault(): FaultInfo {
+    return this.#engine.fault;
+  }
+
+  /** Instructions of the last run. */
+  get retired(): number {
+    return this.#engine.retired;
   }
 
   /** Switches the address space. The table must outlive its time as the active one. */
   activate(pageTable: PageTable): void {
-    this.#pageTable = pageTable;
+    this.#engine.setPageTable(pageTable);
     this.#memory.u32[TLB >> 2] = pageTable.tlb;
     this.#memory.u32[RESYNC >> 2] = 1;
   }
@@ -63,12 +79,15 @@ export class Cpu {
    * @returns one of EXIT_*; `retired` tells how many instructions ran
    */
   run(budget: number): number {
-    if (this.#pageTable === undefined || budget <= 0) this.#hooks.syscall();
-    return EXIT_FAULT;
+    const reason = this.#engine.run(budget);
+    this.totalRetired += this.#engine.retired;
+    return reason;
   }
 
-  /** Makes `run` leave at the next instruction boundary; for use from hooks. */
-  requestStop(): void {}
+  /** Makes `run` leave with EXIT_STOP at the next instruction boundary; for use from hooks. */
+  requestStop(): void {
+    this.#engine.requestStop();
+  }
 
   /** Signed 64-bit value as a number: exact below 2^53. */
   reg(index: number): number {
@@ -139,6 +158,18 @@ export class Cpu {
     u32[MXCSR >> 2] = MXCSR_DEFAULT;
     u32[OTHER_FLAGS >> 2] = 0;
     writeFlags(this.#memory, 0);
+  }
+
+  /** Counters since the processor was made; `exits` by EXIT_* reason. */
+  stats(): CpuStats {
+    const { code, exits, tlbMisses } = this.#engine;
+    return {
+      instructions: this.totalRetired,
+      codePages: code.pageCount,
+      decodedRecords: code.decodedRecords,
+      tlbMisses,
+      exits: Object.fromEntries(exits),
+    };
   }
 
   #read64(at: number): number {

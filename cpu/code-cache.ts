@@ -1,0 +1,330 @@
+/**
+ * Decoded code, kept by physical frame so that processes which map the same file share it. A code page has a table
+ * (offset in the page → record, 0 when not decoded) and chunks of records, all in frames of the WebAssembly memory.
+ *
+ * When a frame is written to, its records are forgotten; their memory is given back only between slices (`release`),
+ * because the instruction that wrote may stand in them.
+ */
+import { type Decoded, Decoder, NEED_MORE, TOO_LONG } from './decoder.js';
+import type { PhysicalMemory } from './physical-memory.js';
+import {
+  ADDRESS32,
+  R_A,
+  R_B,
+  R_BASE,
+  R_DISP,
+  R_IMM,
+  R_INDEX,
+  R_LEN,
+  R_OFF,
+  R_OP,
+  R_SCALE,
+  R_SEGMENT,
+  R_TARGET,
+  RECORD_SIZE,
+} from './record.js';
+import { PAGE_SIZE, RESYNC, ZERO } from './state.js';
+import type { Row } from './table/row.js';
+import { type HandlerSet, type HotMode, hotKey, OP_CROSS_PAGE, OP_GOTO, type Variant } from './tier0/handlers.js';
+
+const TABLE_FRAMES = 4;
+const CHUNK_FRAMES = 2;
+const CHUNK_BYTES = CHUNK_FRAMES * PAGE_SIZE;
+/** Instructions decoded ahead in one go. */
+const MAX_RUN = 48;
+/** How far a jump target is looked at to see whether it needs the flags. */
+const PEEK = 3;
+
+/** An instruction that begins in this page and ends in the next. */
+interface Span {
+  record: number;
+  /** The next page as it was decoded from, and its version then. */
+  nextPage: CodePage;
+  nextVersion: number;
+}
+
+export class CodePage {
+  readonly frame: number;
+  /** Physical address of the offset table. */
+  readonly table: number;
+  /** Counts the times that the decodings were dropped. */
+  version = 0;
+  chunks: number[] = [];
+  spans = new Map<number, Span>();
+  /** Next free record and the end of its chunk. */
+  free = 0;
+  end = 0;
+
+  constructor(frame: number, table: number) {
+    this.frame = frame;
+    this.table = table;
+  }
+}
+
+/** One record of the run being decoded, for the flag pass. */
+interface RunEntry {
+  record: number;
+  variant: Variant;
+  mode: HotMode | undefined;
+}
+
+export class CodeCache {
+  decodedRecords = 0;
+  #memory: PhysicalMemory;
+  #handlers: HandlerSet;
+  #decoder: Decoder;
+  #pages = new Map<number, CodePage>();
+  /** Runs of frames to give back: [first frame, count]. */
+  #graveyard: [frame: number, count: number][] = [];
+  #run: RunEntry[] = [];
+
+  constructor(memory: PhysicalMemory, rows: readonly Row[], handlers: HandlerSet) {
+    this.#memory = memory;
+    this.#handlers = handlers;
+    this.#decoder = new Decoder(rows);
+    memory.onCodeWrite((frame) => this.#drop(frame));
+  }
+
+  get pageCount(): number {
+    return this.#pages.size;
+  }
+
+  /** The code page of a frame, made when needed; undefined when there is no memory for it. */
+  page(frame: number): CodePage | undefined {
+    let page = this.#pages.get(frame);
+    if (page === undefined) {
+      const table = this.#memory.allocRun(TABLE_FRAMES);
+      if (table === 0) return undefined;
+      page = new CodePage(frame, table * PAGE_SIZE);
+      this.#pages.set(frame, page);
+    }
+    this.#memory.markCode(frame);
+    return page;
+  }
+
+  /** The record at an offset of the page, decoding a run when there is none; 0 when there is no memory. */
+  record(page: CodePage, offset: number): number {
+    return this.#memory.u32[(page.table >>> 2) + offset]! || this.#decodeRun(page, offset);
+  }
+
+  /**
+   * The record of the instruction at `offset` that ends in the frame `nextFrame`.
+   * @returns 0 when there is no memory
+   */
+  spanRecord(page: CodePage, offset: number, nextFrame: number): number {
+    const known = page.spans.get(offset);
+    if (known !== undefined && known.nextPage.frame === nextFrame && known.nextPage.version === known.nextVersion) {
+      return known.record;
+    }
+    const nextPage = this.page(nextFrame);
+    if (nextPage === undefined || !this.#room(page, 2)) return 0;
+    const bytes = new Uint8Array(32);
+    const { u8 } = this.#memory;
+    const head = PAGE_SIZE - offset;
+    bytes.set(u8.subarray(page.frame * PAGE_SIZE + offset, (page.frame + 1) * PAGE_SIZE));
+    bytes.set(u8.subarray(nextFrame * PAGE_SIZE, nextFrame * PAGE_SIZE + 16), head);
+    const record = this.#take(page);
+    const result = this.#decoder.decode(bytes, 0, head + 16);
+    if (result !== 0) this.#failed(record, offset, result);
+    else {
+      this.#write(record, offset, this.#decoder.out, true);
+      this.#pseudo(this.#take(page), this.#handlers.opGoOn, offset + this.#decoder.out.length, 0);
+    }
+    page.spans.set(offset, { record, nextPage, nextVersion: nextPage.version });
+    return record;
+  }
+
+  /** Turns the pseudo-record at the end of a cut run into a way on. */
+  linkRun(pseudo: number, target: number): void {
+    this.#memory.u32[(pseudo + R_TARGET) >> 2] = target;
+    this.#memory.u16[(pseudo + R_OP) >> 1] = OP_GOTO;
+  }
+
+  /** Gives dropped records back. Only when no record is executing. */
+  release(): void {
+    for (const [frame, count] of this.#graveyard) {
+      for (let i = 0; i < count; i++) this.#memory.unref(frame + i);
+    }
+    this.#graveyard.length = 0;
+  }
+
+  /** Forgets all decoded code (memory is short). */
+  dropAll(): void {
+    for (const frame of [...this.#pages.keys()]) this.#memory.willWrite(frame);
+  }
+
+  #drop(frame: number): void {
+    const page = this.#pages.get(frame);
+    if (page === undefined) return;
+    page.version++;
+    for (const chunk of page.chunks) this.#graveyard.push([chunk, CHUNK_FRAMES]);
+    page.chunks = [];
+    page.spans.clear();
+    page.free = 0;
+    page.end = 0;
+    this.#memory.u32.fill(0, page.table >>> 2, (page.table >>> 2) + PAGE_SIZE);
+    this.#memory.u32[RESYNC >>> 2] = 1;
+    if (this.#memory.refs(frame) > 0) return;
+    this.#pages.delete(frame);
+    this.#graveyard.push([page.table / PAGE_SIZE, TABLE_FRAMES]);
+  }
+
+  /** Makes sure that `count` records follow each other, with one to spare for a way on. */
+  #room(page: CodePage, count: number): boolean {
+    if (page.end - page.free >= (count + 1) * RECORD_SIZE) return true;
+    const chunk = this.#memory.allocRun(CHUNK_FRAMES);
+    if (chunk === 0) return false;
+    page.chunks.push(chunk);
+    page.free = chunk * PAGE_SIZE;
+    page.end = page.free + CHUNK_BYTES;
+    return true;
+  }
+
+  #take(page: CodePage): number {
+    const record = page.free;
+    page.free += RECORD_SIZE;
+    return record;
+  }
+
+  #decodeRun(page: CodePage, start: number): number {
+    if (!this.#room(page, 1)) return 0;
+    const first = page.free;
+    const base = page.frame * PAGE_SIZE;
+    const run = this.#run;
+    run.length = 0;
+    let offset = start;
+    for (let count = 0; ; count++) {
+      if (offset === PAGE_SIZE) {
+        this.#pseudo(this.#take(page), OP_CROSS_PAGE, offset, 0);
+        break;
+      }
+      const known = this.#memory.u32[(page.table >>> 2) + offset]!;
+      if (known !== 0) {
+        this.#pseudo(this.#take(page), OP_GOTO, offset, known);
+        break;
+      }
+      if (count === MAX_RUN) {
+        this.#pseudo(this.#take(page), this.#handlers.opMore, offset, 0);
+        break;
+      }
+      if (page.end - page.free < 2 * RECORD_SIZE) {
+        const link = this.#take(page);
+        if (this.#room(page, 1)) this.#pseudo(link, OP_GOTO, offset, page.free);
+        else {
+          this.#pseudo(link, this.#handlers.opMore, offset, 0);
+          break;
+        }
+      }
+      const record = this.#take(page);
+      this.#memory.u32[(page.table >>> 2) + offset] = record;
+      const result = this.#decoder.decode(this.#memory.u8, base + offset, base + PAGE_SIZE);
+      if (result !== 0) {
+        this.#failed(record, offset, result);
+        break;
+      }
+      const { out } = this.#decoder;
+      this.#write(record, offset, out, false);
+      offset += out.length;
+      if (out.row.options.ends) break;
+    }
+    this.decodedRecords += run.length;
+    this.#chooseHot(page, run);
+    return first;
+  }
+
+  #failed(record: number, offset: number, result: number): void {
+    const { opSpan, opTooLong, opUndefined } = this.#handlers;
+    this.#pseudo(record, result === NEED_MORE ? opSpan : result === TOO_LONG ? opTooLong : opUndefined, offset, 0);
+  }
+
+  #pseudo(record: number, op: number, offset: number, target: number): void {
+    const { view } = this.#memory;
+    view.setUint16(record + R_OP, op, true);
+    view.setUint16(record + R_OFF, offset, true);
+    view.setInt32(record + R_DISP, offset, true);
+    view.setUint32(record + R_TARGET, target, true);
+  }
+
+  #write(record: number, offset: number, out: Decoded, spans: boolean): void {
+    const { view } = this.#memory;
+    const next = offset + out.length;
+    const displacement = out.ripRelative || out.branch ? out.displacement + next : out.displacement;
+    if (out.branch) out.form = !spans && displacement >= 0 && displacement < PAGE_SIZE ? 'near' : 'far';
+    let { index, segment } = out;
+    if (index === ZERO && !out.address32) {
+      index = segment;
+      segment = ZERO;
+    }
+    const variant = this.#handlers.variant(out.row, out.size, out.form)!;
+    view.setUint16(record + R_OP, variant.op, true);
+    view.setUint16(record + R_OFF, offset, true);
+    view.setUint16(record + R_A, out.a, true);
+    view.setUint16(record + R_B, out.b, true);
+    view.setUint16(record + R_BASE, out.base, true);
+    view.setUint16(record + R_INDEX, index, true);
+    view.setUint8(record + R_SCALE, out.scale | (out.address32 ? ADDRESS32 : 0));
+    view.setUint8(record + R_LEN, out.length);
+    view.setUint16(record + R_SEGMENT, segment, true);
+    view.setInt32(record + R_DISP, displacement | 0, true);
+    view.setUint32(record + R_TARGET, 0, true);
+    view.setInt32(record + R_IMM, out.hasImmediate ? out.immediateLow : next, true);
+    view.setInt32(record + R_IMM + 4, out.hasImmediate ? out.immediateHigh : 0, true);
+    if (spans) return;
+    let mode: HotMode | undefined = out.form === 'm' ? (index === ZERO ? 'bd' : 'bis') : out.form;
+    if (segment !== ZERO || out.address32) mode = undefined;
+    this.#run.push({ record, variant, mode });
+  }
+
+  /**
+   * Picks main-loop forms for the records of a run: without flag writes where the flags are dead, fused with the
+   * conditional jump that follows. Flags count as dead only when the instructions up to the one that overwrites them
+   * cannot fault, so that a fault shows exact flags.
+   */
+  #chooseHot(page: CodePage, run: readonly RunEntry[]): void {
+    const { u16 } = this.#memory;
+    let live = true;
+    for (let i = run.length - 1; i >= 0; i--) {
+      const { record, variant, mode } = run[i]!;
+      const { row } = variant;
+      const { reads, kills, faults } = variant.flagUse;
+      const code = row.options.jumpCondition;
+      if (mode !== undefined) {
+        const op = variant.hot.get(hotKey(mode, !live)) ?? variant.hot.get(hotKey(mode, false));
+        if (op !== undefined) u16[(record + R_OP) >> 1] = op;
+      }
+      if (code !== undefined && i > 0 && variant.form === 'near') {
+        const previous = run[i - 1]!;
+        if (previous.mode !== undefined && previous.record + RECORD_SIZE === record) {
+          const dead = !live && this.#deadAt(page, this.#memory.view.getInt32(record + R_DISP, true));
+          const fused = previous.variant.hot.get(hotKey(previous.mode, dead, code));
+          if (fused !== undefined) {
+            u16[(previous.record + R_OP) >> 1] = fused;
+            const first = previous.variant.flagUse;
+            live = first.faults || first.reads || !first.kills;
+            i--;
+            continue;
+          }
+        }
+      }
+      if (reads || faults || row.operands.some(({ letter }) => letter === 'J')) live = true;
+      else if (kills) live = false;
+    }
+  }
+
+  /** Whether the code at an offset overwrites all flags before it could show them. */
+  #deadAt(page: CodePage, offset: number): boolean {
+    const base = page.frame * PAGE_SIZE;
+    let at = offset;
+    for (let i = 0; i < PEEK && at < PAGE_SIZE; i++) {
+      if (this.#decoder.decode(this.#memory.u8, base + at, base + PAGE_SIZE) !== 0) return false;
+      const { out } = this.#decoder;
+      const variant = this.#handlers.variant(out.row, out.size, out.form);
+      if (variant === undefined || out.row.options.ends) return false;
+      const { reads, kills, faults } = variant.flagUse;
+      if (reads || faults) return false;
+      if (kills) return true;
+      at += out.length;
+    }
+    return false;
+  }
+}

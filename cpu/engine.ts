@@ -1,0 +1,473 @@
+/**
+ * The TypeScript side of the interpreter: instance of the emitted module, its imports (translation misses, faults,
+ * instruction fetch, helpers), and the accounting of a slice. `Cpu` is the face of it.
+ *
+ * Addresses come and go as two 32-bit halves; as JavaScript numbers they are signed 64-bit values, exact for every
+ * canonical address.
+ */
+import {
+  FPE_FLTINV,
+  FPE_INTDIV,
+  ILL_ILLOPN,
+  SEGV_ACCERR,
+  SEGV_MAPERR,
+  SI_KERNEL,
+  SIGBUS,
+  SIGFPE,
+  SIGILL,
+  SIGKILL,
+  SIGSEGV,
+  SIGTRAP,
+} from '../abi/signal.js';
+import { CodeCache, type CodePage } from './code-cache.js';
+import type { CpuHooks } from './cpu.js';
+import { defaultCpuid } from './cpuid.js';
+import {
+  EXIT_FAULT,
+  EXIT_SLICE,
+  EXIT_STOP,
+  EXIT_SYSCALL,
+  type FaultInfo,
+  TRAP_BP,
+  TRAP_DE,
+  TRAP_GP,
+  TRAP_MF,
+  TRAP_PF,
+  TRAP_SS,
+  TRAP_UD,
+  TRAP_XM,
+} from './exits.js';
+import { readFlags } from './flags.js';
+import { type HelperContext, helperAt } from './helpers.js';
+import { type PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from './page-table.js';
+import type { PhysicalMemory } from './physical-memory.js';
+import { R_BASE, R_LEN, R_OFF, R_OP, RECORD_SIZE } from './record.js';
+import {
+  EXIT_REASON,
+  FUEL,
+  PAGE_SIZE,
+  PAGE_VA,
+  R11,
+  RBP,
+  RCX,
+  RESYNC,
+  RIP,
+  RSP,
+  SLOW_EA,
+  SLOW_PC,
+  SPLIT_FIRST,
+  SPLIT_FIRST_SIZE,
+  SPLIT_READ,
+  SPLIT_SECOND,
+  SPLIT_SIZE,
+  SPLIT_WRITE,
+  TLB_ENTRIES,
+  TLB_EXEC,
+  TLB_WRITE,
+} from './state.js';
+import { table } from './table/index.js';
+import { emitInterpreter } from './tier0/emit.js';
+import { HandlerSet } from './tier0/handlers.js';
+import { PROBE_ALIGNED, PROBE_WRITE } from './tier0/lower.js';
+
+/** One slice is at most this many instructions: what is left is counted in bytes of records, in 31 bits. */
+const MAX_BUDGET = 1 << 25;
+const TWO_32 = 2 ** 32;
+/** Bits of a page fault's error code. */
+const PF_PRESENT = 1;
+const PF_WRITE = 2;
+const PF_USER = 4;
+const PF_FETCH = 16;
+
+/** Signal and si_code of exceptions that are not page faults. @source Linux arch/x86/kernel/traps.c */
+const SIGNAL_OF: Record<number, readonly [signal: number, code: number, atInstruction: boolean]> = {
+  [TRAP_DE]: [SIGFPE, FPE_INTDIV, true],
+  [TRAP_BP]: [SIGTRAP, SI_KERNEL, false],
+  [TRAP_UD]: [SIGILL, ILL_ILLOPN, true],
+  [TRAP_SS]: [SIGBUS, SI_KERNEL, false],
+  [TRAP_GP]: [SIGSEGV, SI_KERNEL, false],
+  [TRAP_MF]: [SIGFPE, FPE_FLTINV, true],
+  [TRAP_XM]: [SIGFPE, FPE_FLTINV, true],
+};
+
+export class Engine implements HelperContext {
+  readonly memory: PhysicalMemory;
+  readonly code: CodeCache;
+  readonly fault: FaultInfo = { signal: 0, code: 0, address: 0, trapno: 0, err: 0, cr2: 0 };
+  retired = 0;
+  exits = new Map<number, number>();
+  tlbMisses = 0;
+  #hooks: CpuHooks;
+  #pageTable: PageTable | undefined;
+  #run: (pc: number) => void;
+  #stop = false;
+  /** What is left of the budget, in bytes of records, when the loop was left by an import. */
+  #rest = 0;
+  #opMore: number;
+
+  constructor(memory: PhysicalMemory, hooks: CpuHooks) {
+    this.memory = memory;
+    this.#hooks = hooks;
+    const handlers = new HandlerSet(table);
+    this.#opMore = handlers.opMore;
+    this.code = new CodeCache(memory, table, handlers);
+    const bytes = emitInterpreter(handlers, memory.limitFrames / 16);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      cpu: {
+        memory: memory.memory,
+        slow: (info: number, pc: number) => this.#slow(info, pc),
+        trap: (vector: number, pc: number) => this.#trap(vector, pc),
+        helper: (id: number, pc: number, pa: number) => this.#helper(id, pc, pa),
+        commit: () => this.#commit(),
+        fetch: () => this.#fetchSlow(),
+        resync: (pc: number) => this.#resync(pc),
+        span: (pc: number) => this.#span(pc),
+      },
+    });
+    this.#run = instance.exports['run'] as (pc: number) => void;
+  }
+
+  setPageTable(pageTable: PageTable): void {
+    this.#pageTable = pageTable;
+  }
+
+  requestStop(): void {
+    this.#stop = true;
+    this.memory.u32[RESYNC >> 2] = 1;
+  }
+
+  run(budget: number): number {
+    const { memory } = this;
+    const fuel = Math.min(budget, MAX_BUDGET) * RECORD_SIZE;
+    this.#stop = false;
+    memory.u32[EXIT_REASON >> 2] = 0;
+    memory.u32[RESYNC >> 2] = 0;
+    memory.i32[FUEL >> 2] = fuel;
+    memory.i32[SLOW_EA >> 2] = memory.i32[RIP >> 2]!;
+    memory.i32[(SLOW_EA >> 2) + 1] = memory.i32[(RIP >> 2) + 1]!;
+    const record = this.#fetch();
+    if (record !== 0) {
+      memory.i32[FUEL >> 2] = (fuel + record) | 0;
+      this.#run(record);
+    }
+    const reason = memory.i32[EXIT_REASON >> 2]!;
+    if (reason === EXIT_SLICE) {
+      const pc = memory.u32[SLOW_PC >> 2]!;
+      this.#setRip(pc);
+      this.#rest = (memory.i32[FUEL >> 2]! - pc) | 0;
+    }
+    this.retired = (fuel - this.#rest) / RECORD_SIZE;
+    this.exits.set(reason, (this.exits.get(reason) ?? 0) + 1);
+    this.code.release();
+    return reason;
+  }
+
+  // What helpers use
+
+  raise(vector: number): void {
+    this.#trap(vector, this.memory.u32[SLOW_PC >> 2]!);
+  }
+
+  instructionAddress(record: number): number {
+    return this.#read64(PAGE_VA) + this.memory.u16[(record + R_OFF) >> 1]!;
+  }
+
+  syscall(record: number): boolean {
+    const { i32, u8 } = this.memory;
+    const next = this.instructionAddress(record) + u8[record + R_LEN]!;
+    this.#write64(RIP, next);
+    this.#write64(RCX, next);
+    i32[R11 >> 2] = readFlags(this.memory);
+    i32[(R11 >> 2) + 1] = 0;
+    if (this.#hooks.syscall()) return true;
+    this.#leave(EXIT_SYSCALL, (this.memory.i32[FUEL >> 2]! - record - RECORD_SIZE) | 0);
+    return false;
+  }
+
+  /** int3 and its like: the instruction is over when the signal comes. */
+  trapAfter(vector: number, record: number): void {
+    const next = this.instructionAddress(record) + this.memory.u8[record + R_LEN]!;
+    this.#trap(vector, record);
+    this.#write64(RIP, next);
+    this.#rest -= RECORD_SIZE;
+  }
+
+  rdtsc(): number {
+    return this.#hooks.rdtsc();
+  }
+
+  cpuid(leaf: number, subleaf: number, out: Uint32Array): void {
+    if (this.#hooks.cpuid) this.#hooks.cpuid(leaf, subleaf, out);
+    else defaultCpuid(leaf, subleaf, out);
+  }
+
+  // Imports of the emitted module
+
+  #helper(id: number, pc: number, pa: number): number {
+    this.memory.u32[SLOW_PC >> 2] = pc;
+    return helperAt(id)(this, pc >>> 0, pa >>> 0) ? 1 : 0;
+  }
+
+  #trap(vector: number, record: number): void {
+    const pc = record >>> 0;
+    this.#setRip(pc);
+    const [signal, code, atInstruction] = SIGNAL_OF[vector] ?? [SIGSEGV, SI_KERNEL, false];
+    this.#setFault(signal, code, atInstruction ? this.#read64(RIP) : 0, vector, 0);
+    this.#leave(EXIT_FAULT, (this.memory.i32[FUEL >> 2]! - pc) | 0);
+  }
+
+  #slow(info: number, record: number): number {
+    const pc = record >>> 0;
+    const { i32 } = this.memory;
+    const low = i32[SLOW_EA >> 2]! >>> 0;
+    const high = i32[(SLOW_EA >> 2) + 1]!;
+    const size = info & 0xfff;
+    const write = (info & PROBE_WRITE) !== 0;
+    this.tlbMisses++;
+    if (info & PROBE_ALIGNED && low & (size - 1)) {
+      this.#trap(TRAP_GP, pc);
+      return 0;
+    }
+    if (!isCanonical(high)) {
+      const base = this.memory.u16[(pc + R_BASE) >> 1]!;
+      this.#trap(base === RSP || base === RBP ? TRAP_SS : TRAP_GP, pc);
+      return 0;
+    }
+    const address = high * TWO_32 + low;
+    const offset = low & (PAGE_SIZE - 1);
+    const access = write ? PTE_WRITE : PTE_READ;
+    if (offset + size <= PAGE_SIZE) {
+      const page = this.#page(address, access, pc);
+      return page === 0 ? 0 : page + offset;
+    }
+    return this.#split(address, offset, size, access, pc);
+  }
+
+  /** An access over two pages goes through a buffer: filled here, written back by `commit`. */
+  #split(address: number, offset: number, size: number, access: number, pc: number): number {
+    const head = PAGE_SIZE - offset;
+    // The second translation may run a hook that replaces the first page: ask again until both hold.
+    let first = 0;
+    let second = 0;
+    for (let again = true; again; ) {
+      first = this.#page(address, access, pc);
+      if (first === 0) return 0;
+      second = this.#page(address + head, access, pc);
+      if (second === 0) return 0;
+      again = this.#page(address, access, pc) !== first;
+    }
+    const { u8, u32 } = this.memory;
+    const buffer = access === PTE_WRITE ? SPLIT_WRITE : SPLIT_READ;
+    u8.copyWithin(buffer, first + offset, first + PAGE_SIZE);
+    u8.copyWithin(buffer + head, second, second + size - head);
+    if (access === PTE_WRITE) {
+      u32[SPLIT_FIRST >> 2] = first + offset;
+      u32[SPLIT_SECOND >> 2] = second;
+      u32[SPLIT_FIRST_SIZE >> 2] = head;
+      u32[SPLIT_SIZE >> 2] = size;
+    }
+    return buffer;
+  }
+
+  #commit(): void {
+    const { u8, u32 } = this.memory;
+    const head = u32[SPLIT_FIRST_SIZE >> 2]!;
+    u8.copyWithin(u32[SPLIT_FIRST >> 2]!, SPLIT_WRITE, SPLIT_WRITE + head);
+    u8.copyWithin(u32[SPLIT_SECOND >> 2]!, SPLIT_WRITE + head, SPLIT_WRITE + u32[SPLIT_SIZE >> 2]!);
+  }
+
+  /** Physical address of the page of a canonical address, entered into the TLB; 0 after raising a fault. */
+  #page(address: number, access: number, pc: number): number {
+    const vpn = pageNumber(address);
+    for (;;) {
+      const entry = this.#pageTable!.entryOf(vpn);
+      // As on the hardware, whatever has any right can be read.
+      if (entry !== 0 && (access === PTE_READ ? (entry & 7) !== 0 : (entry & access) !== 0)) {
+        const frame = entry >>> 3;
+        if (access === PTE_WRITE) {
+          this.memory.willWrite(frame);
+          this.memory.noteWriteCached(frame);
+        }
+        this.#fill(vpn, frame, access === PTE_WRITE ? TLB_WRITE : 0);
+        return frame * PAGE_SIZE;
+      }
+      this.#setRip(pc);
+      if (this.#pageFault(address, access, entry !== 0)) continue;
+      this.#leave(EXIT_FAULT, (this.memory.i32[FUEL >> 2]! - pc) | 0);
+      return 0;
+    }
+  }
+
+  #pageFault(address: number, access: number, present: boolean): boolean {
+    const err =
+      PF_USER | (present ? PF_PRESENT : 0) | (access === PTE_WRITE ? PF_WRITE : access === PTE_EXEC ? PF_FETCH : 0);
+    this.fault.cr2 = address;
+    this.#setFault(SIGSEGV, present ? SEGV_ACCERR : SEGV_MAPERR, address, TRAP_PF, err);
+    return this.#hooks.pageFault(address, access);
+  }
+
+  #fill(vpn: number, frame: number, part: number): void {
+    const { u32 } = this.memory;
+    const at = (this.#pageTable!.tlb + part + (vpn % TLB_ENTRIES) * 16) >>> 2;
+    const low = (vpn * PAGE_SIZE) % TWO_32;
+    u32[at] = low;
+    u32[at + 1] = highHalf(vpn);
+    u32[at + 2] = frame * PAGE_SIZE - low;
+    u32[at + 3] = frame;
+  }
+
+  /** Instruction fetch of SLOW_EA while FUEL is plain; RIP holds the address. */
+  #fetchSlow(): number {
+    return this.#fetch();
+  }
+
+  #fetch(): number {
+    const { i32 } = this.memory;
+    const low = i32[SLOW_EA >> 2]! >>> 0;
+    const high = i32[(SLOW_EA >> 2) + 1]!;
+    if (!isCanonical(high)) {
+      this.#setFault(SIGSEGV, SI_KERNEL, 0, TRAP_GP, 0);
+      this.#leave(EXIT_FAULT, i32[FUEL >> 2]!);
+      return 0;
+    }
+    const page = this.#codePage(high * TWO_32 + low);
+    if (page === undefined) {
+      this.#leave(EXIT_FAULT, this.memory.i32[FUEL >> 2]!);
+      return 0;
+    }
+    const record = this.#withMemory(() => this.code.record(page, low & (PAGE_SIZE - 1)));
+    if (record === 0) {
+      this.#leave(EXIT_FAULT, this.memory.i32[FUEL >> 2]!);
+      return 0;
+    }
+    const { u32 } = this.memory;
+    u32[PAGE_VA >> 2] = low & -PAGE_SIZE;
+    u32[(PAGE_VA >> 2) + 1] = high;
+    return record;
+  }
+
+  /** The code page that an address executes from, entered into the instruction TLB; undefined with `fault` set. */
+  #codePage(address: number): CodePage | undefined {
+    const vpn = pageNumber(address);
+    let entry = this.#pageTable!.entryOf(vpn);
+    while ((entry & PTE_EXEC) === 0) {
+      if (!this.#pageFault(address, PTE_EXEC, entry !== 0)) return undefined;
+      entry = this.#pageTable!.entryOf(vpn);
+    }
+    const frame = entry >>> 3;
+    let page = this.code.page(frame);
+    if (page === undefined) {
+      this.code.dropAll();
+      page = this.code.page(frame);
+    }
+    if (page === undefined) {
+      this.#setFault(SIGKILL, SI_KERNEL, 0, TRAP_PF, 0);
+      return undefined;
+    }
+    const { u32 } = this.memory;
+    const at = (this.#pageTable!.tlb + TLB_EXEC + (vpn % TLB_ENTRIES) * 16) >>> 2;
+    u32[at] = (vpn * PAGE_SIZE) % TWO_32;
+    u32[at + 1] = highHalf(vpn);
+    u32[at + 2] = page.table;
+    u32[at + 3] = frame;
+    return page;
+  }
+
+  /** Tries again without the other decodings when memory is short; sets `fault` (killed) when that does not help. */
+  #withMemory(make: () => number): number {
+    let record = make();
+    if (record === 0) {
+      this.code.dropAll();
+      record = make();
+    }
+    if (record === 0) this.#setFault(SIGKILL, SI_KERNEL, 0, TRAP_PF, 0);
+    return record;
+  }
+
+  #resync(record: number): number {
+    const pc = record >>> 0;
+    const { i32, u32 } = this.memory;
+    u32[RESYNC >> 2] = 0;
+    this.#setRip(pc);
+    const rest = (i32[FUEL >> 2]! - pc) | 0;
+    if (this.#stop) {
+      this.#leave(EXIT_STOP, rest);
+      return 0;
+    }
+    i32[FUEL >> 2] = rest;
+    i32[SLOW_EA >> 2] = i32[RIP >> 2]!;
+    i32[(SLOW_EA >> 2) + 1] = i32[(RIP >> 2) + 1]!;
+    const found = this.#fetch();
+    if (found !== 0) this.memory.i32[FUEL >> 2] = (rest + found) | 0;
+    return found;
+  }
+
+  /** Pseudo-records: an instruction over two pages, or the end of what was decoded in one go. */
+  #span(record: number): number {
+    const pc = record >>> 0;
+    const here = this.instructionAddress(pc);
+    this.#setRip(pc);
+    const offset = this.memory.u16[(pc + R_OFF) >> 1]!;
+    const more = this.memory.u16[(pc + R_OP) >> 1] === this.#opMore;
+    const page = this.#codePage(here);
+    // The frame may have been replaced while the hook ran: then the resync after this record finds the new one.
+    const nextPage = more ? page : this.#codePage(here - offset + PAGE_SIZE);
+    if (page === undefined || nextPage === undefined) {
+      this.#leave(EXIT_FAULT, (this.memory.i32[FUEL >> 2]! - pc) | 0);
+      return 0;
+    }
+    const found = this.#withMemory(() =>
+      more ? this.code.record(page, offset) : this.code.spanRecord(page, offset, nextPage.frame),
+    );
+    if (found === 0) this.#leave(EXIT_FAULT, (this.memory.i32[FUEL >> 2]! - pc) | 0);
+    else if (more) this.code.linkRun(pc, found);
+    return found;
+  }
+
+  #leave(reason: number, rest: number): void {
+    this.memory.i32[EXIT_REASON >> 2] = reason;
+    this.#rest = rest;
+  }
+
+  #setFault(signal: number, code: number, address: number, trapno: number, err: number): void {
+    const { fault } = this;
+    fault.signal = signal;
+    fault.code = code;
+    fault.address = address;
+    fault.trapno = trapno;
+    fault.err = err;
+  }
+
+  #setRip(record: number): void {
+    this.#write64(RIP, this.instructionAddress(record));
+  }
+
+  #read64(at: number): number {
+    const { i32, u32 } = this.memory;
+    return i32[(at >> 2) + 1]! * TWO_32 + u32[at >> 2]!;
+  }
+
+  #write64(at: number, value: number): void {
+    const { i32 } = this.memory;
+    i32[at >> 2] = (value % TWO_32) | 0;
+    i32[(at >> 2) + 1] = Math.floor(value / TWO_32);
+  }
+}
+
+/** Bits 63 to 47 all equal, from the high half. */
+function isCanonical(high: number): boolean {
+  const top = high >> 15;
+  return top === 0 || top === -1;
+}
+
+/** 36-bit page number of a canonical address. */
+function pageNumber(address: number): number {
+  const page = Math.floor(address / PAGE_SIZE);
+  return page < 0 ? page + 2 ** 36 : page;
+}
+
+/** High half of the address of a page, sign-extended from 48 bits. */
+function highHalf(vpn: number): number {
+  const high = Math.floor(vpn / 2 ** 20);
+  return high & 0x8000 ? high | 0xffff0000 : high;
+}

@@ -1,0 +1,43 @@
+/**
+ * Helpers: instructions (or parts of them) written in TypeScript and called from emitted code with the address of the
+ * decoded record and the physical address of the probed memory operand.
+ */
+import type { PhysicalMemory } from './physical-memory.js';
+
+/** What a helper may touch. Registers are at the fixed addresses of state.ts in `memory`. */
+export interface HelperContext {
+  readonly memory: PhysicalMemory;
+  /** Raises the exception of that vector at the current instruction; the helper then returns false. */
+  raise(vector: number): void;
+  /** #GP / SIGSEGV etc. with everything given: for what is not a plain vector. */
+  /** Address of the instruction that executes. */
+  instructionAddress(record: number): number;
+  syscall(record: number): boolean;
+  rdtsc(): number;
+  cpuid(leaf: number, subleaf: number, out: Uint32Array): void;
+}
+
+/**
+ * @param record address of the decoded record (offsets in record.ts)
+ * @param pa physical address of the operand that the row passed, else 0. Operands that cross a page are copies up to 64
+ *   bytes, written back by the run loop. The memory views may be replaced by an allocation: use `cpu.memory.u8` afresh.
+ * @returns false when it raised an exception or the run loop must be left; then it has changed nothing
+ */
+export type Helper = (cpu: HelperContext, record: number, pa: number) => boolean;
+
+const registered: Helper[] = [];
+const ids = new Map<Helper, number>();
+
+/** The number under which emitted code calls the helper. */
+export function helperId(helper: Helper): number {
+  let id = ids.get(helper);
+  if (id === undefined) {
+    id = registered.push(helper) - 1;
+    ids.set(helper, id);
+  }
+  return id;
+}
+
+export function helperAt(id: number): Helper {
+  return registered[id]!;
+}

@@ -1,0 +1,368 @@
+/**
+ * What the semantics of an instruction row are written with: `Builder` turns calls into the intermediate form.
+ *
+ * Operands are read and written by position (`read(0)`, `write(0, v)`); whether they are registers, memory or immediates
+ * is the builder's business. Read-modify-write operands start with `modify(i)`, which probes for writing. Values may be
+ * used any number of times.
+ */
+import { type Helper, helperId } from '../helpers.js';
+import { CF, GPR, PAGE_VA, RSP } from '../state.js';
+import type { ValueType } from '../wasm/opcodes.js';
+import {
+  type FlagKind,
+  type Form,
+  type IntSize,
+  operator,
+  type Probe,
+  type Statement,
+  type Value,
+  value,
+} from './ir.js';
+
+/** Where an operand is: `rm` follows the form of the variant, the others are what they say. */
+export type OperandPlace = 'rm' | 'reg' | 'imm' | 'gpr' | 'one' | 'near' | 'moffs';
+export type RegisterFile = 'gpr' | 'xmm' | 'mmx';
+
+export interface Operand {
+  place: OperandPlace;
+  file: RegisterFile;
+  /** Bits. */
+  size: number;
+  /** Scalars in vector registers read as f32 or f64. */
+  float: boolean;
+  /** For place 'gpr': state address of the fixed register. */
+  fixed: number;
+}
+
+const LOADS: Record<number, string> = {
+  8: 'i32.load8_u',
+  16: 'i32.load16_u',
+  32: 'i32.load',
+  64: 'i64.load',
+  128: 'v128.load',
+};
+const SIGNED_LOADS: Record<number, string> = { 8: 'i32.load8_s', 16: 'i32.load16_s', 32: 'i32.load', 64: 'i64.load' };
+const STORES: Record<number, string> = {
+  8: 'i32.store8',
+  16: 'i32.store16',
+  32: 'i32.store',
+  64: 'i64.store',
+  128: 'v128.store',
+};
+
+export class Builder {
+  /** Operand size of the variant in bits (of the first operand). */
+  readonly size: IntSize;
+  readonly form: Form;
+  readonly statements: Statement[] = [];
+  #operands: readonly Operand[];
+  #list: Statement[] = this.statements;
+  #addresses: (Value | undefined)[] = [];
+  #ea: Value | undefined;
+
+  constructor(operands: readonly Operand[], size: IntSize, form: Form) {
+    this.#operands = operands;
+    this.size = size;
+    this.form = form;
+  }
+
+  // Values
+
+  i32(n: number): Value {
+    return value('i32', 'const', [], { imm: n });
+  }
+
+  i64(n: number | bigint): Value {
+    return value('i64', 'const', [], { imm: n });
+  }
+
+  /** Integer constant of the type that operands of `size` bits have. */
+  int(n: number, size: number = this.size): Value {
+    return size === 64 ? this.i64(n) : this.i32(n);
+  }
+
+  v128(bytes: readonly number[]): Value {
+    return value('v128', 'const', [], { imm: bytes });
+  }
+
+  /** A pure WebAssembly operator by full name; `imm` is a lane number or the 16 lanes of a shuffle. */
+  op(name: string, args: Value[], imm?: number | readonly number[]): Value {
+    return this.#add(operator(name, args, imm));
+  }
+
+  /** An integer operator of the width of its first argument: `bin('add', x, y)`. */
+  bin(name: string, x: Value, y: Value): Value {
+    return this.op(`${x.type}.${name}`, [x, y]);
+  }
+
+  select(ifTrue: Value, ifFalse: Value, cond: Value): Value {
+    return this.#add(value(ifTrue.type, 'select', [ifTrue, ifFalse, cond]));
+  }
+
+  eqz(x: Value): Value {
+    return this.op(`${x.type}.eqz`, [x]);
+  }
+
+  /** Widens an integer of `from` bits to i64. */
+  widen(x: Value, from: number, signed: boolean): Value {
+    if (x.type === 'i64') return x;
+    if (!signed) return this.op('i64.extend_i32_u', [x]);
+    return this.op('i64.extend_i32_s', [this.signExtend(x, from)]);
+  }
+
+  /** Sign-extends the low `from` bits inside the value's own type. */
+  signExtend(x: Value, from: number): Value {
+    return from === 8 || from === 16 ? this.op(`${x.type}.extend${from}_s`, [x]) : x;
+  }
+
+  /** Clears what lies above `size` bits. */
+  truncate(x: Value, size: number = this.size): Value {
+    return size === 8 || size === 16 ? this.bin('and', x, this.int((1 << size) - 1, size)) : x;
+  }
+
+  wrap(x: Value): Value {
+    return x.type === 'i64' ? this.op('i32.wrap_i64', [x]) : x;
+  }
+
+  /** Runtime function in WebAssembly (tier0/runtime.ts); not for hot rows. */
+  call(name: string, args: Value[], type: ValueType): Value {
+    return this.#add(value(type, 'call', args, { name, pinned: true }));
+  }
+
+  /** i32, 0 or 1: the condition code over the current flags. */
+  cond(code: number): Value {
+    return this.#add(value('i32', 'cond', [], { imm: code, pinned: true }));
+  }
+
+  // Operands
+
+  sizeOf(i: number): number {
+    return this.#operands[i]!.size;
+  }
+
+  isMemory(i: number): boolean {
+    const { place } = this.#operands[i]!;
+    return place === 'moffs' || (place === 'rm' && this.form === 'm');
+  }
+
+  /** The whole operand, zero-extended: i32 up to 32 bits, i64, v128; f32 or f64 for scalar float operands. */
+  read(i: number): Value {
+    const operand = this.#operands[i]!;
+    if (operand.place === 'imm') return this.immediate(operand.size);
+    if (operand.place === 'one') return this.i32(1);
+    return this.readAs(i, operand.float ? `f${operand.size}.load` : LOADS[operand.size]!);
+  }
+
+  /** The operand sign-extended within i32 or i64. */
+  readSigned(i: number): Value {
+    const operand = this.#operands[i]!;
+    return operand.place === 'imm' ? this.immediate(operand.size) : this.readAs(i, SIGNED_LOADS[operand.size]!);
+  }
+
+  /** The operand through any load operator, registers as well as memory (xmm registers are 16 bytes in the state). */
+  readAs(i: number, load: string, offset = 0): Value {
+    const { size } = this.#operands[i]!;
+    const address = this.addressOf(i, size / 8, false, false);
+    return this.isMemory(i) ? this.loadAt(address, load, offset) : this.get(address, load, offset);
+  }
+
+  /** As `read`, of an operand that the instruction also writes: a memory operand is probed for writing. */
+  modify(i: number): Value {
+    if (this.isMemory(i)) this.addressOf(i, this.sizeOf(i) / 8, true, false);
+    return this.read(i);
+  }
+
+  /** A 16-byte memory operand must be aligned; call it before reading or writing the operand. */
+  requireAligned(i: number, write = false): void {
+    if (this.isMemory(i)) this.addressOf(i, this.sizeOf(i) / 8, write, true);
+  }
+
+  /** Writes the operand: 32-bit general registers are zero-extended, xmm registers keep what lies above `size`. */
+  write(i: number, v: Value): void {
+    const { size, float, file } = this.#operands[i]!;
+    if (!this.isMemory(i) && file === 'gpr' && size === 32) this.writeAs(i, 'i64.store', this.widen(v, 32, false));
+    else this.writeAs(i, float ? `f${size}.store` : STORES[size]!, v);
+  }
+
+  /** Writes the operand through any store operator. */
+  writeAs(i: number, store: string, v: Value, offset = 0): void {
+    const address = this.addressOf(i, this.sizeOf(i) / 8, true, false);
+    if (this.isMemory(i)) this.storeAt(address, store, v, offset);
+    else this.set(address, store, v, offset);
+  }
+
+  /**
+   * Where the operand's bytes are (i32): the state address of a register, the probed physical address of memory.
+   * The first call decides how memory is probed.
+   */
+  addressOf(i: number, bytes: number, write: boolean, aligned: boolean): Value {
+    const known = this.#addresses[i];
+    if (known !== undefined) {
+      if (write && known.probe !== undefined && !known.probe.write)
+        throw new Error('written operand was probed for reading');
+      return known;
+    }
+    const { place, fixed } = this.#operands[i]!;
+    let address: Value;
+    if (place === 'gpr') address = this.i32(fixed);
+    else if (this.isMemory(i))
+      address = this.probe(this.effectiveAddress(place === 'moffs'), { size: bytes, write, aligned });
+    else address = this.#add(value('i32', 'field', [], { name: place === 'rm' ? 'a' : 'b' }));
+    this.#addresses[i] = address;
+    return address;
+  }
+
+  /** The instruction's immediate, sign-extended to i64, or its low bits zero-extended as i32. */
+  immediate(size: number): Value {
+    const type = size === 64 ? 'i64' : 'i32';
+    return this.truncate(this.#add(value(type, 'imm', [])), size);
+  }
+
+  /** Address of the memory operand (i64), also when the operand is not accessed (lea). */
+  effectiveAddress(moffs = false): Value {
+    this.#ea ??= moffs ? this.immediate(64) : this.#add(value('i64', 'ea', [], { pinned: true }));
+    return this.#ea;
+  }
+
+  /** i32: 1 when the instruction has the 32-bit address size. */
+  address32(): Value {
+    return this.#add(value('i32', 'address32', []));
+  }
+
+  /** Base of the segment that a prefix chose, 0 without. */
+  segmentBase(): Value {
+    return this.#add(value('i64', 'segment', [], { pinned: true }));
+  }
+
+  // Guest memory
+
+  /** Translates an address for `size` bytes; the only step that can fault. → i32 physical address */
+  probe(address: Value, probe: Probe): Value {
+    return this.#add(value('i32', 'probe', [address], { probe, pinned: true }));
+  }
+
+  loadAt(pa: Value, name: string, offset = 0): Value {
+    return this.#add(
+      value(name.slice(0, name.indexOf('.')) as ValueType, 'load', [pa], { name, imm: offset, pinned: true }),
+    );
+  }
+
+  storeAt(pa: Value, name: string, v: Value, offset = 0): void {
+    pa.uses++;
+    v.uses++;
+    this.#list.push({ s: 'store', address: pa, offset, name, value: v });
+  }
+
+  // CPU state
+
+  get(address: Value | number, name: string, offset = 0): Value {
+    const at = typeof address === 'number' ? this.i32(address) : address;
+    return this.#add(
+      value(name.slice(0, name.indexOf('.')) as ValueType, 'get', [at], { name, imm: offset, pinned: true }),
+    );
+  }
+
+  set(address: Value | number, name: string, v: Value, offset = 0): void {
+    const at = typeof address === 'number' ? this.i32(address) : address;
+    at.uses++;
+    v.uses++;
+    this.#list.push({ s: 'set', address: at, offset, name, value: v });
+  }
+
+  /** A general register by number, at `size` bits, zero-extended. */
+  gpr(index: number, size: number = this.size): Value {
+    return this.get(GPR + index * 8, LOADS[size]!);
+  }
+
+  setGpr(index: number, v: Value, size: number = this.size): void {
+    if (size === 32) this.set(GPR + index * 8, 'i64.store', this.widen(v, 32, false));
+    else this.set(GPR + index * 8, STORES[size]!, v);
+  }
+
+  carry(): Value {
+    return this.get(CF, 'i32.load');
+  }
+
+  flags(kind: FlagKind, parts: { a?: Value; b?: Value; res?: Value; cf?: Value; of?: Value; size?: IntSize }): void {
+    const { a, b, res, cf, of, size = this.size } = parts;
+    for (const v of [a, b, res, cf, of]) if (v !== undefined) v.uses++;
+    this.#list.push({ s: 'flags', kind, size, a, b, res, cf, of });
+  }
+
+  /** Pushes `size` bits below rsp. */
+  push(v: Value, size: number): void {
+    const rsp = this.bin('sub', this.get(RSP, 'i64.load'), this.i64(size / 8));
+    const pa = this.probe(rsp, { size: size / 8, write: true, aligned: false });
+    this.storeAt(pa, STORES[size]!, v);
+    this.set(RSP, 'i64.store', rsp);
+  }
+
+  /** The value on top of the stack; `commitPop` moves rsp. */
+  top(size: number): Value {
+    const pa = this.probe(this.get(RSP, 'i64.load'), { size: size / 8, write: false, aligned: false });
+    return this.loadAt(pa, LOADS[size]!);
+  }
+
+  adjustStack(bytes: Value): void {
+    this.set(RSP, 'i64.store', this.bin('add', this.get(RSP, 'i64.load'), bytes));
+  }
+
+  // Control
+
+  /** Statements that happen only when the condition (i32) is not 0. No probes inside. */
+  if(cond: Value, then: () => void, otherwise?: () => void): void {
+    cond.uses++;
+    const outer = this.#list;
+    const statement: Statement = { s: 'if', cond, body: [], otherwise: [] };
+    outer.push(statement);
+    this.#list = statement.body;
+    then();
+    if (otherwise !== undefined) {
+      this.#list = statement.otherwise;
+      otherwise();
+    }
+    this.#list = outer;
+  }
+
+  trap(vector: number): void {
+    this.#list.push({ s: 'trap', cond: undefined, vector });
+  }
+
+  trapIf(cond: Value, vector: number): void {
+    cond.uses++;
+    this.#list.push({ s: 'trap', cond, vector });
+  }
+
+  /** Calls a TypeScript helper (helpers.ts) with the record and `pa` (0 when absent). */
+  helper(helper: Helper, pa?: Value): void {
+    if (pa !== undefined) pa.uses++;
+    this.#list.push({ s: 'helper', id: helperId(helper), pa });
+  }
+
+  /** Address behind this instruction; for direct calls, whose record holds it as immediate relative to the page. */
+  returnAddress(): Value {
+    return this.bin('add', this.get(PAGE_VA, 'i64.load'), this.immediate(64));
+  }
+
+  /** Announces where `jump` will go: within the page, to another page (both from the record), or anywhere. */
+  target(to: 'near' | 'far' | Value, cond?: Value): void {
+    if (typeof to !== 'string') to.uses++;
+    if (cond !== undefined) cond.uses++;
+    this.#list.push({ s: 'target', to, cond });
+  }
+
+  jump(cond?: Value): void {
+    if (cond !== undefined) cond.uses++;
+    this.#list.push({ s: 'jump', cond });
+  }
+
+  again(cond: Value): void {
+    cond.uses++;
+    this.#list.push({ s: 'again', cond });
+  }
+
+  #add(v: Value): Value {
+    this.#list.push({ s: 'value', value: v });
+    return v;
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * Emits the interpreter: one WebAssembly module with a function per handler and the main loop, which holds the hot
+ * handlers behind one `br_table`. The main loop calls nothing, so that its few locals stay in machine registers.
+ */
+
+import { EXIT_SLICE, TRAP_GP, TRAP_UD } from '../exits.js';
+import { Builder } from '../ir/builder.js';
+import type { Statement } from '../ir/ir.js';
+import { expandFlags } from '../ir/lazy-flags.js';
+import { R_OP, R_TARGET } from '../record.js';
+import { EXIT_REASON, FUEL, PAGE_VA, TLB, TLB_EXEC } from '../state.js';
+import { Code } from '../wasm/code.js';
+import { ModuleBuilder } from '../wasm/module.js';
+import type { HandlerSet, HotHandler } from './handlers.js';
+import { type HotFrame, LocalPool, Lowering, PC } from './lower.js';
+import { addRuntime, type Runtime, runFunction } from './runtime.js';
+
+const HANDLER_PARAMS = ['i32'] as const;
+
+export function emitInterpreter(handlers: HandlerSet, maximumPages: number): Uint8Array {
+  const module = new ModuleBuilder();
+  module.importMemory('cpu', 'memory', 1, maximumPages);
+  const runtime = addRuntime(module);
+  const functions = new Map<unknown, number>();
+  const define = (write: (code: Code) => void): number => {
+    const func = module.declare(HANDLER_PARAMS, ['i32']);
+    const code = new Code(1);
+    write(code);
+    module.define(func, code);
+    return func;
+  };
+  const table: number[] = new Array<number>(handlers.opCount).fill(0);
+  for (const variant of handlers.variants) {
+    const func = define((code) => {
+      const statements = expandFlags(variant.build(), false);
+      new Lowering(code, new LocalPool(code), runtime).instruction(statements);
+    });
+    functions.set(variant, func);
+    table[variant.op] = func;
+  }
+  for (const { op, variant } of handlers.hot) table[op] = functions.get(variant)!;
+  table[0] = runtime.goto;
+  table[1] = runtime.crossPage;
+  table[handlers.opSpan] = runtime.span;
+  table[handlers.opMore] = runtime.span;
+  table[handlers.opGoOn] = runtime.crossPage;
+  for (const [op, vector] of [
+    [handlers.opUndefined, TRAP_UD],
+    [handlers.opTooLong, TRAP_GP],
+  ] as const) {
+    table[op] = define((code) => {
+      const builder = new Builder([], 64, 'r');
+      builder.trap(vector);
+      new Lowering(code, new LocalPool(code), runtime).instruction(builder.statements);
+    });
+  }
+  const main = module.declare(HANDLER_PARAMS, ['i32']);
+  module.define(main, mainLoop(handlers, runtime));
+  const run = module.declare(HANDLER_PARAMS, []);
+  module.define(run, runFunction(runtime, main, module.type(HANDLER_PARAMS, ['i32']), handlers.hotLimit));
+  module.export('run', run);
+  module.setTable(table);
+  return module.build();
+}
+
+/** (pc) → record that the main loop cannot execute; with EXIT_REASON set when the slice is over. */
+function mainLoop(handlers: HandlerSet, runtime: Runtime): Code {
+  const code = new Code(1, 1 << 17);
+  const pool = new LocalPool(code);
+  const tlb = code.local('i32');
+  const fuel = code.local('i32');
+  // Take the locals that handlers will use, so that they can be reset at the loop head.
+  const temporaries = [...Array(12).keys()].flatMap(() => [pool.take('i32'), pool.take('i64')]);
+  const resets: (() => void)[] = [];
+  for (let i = 0; i < temporaries.length; i++) {
+    const local = temporaries[i]!;
+    resets.push(() => {
+      if (i % 2 === 0) code.i32(0);
+      else code.i64(0);
+      code.set(local);
+    });
+  }
+  code.i32(0);
+  code.memory('i32.load', TLB);
+  code.set(tlb);
+  code.i32(0);
+  code.memory('i32.load', FUEL);
+  code.set(fuel);
+  const leave = code.block();
+  const exhausted = code.block();
+  const next = code.loop();
+  // Temporaries are dead here; saying so keeps them out of the loop's phis.
+  for (const reset of resets) reset();
+  const otherwise = code.block();
+  const labels: number[] = [];
+  for (let op = handlers.hotLimit - 1; op >= 0; op--) labels[op] = code.block();
+  code.get(PC);
+  code.memory('i32.load16_u', R_OP);
+  code.brTable(labels, otherwise);
+  const frame: HotFrame = { tlb, fuel, leave, next, exhausted };
+  for (let op = 0; op < handlers.hotLimit; op++) {
+    code.end();
+    pool.reset();
+    if (op === 0) emitGoto(code, fuel, next, pool);
+    else if (op === 1) emitCrossPage(code, frame, pool);
+    else emitHot(code, pool, runtime, frame, handlers.hot[op - 2]!);
+  }
+  code.end();
+  code.br(leave);
+  code.end();
+  code.u8(0x00); // unreachable: the loop is left by branches only
+  code.end();
+  code.i32(0);
+  code.i32(EXIT_SLICE);
+  code.memory('i32.store', EXIT_REASON);
+  code.end();
+  code.i32(0);
+  code.get(fuel);
+  code.memory('i32.store', FUEL);
+  code.get(PC);
+  return code;
+}
+
+function emitHot(code: Code, pool: LocalPool, runtime: Runtime, frame: HotFrame, handler: HotHandler): void {
+  const statements = hotStatements(handler);
+  const mode = handler.mode === 'bis' ? 'bis' : 'bd';
+  const records = handler.fused < 0 ? 1 : 2;
+  new Lowering(code, pool, runtime, frame, mode, records).instruction(statements);
+}
+
+function hotStatements({ variant, dead, fused }: HotHandler): Statement[] {
+  const statements = variant.build();
+  if (fused < 0) return expandFlags(statements, dead);
+  const builder = new Builder([], 64, 'r');
+  const cond = builder.cond(fused);
+  builder.target('near', cond);
+  builder.jump(cond);
+  return expandFlags([...statements, ...builder.statements], dead);
+}
+
+function emitGoto(code: Code, fuel: number, next: number, pool: LocalPool): void {
+  const target = pool.take('i32');
+  code.get(PC);
+  code.memory('i32.load', R_TARGET);
+  code.tee(target);
+  code.get(fuel);
+  code.op('i32.add');
+  code.get(PC);
+  code.op('i32.sub');
+  code.set(fuel);
+  code.get(target);
+  code.set(PC);
+  code.br(next);
+}
+
+/** Falls through into another page without counting an instruction. */
+function emitCrossPage(code: Code, frame: HotFrame, pool: LocalPool): void {
+  const address = pool.take('i64');
+  const entry = pool.take('i32');
+  // The displacement is always one page: the record stands at offset 4096.
+  code.i32(0);
+  code.memory('i64.load', PAGE_VA);
+  code.i64(4096);
+  code.op('i64.add');
+  code.tee(address);
+  code.op('i32.wrap_i64');
+  code.i32(8);
+  code.op('i32.shr_u');
+  code.i32(0xff0);
+  code.op('i32.and');
+  code.get(frame.tlb);
+  code.op('i32.add');
+  code.tee(entry);
+  code.memory('i64.load', TLB_EXEC);
+  code.get(address);
+  code.op('i64.ne');
+  code.brIf(frame.leave);
+  code.get(entry);
+  code.memory('i32.load', TLB_EXEC + 8);
+  code.memory('i32.load', 0);
+  code.tee(entry);
+  code.op('i32.eqz');
+  code.brIf(frame.leave);
+  code.i32(0);
+  code.get(address);
+  code.memory('i64.store', PAGE_VA);
+  code.get(frame.fuel);
+  code.get(PC);
+  code.op('i32.sub');
+  code.get(entry);
+  code.tee(PC);
+  code.op('i32.add');
+  code.set(frame.fuel);
+  code.br(frame.next);
+}

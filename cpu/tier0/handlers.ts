@@ -1,0 +1,120 @@
+/**
+ * Numbers the interpreter's handlers: every row at every operand size and form has a function; some forms are also in the
+ * main loop, with a second variant for dead flags, or fused with the conditional jump that follows. The numbers depend on
+ * the table alone, so that the emitted module and the decoder agree.
+ */
+import { Builder } from '../ir/builder.js';
+import type { Form, IntSize, Statement } from '../ir/ir.js';
+import { type FlagUse, flagUse, fusibleConditions } from '../ir/lazy-flags.js';
+import { operandsAt, type Row } from '../table/row.js';
+
+/** Operand forms of hot handlers: registers; memory at base+displacement; with index and scale; direct branches. */
+export type HotMode = 'r' | 'bd' | 'bis' | 'near' | 'far';
+
+/** Pseudo-records. The first two are in the main loop. */
+export const OP_GOTO = 0;
+export const OP_CROSS_PAGE = 1;
+const HOT_PSEUDO = 2;
+
+export interface HotHandler {
+  op: number;
+  variant: Variant;
+  mode: HotMode;
+  /** Without flag writes. */
+  dead: boolean;
+  /** Condition code of the fused jump, or −1. */
+  fused: number;
+}
+
+/** A row at one operand size and form. */
+export class Variant {
+  readonly row: Row;
+  readonly size: IntSize;
+  readonly form: Form;
+  /** Handler number of the function form. */
+  op = 0;
+  /** Hot handler numbers by `hotKey`. */
+  readonly hot = new Map<string, number>();
+  #use: FlagUse | undefined;
+
+  constructor(row: Row, size: IntSize, form: Form) {
+    this.row = row;
+    this.size = size;
+    this.form = form;
+  }
+
+  /** The intermediate form of this variant, anew (values carry lowering state). */
+  build(): Statement[] {
+    const builder = new Builder(operandsAt(this.row, this.size), this.size, this.form);
+    this.row.semantics(builder);
+    return builder.statements;
+  }
+
+  get flagUse(): FlagUse {
+    this.#use ??= flagUse(this.build(), this.row.options.readsFlags === true);
+    return this.#use;
+  }
+}
+
+export function hotKey(mode: HotMode, dead: boolean, fused = -1): string {
+  return `${mode}${dead ? '-' : '+'}${fused}`;
+}
+
+export class HandlerSet {
+  readonly variants: Variant[] = [];
+  readonly hot: HotHandler[] = [];
+  /** Handler numbers below are in the main loop. */
+  readonly hotLimit: number;
+  readonly opSpan: number;
+  /** The run was cut here: decode on. */
+  readonly opMore: number;
+  /** Goes on at PAGE_VA + displacement without counting an instruction. */
+  readonly opGoOn: number;
+  readonly opUndefined: number;
+  readonly opTooLong: number;
+  readonly opCount: number;
+  #byRow = new Map<Row, Variant[]>();
+
+  constructor(rows: readonly Row[]) {
+    let next = HOT_PSEUDO;
+    for (const row of rows) {
+      const own: Variant[] = [];
+      for (const size of row.sizes) for (const form of row.forms) own.push(new Variant(row, size, form));
+      this.#byRow.set(row, own);
+      this.variants.push(...own);
+      for (const word of (row.options.hot ?? '').split(' ')) {
+        const match = /^(\d+)(r|bd|bis|near|far)([fd]?)$/.exec(word);
+        if (match === null) continue;
+        const mode = match[2] as HotMode;
+        const form = mode === 'bd' || mode === 'bis' ? 'm' : mode;
+        const variant = own.find((v) => v.size === Number(match[1]) && v.form === form);
+        if (variant === undefined) throw new Error(`${row.name}: no form for hot ${word}`);
+        const add = (dead: boolean, fused: number): void => {
+          const op = next++;
+          variant.hot.set(hotKey(mode, dead, fused), op);
+          this.hot.push({ op, variant, mode, dead, fused });
+        };
+        if (match[3] !== 'd') add(false, -1);
+        if (row.options.setsFlags) add(true, -1);
+        if (match[3] === 'f') {
+          for (const code of fusibleConditions(row.options.setsFlags!)) {
+            add(false, code);
+            add(true, code);
+          }
+        }
+      }
+    }
+    this.hotLimit = next;
+    for (const variant of this.variants) variant.op = next++;
+    this.opSpan = next++;
+    this.opMore = next++;
+    this.opGoOn = next++;
+    this.opUndefined = next++;
+    this.opTooLong = next++;
+    this.opCount = next;
+  }
+
+  variant(row: Row, size: IntSize, form: Form): Variant | undefined {
+    return this.#byRow.get(row)!.find((v) => v.size === size && v.form === form);
+  }
+}

@@ -1,0 +1,499 @@
+/**
+ * Lowers the intermediate form of one instruction to WebAssembly for the interpreter, in one of two modes.
+ *
+ * Function mode: `(pc) → next pc, or 0 when the run loop must be left`. Accesses call the translation function, which
+ * handles misses, page crossings and faults.
+ *
+ * Hot mode: inline in the main loop, without any call: whatever is not the fast case (TLB miss, unknown jump target,
+ * trap) branches to `leave` before a side effect has happened; the run loop then executes the record in function mode.
+ */
+import type { Statement, Value } from '../ir/ir.js';
+import { R_A, R_B, R_BASE, R_DISP, R_IMM, R_INDEX, R_SCALE, R_SEGMENT, R_TARGET, RECORD_SIZE } from '../record.js';
+import { PAGE_VA, SPLIT_WRITE, TLB_EXEC, TLB_WRITE } from '../state.js';
+import type { Code } from '../wasm/code.js';
+import type { ValueType } from '../wasm/opcodes.js';
+
+/** How a hot form computes the effective address; function forms call the general routine. */
+export type EaMode = 'bd' | 'bis';
+
+/** Function indices that function-mode code calls. */
+export interface RuntimeIndices {
+  ea: number;
+  probe: number;
+  trap: number;
+  helper: number;
+  commit: number;
+  taken: number;
+  go: number;
+  near: number;
+  named: ReadonlyMap<string, number>;
+}
+
+/** Locals and labels of the main loop. */
+export interface HotFrame {
+  tlb: number;
+  fuel: number;
+  leave: number;
+  next: number;
+  exhausted: number;
+}
+
+interface Jump {
+  to: 'near' | 'far' | Value;
+  cond: Value | undefined;
+}
+
+const PAGE_MASK = -4096;
+const COUNTED_TYPES: readonly ValueType[] = ['i32', 'i64', 'f32', 'f64', 'v128'];
+
+/** Locals of one type that are reused from handler to handler. */
+export class LocalPool {
+  #code: Code;
+  #locals: Record<ValueType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
+  #used: Record<ValueType, number> = { i32: 0, i64: 0, f32: 0, f64: 0, v128: 0 };
+
+  constructor(code: Code) {
+    this.#code = code;
+  }
+
+  take(type: ValueType): number {
+    const list = this.#locals[type];
+    const index = this.#used[type]++;
+    if (index === list.length) list.push(this.#code.local(type));
+    return list[index]!;
+  }
+
+  reset(): void {
+    for (const type of COUNTED_TYPES) this.#used[type] = 0;
+  }
+
+  all(type: ValueType): readonly number[] {
+    return this.#locals[type];
+  }
+}
+
+export class Lowering {
+  readonly code: Code;
+  #pool: LocalPool;
+  #runtime: RuntimeIndices;
+  #hot: HotFrame | undefined;
+  #mode: EaMode;
+  /** Bytes of records that this handler stands for. */
+  #span: number;
+  #jump: Jump | undefined;
+  #jumpTarget = -1;
+  #jumpPage = -1;
+  #writes: number[] = [];
+
+  constructor(code: Code, pool: LocalPool, runtime: RuntimeIndices, hot?: HotFrame, mode: EaMode = 'bd', records = 1) {
+    this.code = code;
+    this.#pool = pool;
+    this.#runtime = runtime;
+    this.#hot = hot;
+    this.#mode = mode;
+    this.#span = records * RECORD_SIZE;
+  }
+
+  /** The whole instruction, with its end: on to the next record unless it jumped. */
+  instruction(statements: readonly Statement[]): void {
+    this.#list(statements);
+    const { code } = this;
+    if (this.#hot !== undefined) {
+      code.get(PC);
+      code.i32(this.#span);
+      code.op('i32.add');
+      code.set(PC);
+      code.br(this.#hot.next);
+      return;
+    }
+    this.#commit();
+    code.get(PC);
+    code.i32(RECORD_SIZE);
+    code.op('i32.add');
+  }
+
+  #list(statements: readonly Statement[]): void {
+    for (const statement of statements) this.#statement(statement);
+  }
+
+  #statement(statement: Statement): void {
+    const { code } = this;
+    switch (statement.s) {
+      case 'value':
+        this.#define(statement.value);
+        return;
+      case 'set':
+      case 'store':
+        this.#value(statement.address);
+        this.#value(statement.value);
+        code.memory(statement.name, statement.offset);
+        return;
+      case 'if':
+        this.#value(statement.cond);
+        code.if();
+        this.#list(statement.body);
+        if (statement.otherwise.length > 0) {
+          code.else();
+          this.#list(statement.otherwise);
+        }
+        code.end();
+        return;
+      case 'trap':
+        this.#trap(statement.cond, statement.vector);
+        return;
+      case 'helper':
+        if (this.#hot !== undefined) throw new Error('helper in a hot form');
+        code.i32(statement.id);
+        code.get(PC);
+        if (statement.pa === undefined) code.i32(0);
+        else this.#value(statement.pa);
+        code.call(this.#runtime.helper);
+        code.op('i32.eqz');
+        this.#returnZeroIf();
+        return;
+      case 'target':
+        this.#target(statement.to, statement.cond);
+        return;
+      case 'jump':
+        this.#jumpTo(statement.cond);
+        return;
+      case 'again':
+        this.#value(statement.cond);
+        code.if();
+        this.#commit();
+        code.get(PC);
+        code.get(PC);
+        code.call(this.#runtime.taken);
+        code.return();
+        code.end();
+        return;
+      case 'flags':
+        throw new Error('flags must be expanded before lowering');
+    }
+  }
+
+  /** Gives a value its local, unless it is better computed where it is used. */
+  #define(v: Value): void {
+    if (v.op === 'probe') {
+      this.#probe(v);
+      return;
+    }
+    if (v.uses === 0 || v.op === 'const' || v.op === 'copy') return;
+    if (!v.pinned && v.uses === 1) return;
+    this.#emit(v);
+    v.local = this.#pool.take(v.type);
+    this.code.set(v.local);
+  }
+
+  #value(v: Value): void {
+    if (v.local >= 0) this.code.get(v.local);
+    else this.#emit(v);
+  }
+
+  #emit(v: Value): void {
+    const { code } = this;
+    switch (v.op) {
+      case 'const':
+        if (v.type === 'i32') code.i32(v.imm as number);
+        else if (v.type === 'i64') code.i64(v.imm as number | bigint);
+        else code.v128(v.imm as readonly number[]);
+        return;
+      case 'field':
+        code.get(PC);
+        code.memory('i32.load16_u', v.name === 'a' ? R_A : R_B);
+        return;
+      case 'imm':
+        code.get(PC);
+        code.memory(`${v.type}.load`, R_IMM);
+        return;
+      case 'address32':
+        code.get(PC);
+        code.memory('i32.load8_u', R_SCALE);
+        code.i32(7);
+        code.op('i32.shr_u');
+        return;
+      case 'segment':
+        code.get(PC);
+        code.memory('i32.load16_u', R_SEGMENT);
+        code.memory('i64.load', 0);
+        return;
+      case 'ea':
+        this.#effectiveAddress();
+        return;
+      case 'get':
+      case 'load':
+        this.#value(v.args[0]!);
+        code.memory(v.name, v.imm as number);
+        return;
+      case 'select':
+        for (const arg of v.args) this.#value(arg);
+        code.select();
+        return;
+      case 'copy':
+        this.#value(v.args[0]!);
+        return;
+      case 'call': {
+        const func = this.#runtime.named.get(v.name);
+        if (func === undefined || this.#hot !== undefined) throw new Error(`call of ${v.name}`);
+        for (const arg of v.args) this.#value(arg);
+        code.call(func);
+        return;
+      }
+      default:
+        for (const arg of v.args) this.#value(arg);
+        code.op(v.op, v.imm === 0 && !v.op.includes('lane') ? undefined : (v.imm as number | readonly number[]));
+    }
+  }
+
+  #effectiveAddress(): void {
+    const { code } = this;
+    if (this.#hot === undefined) {
+      code.get(PC);
+      code.call(this.#runtime.ea);
+      return;
+    }
+    code.get(PC);
+    code.memory('i32.load16_u', R_BASE);
+    code.memory('i64.load', 0);
+    code.get(PC);
+    code.memory('i64.load32_s', R_DISP);
+    code.op('i64.add');
+    if (this.#mode === 'bd') return;
+    code.get(PC);
+    code.memory('i32.load16_u', R_INDEX);
+    code.memory('i64.load', 0);
+    code.get(PC);
+    code.memory('i64.load8_u', R_SCALE);
+    code.op('i64.shl');
+    code.op('i64.add');
+  }
+
+  #probe(v: Value): void {
+    const { code } = this;
+    const { size, write, aligned } = v.probe!;
+    v.local = this.#pool.take('i32');
+    const address = this.#inLocal(v.args[0]!);
+    if (this.#hot === undefined) {
+      code.get(address);
+      code.i32(size | (write ? PROBE_WRITE : 0) | (aligned ? PROBE_ALIGNED : 0));
+      code.get(PC);
+      code.call(this.#runtime.probe);
+      code.tee(v.local);
+      code.op('i32.eqz');
+      this.#returnZeroIf();
+      if (write) this.#writes.push(v.local);
+      return;
+    }
+    if (aligned) {
+      code.get(address);
+      code.op('i32.wrap_i64');
+      code.i32(size - 1);
+      code.op('i32.and');
+      code.brIf(this.#hot.leave);
+    }
+    this.#tlbEntry(address, v.local);
+    const part = write ? TLB_WRITE : 0;
+    code.get(v.local);
+    code.memory('i64.load', part);
+    code.get(address);
+    if (size > 1 && !aligned) {
+      code.i64(size - 1);
+      code.op('i64.add');
+    }
+    code.i64(PAGE_MASK);
+    code.op('i64.and');
+    code.op('i64.ne');
+    code.brIf(this.#hot.leave);
+    code.get(address);
+    code.op('i32.wrap_i64');
+    code.get(v.local);
+    code.memory('i32.load', part + 8);
+    code.op('i32.add');
+    code.set(v.local);
+  }
+
+  /** target = address of the TLB entry for the i64 address. */
+  #tlbEntry(address: number, target: number): void {
+    const { code } = this;
+    code.get(address);
+    code.op('i32.wrap_i64');
+    code.i32(8);
+    code.op('i32.shr_u');
+    code.i32(0xff0);
+    code.op('i32.and');
+    code.get(this.#hot!.tlb);
+    code.op('i32.add');
+    code.set(target);
+  }
+
+  #inLocal(v: Value): number {
+    if (v.local >= 0) return v.local;
+    this.#emit(v);
+    const local = this.#pool.take(v.type);
+    this.code.set(local);
+    if (v.op !== 'copy' && v.op !== 'const') v.local = local;
+    return local;
+  }
+
+  #trap(cond: Value | undefined, vector: number): void {
+    const { code } = this;
+    if (this.#hot !== undefined) {
+      if (cond === undefined) code.br(this.#hot.leave);
+      else {
+        this.#value(cond);
+        code.brIf(this.#hot.leave);
+      }
+      return;
+    }
+    if (cond !== undefined) {
+      this.#value(cond);
+      code.if();
+    }
+    code.i32(vector);
+    code.get(PC);
+    code.call(this.#runtime.trap);
+    code.i32(0);
+    code.return();
+    if (cond !== undefined) code.end();
+  }
+
+  #target(to: 'near' | 'far' | Value, cond: Value | undefined): void {
+    this.#jump = { to, cond };
+    if (typeof to !== 'string') this.#inLocal(to);
+    // A conditional jump looks its target up only when it is taken: nothing has happened before it.
+    if (this.#hot !== undefined && cond === undefined) this.#resolve();
+  }
+
+  /** Hot mode: puts the target record into a local, and its page if it may be another; leaves when not cached. */
+  #resolve(): void {
+    const { code } = this;
+    const { to } = this.#jump!;
+    this.#jumpTarget = this.#pool.take('i32');
+    if (to === 'near') {
+      code.get(PC);
+      code.memory('i32.load', this.#span - RECORD_SIZE + R_TARGET);
+      code.tee(this.#jumpTarget);
+      code.op('i32.eqz');
+      code.brIf(this.#hot!.leave);
+      return;
+    }
+    const address = to === 'far' ? this.#pool.take('i64') : this.#inLocal(to);
+    if (to === 'far') {
+      this.#farAddress();
+      code.set(address);
+    }
+    const page = this.#pool.take('i64');
+    this.#jumpPage = page;
+    this.#tlbEntry(address, this.#jumpTarget);
+    code.get(this.#jumpTarget);
+    code.memory('i64.load', TLB_EXEC);
+    code.get(address);
+    code.i64(PAGE_MASK);
+    code.op('i64.and');
+    code.tee(page);
+    code.op('i64.ne');
+    code.brIf(this.#hot!.leave);
+    code.get(this.#jumpTarget);
+    code.memory('i32.load', TLB_EXEC + 8);
+    code.get(address);
+    code.op('i32.wrap_i64');
+    code.i32(0xfff);
+    code.op('i32.and');
+    code.i32(2);
+    code.op('i32.shl');
+    code.op('i32.add');
+    code.memory('i32.load', 0);
+    code.tee(this.#jumpTarget);
+    code.op('i32.eqz');
+    code.brIf(this.#hot!.leave);
+  }
+
+  #farAddress(): void {
+    const { code } = this;
+    code.i32(0);
+    code.memory('i64.load', PAGE_VA);
+    code.get(PC);
+    code.memory('i64.load32_s', this.#span - RECORD_SIZE + R_DISP);
+    code.op('i64.add');
+  }
+
+  #jumpTo(cond: Value | undefined): void {
+    const { code } = this;
+    if (this.#hot === undefined) this.#commit();
+    if (cond !== undefined) {
+      this.#value(cond);
+      code.if();
+    }
+    if (this.#hot !== undefined) this.#hotJump();
+    else this.#functionJump();
+    if (cond !== undefined) code.end();
+  }
+
+  #hotJump(): void {
+    const { code } = this;
+    const { fuel, next, exhausted } = this.#hot!;
+    if (this.#jump!.cond !== undefined) this.#resolve();
+    if (this.#jump!.to !== 'near') {
+      code.i32(0);
+      code.get(this.#jumpPage);
+      code.memory('i64.store', PAGE_VA);
+    }
+    const rest = this.#pool.take('i32');
+    code.get(fuel);
+    code.get(PC);
+    code.op('i32.sub');
+    code.i32(this.#span);
+    code.op('i32.sub');
+    code.tee(rest);
+    code.get(this.#jumpTarget);
+    code.tee(PC);
+    code.op('i32.add');
+    code.set(fuel);
+    code.get(rest);
+    code.i32(0);
+    code.op('i32.le_s');
+    code.brIf(exhausted);
+    code.br(next);
+  }
+
+  #functionJump(): void {
+    const { code } = this;
+    const { to } = this.#jump!;
+    code.get(PC);
+    if (to === 'near') code.call(this.#runtime.near);
+    else {
+      if (to === 'far') this.#farAddress();
+      else this.#value(to);
+      code.call(this.#runtime.go);
+    }
+    code.return();
+  }
+
+  /** Function mode: writes back a store that went to the split buffer. */
+  #commit(): void {
+    const { code } = this;
+    for (const local of this.#writes) {
+      code.get(local);
+      code.i32(SPLIT_WRITE);
+      code.op('i32.eq');
+      code.if();
+      code.call(this.#runtime.commit);
+      code.end();
+    }
+  }
+
+  #returnZeroIf(): void {
+    const { code } = this;
+    code.if();
+    code.i32(0);
+    code.return();
+    code.end();
+  }
+}
+
+/** The record address: local 0 of every function and of the main loop. */
+export const PC = 0;
+
+/** Second argument of the translation function: access size, and these. */
+export const PROBE_WRITE = 0x1000;
+export const PROBE_ALIGNED = 0x2000;

@@ -1,0 +1,114 @@
+/** Puts a WebAssembly module together: types, imports, functions, one table filled from function indices. */
+import { ByteWriter, type Code } from './code.js';
+import { TYPE_CODE, type ValueType } from './opcodes.js';
+
+interface FunctionEntry {
+  type: number;
+  code: Code | undefined;
+}
+
+export class ModuleBuilder {
+  #types: string[] = [];
+  #typeBytes: Uint8Array[] = [];
+  #imports = new ByteWriter(512);
+  #importCount = 0;
+  #importedFunctions = 0;
+  #functions: FunctionEntry[] = [];
+  #exports: [name: string, func: number][] = [];
+  #table: number[] = [];
+
+  /** Index of a function type. */
+  type(params: readonly ValueType[], results: readonly ValueType[]): number {
+    const key = `${params.join()}>${results.join()}`;
+    const known = this.#types.indexOf(key);
+    if (known >= 0) return known;
+    const bytes = new ByteWriter(16);
+    bytes.u8(0x60);
+    for (const list of [params, results]) {
+      bytes.uleb(list.length);
+      for (const type of list) bytes.u8(TYPE_CODE[type]);
+    }
+    this.#typeBytes.push(bytes.view());
+    return this.#types.push(key) - 1;
+  }
+
+  importMemory(module: string, name: string, minimum: number, maximum: number): void {
+    this.#import(module, name, 2);
+    this.#imports.u8(1);
+    this.#imports.uleb(minimum);
+    this.#imports.uleb(maximum);
+  }
+
+  /** All imports come before the first function. */
+  importFunction(module: string, name: string, params: readonly ValueType[], results: readonly ValueType[]): number {
+    this.#import(module, name, 0);
+    this.#imports.uleb(this.type(params, results));
+    return this.#importedFunctions++;
+  }
+
+  /** Reserves a function index; its code follows with `define`. */
+  declare(params: readonly ValueType[], results: readonly ValueType[]): number {
+    return this.#importedFunctions + this.#functions.push({ type: this.type(params, results), code: undefined }) - 1;
+  }
+
+  define(func: number, code: Code): void {
+    this.#functions[func - this.#importedFunctions]!.code = code;
+  }
+
+  export(name: string, func: number): void {
+    this.#exports.push([name, func]);
+  }
+
+  /** The only table: index → function. */
+  setTable(functions: readonly number[]): void {
+    this.#table = [...functions];
+  }
+
+  build(): Uint8Array {
+    const out = new ByteWriter(1 << 19);
+    out.raw(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    section(out, 1, (s) => vector(s, this.#typeBytes, (bytes) => s.raw(bytes)));
+    section(out, 2, (s) => {
+      s.uleb(this.#importCount);
+      s.raw(this.#imports.view());
+    });
+    section(out, 3, (s) => vector(s, this.#functions, (f) => s.uleb(f.type)));
+    section(out, 4, (s) => {
+      s.raw(Uint8Array.of(1, 0x70, 0));
+      s.uleb(this.#table.length);
+    });
+    section(out, 7, (s) =>
+      vector(s, this.#exports, ([name, func]) => {
+        s.name(name);
+        s.u8(0);
+        s.uleb(func);
+      }),
+    );
+    section(out, 9, (s) => {
+      s.raw(Uint8Array.of(1, 0, 0x41, 0, 0x0b));
+      vector(s, this.#table, (func) => s.uleb(func));
+    });
+    section(out, 10, (s) => vector(s, this.#functions, (f) => f.code!.finish(s)));
+    return out.view();
+  }
+
+  #import(module: string, name: string, kind: number): void {
+    this.#importCount++;
+    this.#imports.name(module);
+    this.#imports.name(name);
+    this.#imports.u8(kind);
+  }
+}
+
+function section(out: ByteWriter, id: number, write: (target: ByteWriter) => void): void {
+  const body = new ByteWriter(id === 10 ? 1 << 18 : 4096);
+  write(body);
+  out.u8(id);
+  out.uleb(body.length);
+  out.raw(body.view());
+}
+
+function vector<T>(out: ByteWriter, items: readonly T[], write: (item: T) => void): void {
+  out.uleb(items.length);
+  for (const item of items) write(item);
+}
