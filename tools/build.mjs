@@ -1,0 +1,79 @@
+/**
+ * Compiles the tree into dist/ (incrementally), copies the tests' data files beside the compiled tests, and removes
+ * output whose source is gone, so that neither a deleted test nor deleted code lives on in dist/.
+ *
+ *   node tools/build.mjs              compile
+ *   node tools/build.mjs --if-stale   compile only when a source is newer than the last build (what `npm start` runs)
+ *
+ * Plain JavaScript because it runs before anything is compiled.
+ */
+// @ts-check
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const dist = join(root, 'dist');
+const buildInfo = join(dist, '.tsbuildinfo');
+/** @type {string[]} */
+const folders = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')).include;
+
+/**
+ * Every file below `folder`, as paths relative to it.
+ * @param {string} folder
+ * @returns {string[]}
+ */
+function filesBelow(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)));
+}
+
+/** True when some source, or the settings, changed after the last successful build. */
+function isStale() {
+  if (!existsSync(buildInfo)) return true;
+  const built = statSync(buildInfo).mtimeMs;
+  const inputs = ['package.json', 'tsconfig.json'].map((name) => join(root, name));
+  for (const folder of folders) {
+    for (const file of filesBelow(join(root, folder))) inputs.push(join(root, folder, file));
+  }
+  return inputs.some((file) => statSync(file).mtimeMs > built);
+}
+
+/** Data that compiled tests and benches open beside themselves (C sources, JSON tables, fixtures). */
+function copyData() {
+  for (const folder of ['test', 'bench']) {
+    for (const file of filesBelow(join(root, folder))) {
+      if (file.endsWith('.ts') || file.startsWith('results')) continue;
+      const target = join(dist, folder, file);
+      mkdirSync(dirname(target), { recursive: true });
+      cpSync(join(root, folder, file), target, { preserveTimestamps: true });
+    }
+  }
+}
+
+function removeOrphans() {
+  for (const file of filesBelow(dist)) {
+    const source = file.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts');
+    if (source !== file && !existsSync(join(root, source)) && !existsSync(join(root, file))) rmSync(join(dist, file));
+  }
+}
+
+if (!process.argv.includes('--if-stale') || isStale()) {
+  /** @type {string} */
+  let tsc;
+  try {
+    tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  } catch {
+    console.error('banos: the TypeScript compiler is missing; run `npm install` (with development dependencies) first');
+    process.exit(1);
+  }
+  const { status } = spawnSync(process.execPath, [tsc, '-p', root], { stdio: ['ignore', 2, 2] });
+  if (status !== 0) process.exit(status ?? 1);
+  copyData();
+  removeOrphans();
+  const now = new Date();
+  utimesSync(buildInfo, now, now);
+}
