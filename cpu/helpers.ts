@@ -9,9 +9,11 @@ export interface HelperContext {
   readonly memory: PhysicalMemory;
   /** Raises the exception of that vector at the current instruction; the helper then returns false. */
   raise(vector: number): void;
-  /** #GP / SIGSEGV etc. with everything given: for what is not a plain vector. */
+  /** Raises a trap that is reported behind the instruction (int3). */
+  trapAfter(vector: number, record: number): void;
   /** Address of the instruction that executes. */
   instructionAddress(record: number): number;
+  /** Runs the syscall hook with the registers as `syscall` leaves them; false when the run loop must be left. */
   syscall(record: number): boolean;
   rdtsc(): number;
   cpuid(leaf: number, subleaf: number, out: Uint32Array): void;

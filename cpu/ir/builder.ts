@@ -229,6 +229,11 @@ export class Builder {
     return this.#add(value('i32', 'address32', []));
   }
 
+  /** i32: 1 when the memory operand's base register is rsp. */
+  stackBase(): Value {
+    return this.#add(value('i32', 'stackBase', []));
+  }
+
   /** Base of the segment that a prefix chose, 0 without. */
   segmentBase(): Value {
     return this.#add(value('i64', 'segment', [], { pinned: true }));
@@ -354,6 +359,11 @@ export class Builder {
   jump(cond?: Value): void {
     if (cond !== undefined) cond.uses++;
     this.#list.push({ s: 'jump', cond });
+  }
+
+  done(cond: Value): void {
+    cond.uses++;
+    this.#list.push({ s: 'done', cond });
   }
 
   again(cond: Value): void {

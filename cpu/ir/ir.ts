@@ -24,7 +24,7 @@ export interface Value {
   type: ValueType;
   /**
    * A WebAssembly operator; or `const`, `copy`, `select` (ifTrue, ifFalse, condition);
-   * `address32` (i32: 1 with 32-bit address size), `segment` (i64: base of the operand's segment);
+   * `address32` (i32: 1 with 32-bit address size), `stackBase` (i32: 1 when the operand's base is rsp), `segment` (i64: base of the operand's segment);
    * `field` (16-bit record field, `name`: 'a' | 'b'), `imm` (the instruction's immediate);
    * pinned: `ea` (effective address of the memory operand), `get` (args[0] state address, `name` load operator),
    * `probe` (args[0] address → i32 physical address), `load` (args[0] physical address, `name`),
@@ -87,6 +87,8 @@ export type Statement =
   | { s: 'target'; to: 'near' | 'far' | Value; cond: Value | undefined }
   /** Ends the instruction by jumping to the target, if the condition holds. */
   | { s: 'jump'; cond: Value | undefined }
+  /** Ends the instruction here, with the next one following, when the condition holds. */
+  | { s: 'done'; cond: Value }
   /** Ends one step of a repeated string instruction: runs it again when the condition holds. */
   | { s: 'again'; cond: Value };
 

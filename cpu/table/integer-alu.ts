@@ -304,6 +304,12 @@ export const alu: readonly Row[] = [
     hot: '32r 32bd',
     setsFlags: 'arithmetic',
   }),
-  row('69', 'imul', 'Gv,Ev,Iz', (b) => multiplyInto(b, b.read(1), b.read(2)), { hot: '32r 64rd', setsFlags: 'arithmetic' }),
-  row('6b', 'imul', 'Gv,Ev,Ibs', (b) => multiplyInto(b, b.read(1), b.read(2)), { hot: '32r 64rd', setsFlags: 'arithmetic' }),
+  row('69', 'imul', 'Gv,Ev,Iz', (b) => multiplyInto(b, b.read(1), b.read(2)), {
+    hot: '32r 64rd',
+    setsFlags: 'arithmetic',
+  }),
+  row('6b', 'imul', 'Gv,Ev,Ibs', (b) => multiplyInto(b, b.read(1), b.read(2)), {
+    hot: '32r 64rd',
+    setsFlags: 'arithmetic',
+  }),
 ];

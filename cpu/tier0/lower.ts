@@ -9,7 +9,7 @@
  */
 import type { Statement, Value } from '../ir/ir.js';
 import { R_A, R_B, R_BASE, R_DISP, R_IMM, R_INDEX, R_SCALE, R_SEGMENT, R_TARGET, RECORD_SIZE } from '../record.js';
-import { PAGE_VA, SPLIT_WRITE, TLB_EXEC, TLB_WRITE } from '../state.js';
+import { PAGE_VA, RSP, SPLIT_WRITE, TLB_EXEC, TLB_WRITE } from '../state.js';
 import type { Code } from '../wasm/code.js';
 import type { ValueType } from '../wasm/opcodes.js';
 
@@ -107,9 +107,13 @@ export class Lowering {
       return;
     }
     this.#commit();
-    code.get(PC);
-    code.i32(RECORD_SIZE);
-    code.op('i32.add');
+    this.#nextRecord();
+  }
+
+  #nextRecord(): void {
+    this.code.get(PC);
+    this.code.i32(RECORD_SIZE);
+    this.code.op('i32.add');
   }
 
   #list(statements: readonly Statement[]): void {
@@ -156,6 +160,14 @@ export class Lowering {
         return;
       case 'jump':
         this.#jumpTo(statement.cond);
+        return;
+      case 'done':
+        this.#value(statement.cond);
+        code.if();
+        this.#commit();
+        this.#nextRecord();
+        code.return();
+        code.end();
         return;
       case 'again':
         this.#value(statement.cond);
@@ -211,6 +223,12 @@ export class Lowering {
         code.memory('i32.load8_u', R_SCALE);
         code.i32(7);
         code.op('i32.shr_u');
+        return;
+      case 'stackBase':
+        code.get(PC);
+        code.memory('i32.load16_u', R_BASE);
+        code.i32(RSP);
+        code.op('i32.eq');
         return;
       case 'segment':
         code.get(PC);
