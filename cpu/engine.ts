@@ -38,7 +38,7 @@ import {
   TRAP_XM,
 } from './exits.js';
 import { readFlags } from './flags.js';
-import { type HelperContext, helperAt } from './helpers.js';
+import type { HelperContext } from './helpers.js';
 import { type PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import { R_BASE, R_LEN, R_OFF, R_OP, RECORD_SIZE } from './record.js';
@@ -68,6 +68,7 @@ import {
 import { table } from './table/index.js';
 import { emitInterpreter } from './tier0/emit.js';
 import { HandlerSet } from './tier0/handlers.js';
+import { image } from './tier0/image.js';
 import { PROBE_ALIGNED, PROBE_WRITE } from './tier0/lower.js';
 
 /** One slice is at most this many instructions: what is left is counted in bytes of records, in 31 bits. */
@@ -103,15 +104,15 @@ export class Engine implements HelperContext {
   #stop = false;
   /** What is left of the budget, in bytes of records, when the loop was left by an import. */
   #rest = 0;
-  #opMore: number;
+  #handlers: HandlerSet;
 
   constructor(memory: PhysicalMemory, hooks: CpuHooks) {
     this.memory = memory;
     this.#hooks = hooks;
     const handlers = new HandlerSet(table);
-    this.#opMore = handlers.opMore;
+    this.#handlers = handlers;
     this.code = new CodeCache(memory, table, handlers);
-    const bytes = emitInterpreter(handlers, memory.limitFrames / 16);
+    const bytes = image === undefined ? emitInterpreter(handlers) : Buffer.from(image, 'base64');
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       cpu: {
         memory: memory.memory,
@@ -205,7 +206,7 @@ export class Engine implements HelperContext {
 
   #helper(id: number, pc: number, pa: number): number {
     this.memory.u32[SLOW_PC >> 2] = pc;
-    return helperAt(id)(this, pc >>> 0, pa >>> 0) ? 1 : 0;
+    return this.#handlers.helper(id)(this, pc >>> 0, pa >>> 0) ? 1 : 0;
   }
 
   #trap(vector: number, record: number): void {
@@ -408,7 +409,7 @@ export class Engine implements HelperContext {
     const here = this.instructionAddress(pc);
     this.#setRip(pc);
     const offset = this.memory.u16[(pc + R_OFF) >> 1]!;
-    const more = this.memory.u16[(pc + R_OP) >> 1] === this.#opMore;
+    const more = this.memory.u16[(pc + R_OP) >> 1] === this.#handlers.opMore;
     const page = this.#codePage(here);
     // The frame may have been replaced while the hook ran: then the resync after this record finds the new one.
     const nextPage = more ? page : this.#codePage(here - offset + PAGE_SIZE);

@@ -26,20 +26,3 @@ export interface HelperContext {
  * @returns false when it raised an exception or the run loop must be left; then it has changed nothing
  */
 export type Helper = (cpu: HelperContext, record: number, pa: number) => boolean;
-
-const registered: Helper[] = [];
-const ids = new Map<Helper, number>();
-
-/** The number under which emitted code calls the helper. */
-export function helperId(helper: Helper): number {
-  let id = ids.get(helper);
-  if (id === undefined) {
-    id = registered.push(helper) - 1;
-    ids.set(helper, id);
-  }
-  return id;
-}
-
-export function helperAt(id: number): Helper {
-  return registered[id]!;
-}

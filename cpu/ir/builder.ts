@@ -5,7 +5,7 @@
  * is the builder's business. Read-modify-write operands start with `modify(i)`, which probes for writing. Values may be
  * used any number of times.
  */
-import { type Helper, helperId } from '../helpers.js';
+import type { Helper } from '../helpers.js';
 import { CF, GPR, PAGE_VA, RSP } from '../state.js';
 import type { ValueType } from '../wasm/opcodes.js';
 import {
@@ -341,7 +341,7 @@ export class Builder {
   /** Calls a TypeScript helper (helpers.ts) with the record and `pa` (0 when absent). */
   helper(helper: Helper, pa?: Value): void {
     if (pa !== undefined) pa.uses++;
-    this.#list.push({ s: 'helper', id: helperId(helper), pa });
+    this.#list.push({ s: 'helper', helper, pa });
   }
 
   /** Address behind this instruction; for direct calls, whose record holds it as immediate relative to the page. */

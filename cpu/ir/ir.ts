@@ -9,6 +9,7 @@
  *
  * Order inside an instruction: probes and loads first, then side effects. `probe` is the only value that can fault.
  */
+import type { Helper } from '../helpers.js';
 import { resultType, type ValueType } from '../wasm/opcodes.js';
 
 /** Sizes of integer operands in bits. */
@@ -82,7 +83,7 @@ export type Statement =
   /** Raises an exception before any side effect. Without a condition nothing follows. */
   | { s: 'trap'; cond: Value | undefined; vector: number }
   /** Calls the TypeScript helper; the instruction ends early (run loop left) when the helper raised something. */
-  | { s: 'helper'; id: number; pa: Value | undefined }
+  | { s: 'helper'; helper: Helper; pa: Value | undefined }
   /** Finds where a jump goes: 'direct' (the record's target), else the value. Comes before side effects. */
   | { s: 'target'; to: 'near' | 'far' | Value; cond: Value | undefined }
   /** Ends the instruction by jumping to the target, if the condition holds. */
@@ -107,4 +108,12 @@ export function operator(op: string, args: Value[], imm: number | readonly numbe
     TYPES.set(op, type);
   }
   return value(type, op, args, { imm });
+}
+
+/** The helpers of an instruction in the order in which they stand, which is how emitted code numbers them. */
+export function helpersOf(statements: readonly Statement[]): Helper[] {
+  return statements.flatMap((statement) => {
+    if (statement.s === 'helper') return [statement.helper];
+    return statement.s === 'if' ? helpersOf([...statement.body, ...statement.otherwise]) : [];
+  });
 }

@@ -17,9 +17,12 @@ import { addRuntime, type Runtime, runFunction } from './runtime.js';
 
 const HANDLER_PARAMS = ['i32'] as const;
 
-export function emitInterpreter(handlers: HandlerSet, maximumPages: number): Uint8Array {
+/** Any memory up to 4 GiB can be imported. */
+const MAXIMUM_PAGES = 65536;
+
+export function emitInterpreter(handlers: HandlerSet): Uint8Array {
   const module = new ModuleBuilder();
-  module.importMemory('cpu', 'memory', 1, maximumPages);
+  module.importMemory('cpu', 'memory', 1, MAXIMUM_PAGES);
   const runtime = addRuntime(module);
   const functions = new Map<unknown, number>();
   const define = (write: (code: Code) => void): number => {
@@ -33,7 +36,7 @@ export function emitInterpreter(handlers: HandlerSet, maximumPages: number): Uin
   for (const variant of handlers.variants) {
     const func = define((code) => {
       const statements = expandFlags(variant.build(), false);
-      new Lowering(code, new LocalPool(code), runtime).instruction(statements);
+      new Lowering(code, new LocalPool(code), runtime).instruction(statements, variant.op);
     });
     functions.set(variant, func);
     table[variant.op] = func;
@@ -51,7 +54,7 @@ export function emitInterpreter(handlers: HandlerSet, maximumPages: number): Uin
     table[op] = define((code) => {
       const builder = new Builder([], 64, 'r');
       builder.trap(vector);
-      new Lowering(code, new LocalPool(code), runtime).instruction(builder.statements);
+      new Lowering(code, new LocalPool(code), runtime).instruction(builder.statements, op);
     });
   }
   const main = module.declare(HANDLER_PARAMS, ['i32']);
@@ -125,7 +128,7 @@ function emitHot(code: Code, pool: LocalPool, runtime: Runtime, frame: HotFrame,
   const statements = hotStatements(handler);
   const mode = handler.mode === 'bis' ? 'bis' : 'bd';
   const records = handler.fused < 0 ? 1 : 2;
-  new Lowering(code, pool, runtime, frame, mode, records).instruction(statements);
+  new Lowering(code, pool, runtime, frame, mode, records).instruction(statements, handler.op);
 }
 
 function hotStatements({ variant, dead, fused }: HotHandler): Statement[] {

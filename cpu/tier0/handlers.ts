@@ -3,10 +3,13 @@
  * main loop, with a second variant for dead flags, or fused with the conditional jump that follows. The numbers depend on
  * the table alone, so that the emitted module and the decoder agree.
  */
+
+import type { Helper } from '../helpers.js';
 import { Builder } from '../ir/builder.js';
-import type { Form, IntSize, Statement } from '../ir/ir.js';
+import { type Form, helpersOf, type IntSize, type Statement } from '../ir/ir.js';
 import { type FlagUse, flagUse, fusibleConditions } from '../ir/lazy-flags.js';
 import { operandsAt, type Row } from '../table/row.js';
+import { HELPERS_PER_HANDLER } from './lower.js';
 
 /** Operand forms of hot handlers: registers; memory at base+displacement; with index and scale; direct branches. */
 export type HotMode = 'r' | 'bd' | 'bis' | 'near' | 'far';
@@ -73,6 +76,7 @@ export class HandlerSet {
   readonly opUndefined: number;
   readonly opTooLong: number;
   readonly opCount: number;
+  #helpers = new Map<number, Helper>();
   #byRow = new Map<Row, Variant[]>();
 
   constructor(rows: readonly Row[]) {
@@ -112,6 +116,17 @@ export class HandlerSet {
     this.opUndefined = next++;
     this.opTooLong = next++;
     this.opCount = next;
+  }
+
+  /** The helper that emitted code calls by this number. */
+  helper(id: number): Helper {
+    let helper = this.#helpers.get(id);
+    if (helper === undefined) {
+      const op = Math.floor(id / HELPERS_PER_HANDLER);
+      helper = helpersOf(this.variants[op - this.hotLimit]!.build())[id % HELPERS_PER_HANDLER]!;
+      this.#helpers.set(id, helper);
+    }
+    return helper;
   }
 
   variant(row: Row, size: IntSize, form: Form): Variant | undefined {

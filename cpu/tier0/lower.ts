@@ -84,6 +84,7 @@ export class Lowering {
   #jumpTarget = -1;
   #jumpPage = -1;
   #writes: number[] = [];
+  #helperId = 0;
 
   constructor(code: Code, pool: LocalPool, runtime: RuntimeIndices, hot?: HotFrame, mode: EaMode = 'bd', records = 1) {
     this.code = code;
@@ -94,8 +95,12 @@ export class Lowering {
     this.#span = records * RECORD_SIZE;
   }
 
-  /** The whole instruction, with its end: on to the next record unless it jumped. */
-  instruction(statements: readonly Statement[]): void {
+  /**
+   * The whole instruction, with its end: on to the next record unless it jumped.
+   * @param op handler number; its helpers are numbered op × HELPERS_PER_HANDLER and up
+   */
+  instruction(statements: readonly Statement[], op: number): void {
+    this.#helperId = op * HELPERS_PER_HANDLER;
     this.#list(statements);
     const { code } = this;
     if (this.#hot !== undefined) {
@@ -147,7 +152,7 @@ export class Lowering {
         return;
       case 'helper':
         if (this.#hot !== undefined) throw new Error('helper in a hot form');
-        code.i32(statement.id);
+        code.i32(this.#helperId++);
         code.get(PC);
         if (statement.pa === undefined) code.i32(0);
         else this.#value(statement.pa);
@@ -511,6 +516,9 @@ export class Lowering {
 
 /** The record address: local 0 of every function and of the main loop. */
 export const PC = 0;
+
+/** Room for the numbers of one handler's helpers. */
+export const HELPERS_PER_HANDLER = 16;
 
 /** Second argument of the translation function: access size, and these. */
 export const PROBE_WRITE = 0x1000;
