@@ -8,7 +8,7 @@
 import { EBADF, EINVAL, EISDIR, ENODEV, ENOTTY, type Err, ESPIPE, fail } from '../abi/errno.js';
 import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY } from '../abi/fcntl.js';
 import type { Caller } from './caller.js';
-import type { Path } from './dentry.js';
+import { type Path, releasePath } from './dentry.js';
 import type { Inode, PollMask } from './inode.js';
 import type { IoIter } from './iter.js';
 import type { PageCache } from './page-cache.js';
@@ -31,10 +31,17 @@ export abstract class OpenFile {
   path: Path | null = null;
   /** Descriptors, mappings and running calls that hold it. Maintained by `ref`/`unref`. */
   refs = 1;
+  /** Counted in `inode.writeCount` and `path.mount.writers`; set by open, undone by release. */
+  countsAsWriter = false;
 
   constructor(inode: Inode, flags: number) {
     this.inode = inode;
     this.flags = flags;
+  }
+
+  /** What fstat shows: the node it was opened through, which for a device is not the inode that does the work. */
+  get node(): Inode {
+    return this.path === null ? this.inode : this.path.dentry.inode;
   }
 
   get readable(): boolean {
@@ -105,8 +112,10 @@ export abstract class OpenFile {
   /** F_SETFL changed `flags`; F_SETPIPE_SZ and relatives have methods of their own where they exist. */
   flagsChanged(): void {}
 
-  /** A descriptor of this description was closed by somebody (Linux: flush). Last chance to release POSIX locks. */
-  flushed(_caller: Caller): void {}
+  /** A descriptor of this description was closed by `caller` (Linux: flush): its POSIX locks on the file go. Overriders call super. */
+  flushed(caller: Caller): void {
+    if ((this.flags & O_PATH) === 0) this.inode.locks?.releaseProcess(caller.pid);
+  }
 
   ref(): this {
     this.refs++;
@@ -120,8 +129,13 @@ export abstract class OpenFile {
 
   /** The last reference is gone: tell peers, give buffers back. Overriders call super. */
   protected release(): void {
-    this.path?.mount.unref();
-    this.path?.dentry.unref();
+    this.inode.locks?.releaseFile(this);
+    if (this.countsAsWriter) {
+      this.countsAsWriter = false;
+      this.node.writeCount--;
+      if (this.path !== null) this.path.mount.writers--;
+    }
+    if (this.path !== null) releasePath(this.path);
     this.path = null;
   }
 }

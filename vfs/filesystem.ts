@@ -1,7 +1,10 @@
 /** A mounted file system's own object (Linux: super_block), and what it needs from the kernel. */
 import type { Err } from '../abi/errno.js';
 import type { Timespec } from './caller.js';
+import { Dentry } from './dentry.js';
+import type { DeviceTable } from './devices.js';
 import type { Inode } from './inode.js';
+import type { Mount } from './mount.js';
 
 /** Frames of guest memory, 4096 bytes each at byte offset `frame * 4096` of `u8`. Frame 0 is never valid. */
 export interface FrameStore {
@@ -18,6 +21,8 @@ export interface FrameStore {
 /** What a file system may ask of the kernel. */
 export interface VfsEnv {
   readonly frames: FrameStore;
+  /** Where device nodes of any file system lead. */
+  readonly devices: DeviceTable;
   /** Fills in the wall-clock time. */
   now(out: Timespec): void;
 }
@@ -42,6 +47,13 @@ export abstract class FileSystem {
   abstract readonly root: Inode;
   /** MS_RDONLY and relatives of the whole file system. */
   flags = 0;
+  /** Mounts that show it. Kept by `Mount`. */
+  mountCount = 0;
+  /** See `kernelMount` in mount.ts. */
+  kernelMount: Mount | null = null;
+  /** Dentries nobody holds, longest unused first. Kept by `Dentry`. */
+  readonly unusedDentries = new Set<Dentry>();
+  #rootDentry: Dentry | null = null;
 
   constructor(env: VfsEnv, type: string, device: number) {
     this.env = env;
@@ -58,6 +70,22 @@ export abstract class FileSystem {
   sync(): number | Err {
     return 0;
   }
-  /** Gives everything back; called when the last mount is gone. */
+
+  /** The one dentry of `root`; the file system holds a reference until `shutdown`. */
+  get rootDentry(): Dentry {
+    this.#rootDentry ??= new Dentry(null, '', this.root);
+    return this.#rootDentry;
+  }
+
+  /** The last mount is gone: drops the cached names, then everything else. */
+  shutdown(): void {
+    // Killing one may free its parent into the set: it is visited, too, since it goes to the end.
+    for (const dentry of this.unusedDentries) dentry.drop();
+    this.#rootDentry?.unref();
+    this.#rootDentry = null;
+    this.dispose();
+  }
+
+  /** Gives storage back; called when the last mount is gone. */
   dispose(): void {}
 }

@@ -5,11 +5,13 @@
  * eventemitter3 emitter made on first use; epoll, poll, select and every blocked call hang on it and on nothing else.
  */
 import { EventEmitter } from 'eventemitter3';
-import { EINVAL, ENOTDIR, EPERM, type Err, fail } from '../abi/errno.js';
+import { EINVAL, ENOTDIR, EOPNOTSUPP, EPERM, type Err, fail } from '../abi/errno.js';
 import { S_IFDIR, S_IFLNK, S_IFMT } from '../abi/stat.js';
 import type { Caller, Timespec } from './caller.js';
+import type { Path } from './dentry.js';
 import type { OpenFile } from './file.js';
 import type { FileSystem } from './filesystem.js';
+import type { LockTable } from './locks.js';
 
 /** POLL* bits. */
 export type PollMask = number;
@@ -51,6 +53,14 @@ export abstract class Inode {
   readonly atime: Timespec = { sec: 0, nsec: 0 };
   readonly mtime: Timespec = { sec: 0, nsec: 0 };
   readonly ctime: Timespec = { sec: 0, nsec: 0 };
+  /** Dentries that name it. Kept by `Dentry`. */
+  dentries = 0;
+  /** Above 0: descriptions open for writing; below 0: programs running from it. @source Linux i_writecount */
+  writeCount = 0;
+  /** Made by O_TMPFILE without O_EXCL: linkat may give it its first name. */
+  linkable = false;
+  /** Advisory locks, made on first use (locks.ts). */
+  locks: LockTable | null = null;
   #emitter: EventEmitter<InodeEvents> | null = null;
 
   constructor(fs: FileSystem, ino: number, mode: number) {
@@ -70,6 +80,11 @@ export abstract class Inode {
   /** 512-byte blocks in use, as st_blocks. */
   get blocks(): number {
     return Math.ceil(this.size / 4096) * 8;
+  }
+
+  /** Preferred size of reads and writes in bytes, as st_blksize. */
+  get blockSize(): number {
+    return 4096;
   }
 
   get isDirectory(): boolean {
@@ -106,12 +121,25 @@ export abstract class Inode {
    */
   abstract open(flags: number, caller: Caller): OpenFile | Err;
 
-  /** Called when the last link and the last open description are gone; gives storage back. */
+  /** Called when the last link and the last user (dentry, hence open description) are gone; gives storage back. */
   evict(): void {}
+
+  /** Called when nobody uses the inode any more though links to it remain: a file system that makes inodes on lookup forgets it. */
+  forget(): void {}
+
+  /** What /proc/PID/fd shows for an inode without a name in the tree: `pipe:[12]`, `anon_inode:[eventpoll]`. */
+  get anonymousName(): string | null {
+    return null;
+  }
 
   /** Changes metadata. Permission has been checked. @returns 0 or an error (-EROFS, -ENOSPC, -EFBIG …) */
   setAttributes(_change: AttributeChange): number | Err {
     return fail(EPERM);
+  }
+
+  /** A directory whose names come and go without the kernel's doing (procfs, hostfs): nothing is remembered about them. */
+  get volatileNames(): boolean {
+    return false;
   }
 
   // Directories. `name` is latin1, one component, never '.' or '..'. Permission and type checks have been made by namei.
@@ -124,6 +152,11 @@ export abstract class Inode {
   /** Makes a regular file, device, fifo or socket node. @param mode type and permission bits, umask applied @returns the new inode; -EEXIST, -ENOSPC, -EROFS */
   create(_name: string, _mode: number, _rdev: number, _caller: Caller): Inode | Err {
     return fail(EPERM);
+  }
+
+  /** Makes a regular file without a name (O_TMPFILE), with 0 links. */
+  createUnlinked(_mode: number, _caller: Caller): Inode | Err {
+    return fail(EOPNOTSUPP);
   }
 
   mkdir(_name: string, _mode: number, _caller: Caller): Inode | Err {
@@ -162,5 +195,14 @@ export abstract class Inode {
   /** Target of a symbolic link, latin1. `caller` matters to procfs' magic links. */
   readlink(_caller: Caller): string | Err {
     return fail(EINVAL);
+  }
+
+  /**
+   * A link of procfs that leads to an object and not to a name: following it does not walk `readlink`'s text.
+   * @returns null for ordinary links; the path, or the inode of something without a path (pipe, socket), both
+   * without a reference of their own; -ENOENT, -EACCES
+   */
+  magicLink(_caller: Caller): Path | Inode | Err | null {
+    return null;
   }
 }

@@ -1,0 +1,7 @@
+/** The file operations that system calls are made of, in one place; each family lives in a file of its own. */
+export * from './attributes.js';
+export { chdir, chdirPath, chroot } from './chdir.js';
+export { linkAt, mkdirAt, mknodAt, readlinkAt, renameAt, rmdirAt, symlinkAt, unlinkAt } from './names.js';
+export { openAt, openResolved } from './open.js';
+export { fileString, inodeString, pathString, workingDirectory } from './path-string.js';
+export { MAY_EXEC, MAY_READ, MAY_WRITE, permission } from './permission.js';
