@@ -1,0 +1,70 @@
+/** msync(2) and mincore(2). @source mm/msync.c, mm/mincore.c */
+import { EBUSY, EFAULT, EINVAL, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from '../../abi/mman.js';
+import { PTE_WRITE } from '../../cpu/index.js';
+import type { AddressSpace } from './address-space.js';
+import { isUserRange, PAGE_SIZE, pageCeil, pageOf, USER_END } from './layout.js';
+import { VM_LOCKED, type Vma } from './vma.js';
+
+export function syncRange(space: AddressSpace, address: number, length: number, flags: number): number | Err {
+  if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0 || address % PAGE_SIZE !== 0) return fail(EINVAL);
+  if ((flags & MS_ASYNC) !== 0 && (flags & MS_SYNC) !== 0) return fail(EINVAL);
+  if (length === 0) return 0;
+  if (length < 0 || address < 0 || address > USER_END || length > USER_END) return fail(ENOMEM);
+  const end = address + pageCeil(length);
+  let hasHole = false;
+  for (let at = address; at < end; ) {
+    const vma = space.areas.overlapping(at, end);
+    if (vma === undefined || (vma.start > at && flags === MS_ASYNC)) return fail(ENOMEM);
+    if (vma.start > at) {
+      hasHole = true;
+      at = vma.start;
+    }
+    if ((flags & MS_INVALIDATE) !== 0 && (vma.flags & VM_LOCKED) !== 0) return fail(EBUSY);
+    const to = Math.min(end, vma.end);
+    if ((flags & MS_SYNC) !== 0 && vma.file !== null && vma.isShared) {
+      watchWrites(space, vma, at, to);
+      const synced = vma.file.fsync();
+      if (isErr(synced)) return synced;
+    }
+    at = to;
+  }
+  return hasHole ? fail(ENOMEM) : 0;
+}
+
+/** What is written back becomes clean: the next write has to fault, so that it marks the page dirty again. */
+function watchWrites(space: AddressSpace, vma: Vma, start: number, end: number): void {
+  const { pageTable } = space;
+  pageTable.forEach(pageOf(start), pageOf(end), (vpn, _frame, rights) => {
+    if ((rights & PTE_WRITE) === 0) return;
+    vma.cache!.markDirty(vma.cacheIndex(vpn * PAGE_SIZE));
+    pageTable.protect(vpn, rights & ~PTE_WRITE);
+  });
+}
+
+const PAGES_AT_ONCE = 4096;
+
+export function residency(space: AddressSpace, address: number, length: number, vector: number): number | Err {
+  if (address % PAGE_SIZE !== 0) return fail(EINVAL);
+  if (!isUserRange(address, length)) return fail(ENOMEM);
+  const pages = Math.ceil(length / PAGE_SIZE);
+  if (!isUserRange(vector, pages)) return fail(EFAULT);
+  const bytes = new Uint8Array(Math.min(pages, PAGES_AT_ONCE));
+  for (let done = 0; done < pages; done += bytes.length) {
+    const count = Math.min(bytes.length, pages - done);
+    for (let i = 0; i < count; i++) {
+      const at = address + (done + i) * PAGE_SIZE;
+      const vma = space.areas.at(at);
+      if (vma === null) return fail(ENOMEM);
+      bytes[i] = isResident(space, vma, at) ? 1 : 0;
+    }
+    if (isErr(space.write(vector + done, bytes.subarray(0, count)))) return fail(EFAULT);
+  }
+  return 0;
+}
+
+/** File data always is in memory here. */
+function isResident(space: AddressSpace, vma: Vma, address: number): boolean {
+  if (space.pageTable.frameOf(pageOf(address)) !== 0) return true;
+  return vma.file !== null && vma.cache !== null && vma.cacheIndex(address) * PAGE_SIZE < vma.cache.size;
+}
