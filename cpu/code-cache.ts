@@ -31,7 +31,7 @@ const TABLE_FRAMES = 4;
 const CHUNK_FRAMES = 2;
 const CHUNK_BYTES = CHUNK_FRAMES * PAGE_SIZE;
 /** Instructions decoded ahead in one go. */
-const MAX_RUN = 48;
+const MAX_RUN = 16;
 /** How far a jump target is looked at to see whether it needs the flags. */
 const PEEK = 3;
 
@@ -306,7 +306,7 @@ export class CodeCache {
           }
         }
       }
-      if (reads || faults || row.operands.some(({ letter }) => letter === 'J')) live = true;
+      if (reads || faults || row.shape.immediate?.letter === 'J') live = true;
       else if (kills) live = false;
     }
   }

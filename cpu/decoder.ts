@@ -6,7 +6,7 @@
  */
 import type { Form, IntSize } from './ir/ir.js';
 import { FS_BASE, GPR, GS_BASE, PAGE_VA, ST, XMM, ZERO } from './state.js';
-import { immediateBytes, type OpcodeMap, type Row } from './table/row.js';
+import { immediateBytes, type OpcodeMap, type OperandSpec, type Row } from './table/row.js';
 
 export const MAX_INSTRUCTION = 15;
 
@@ -59,7 +59,7 @@ export class Decoder {
   constructor(rows: readonly Row[]) {
     for (const row of rows) {
       // Registers in the opcode's low bits occupy eight opcodes.
-      const span = row.operands.some(({ letter }) => letter === 'Z') ? 8 : 1;
+      const span = row.shape.opcodeRegister ? 8 : 1;
       for (let i = 0; i < span; i++) (this.#rows[row.map * 256 + row.opcode + i] ??= []).push(row);
     }
   }
@@ -158,40 +158,32 @@ export class Decoder {
     out.hasImmediate = false;
     out.ripRelative = false;
     out.branch = false;
+    const { shape } = row;
     if (row.modrm) {
       this.#at++;
-      const reg = ((modrm >> 3) & 7) | ((this.#rex & 4) << 1);
-      if (modrm >= 0xc0) out.a = this.#register(row, (modrm & 7) | ((this.#rex & 1) << 3), false);
+      if (modrm >= 0xc0) out.a = this.#register(shape.rm, (modrm & 7) | ((this.#rex & 1) << 3));
       else if (this.#memory(modrm)) return true;
-      if (row.extension < 0) out.b = this.#register(row, reg, true);
-    } else if (row.operands.some(({ letter }) => letter === 'Z')) {
-      out.a = this.#register(row, (opcode & 7) | ((this.#rex & 1) << 3), false);
-    }
+      if (row.extension < 0) out.b = this.#register(shape.reg, ((modrm >> 3) & 7) | ((this.#rex & 4) << 1));
+    } else if (shape.opcodeRegister) out.a = this.#register(shape.rm, (opcode & 7) | ((this.#rex & 1) << 3));
+    else if (shape.rm !== undefined) out.a = GPR;
     return this.#immediates(row);
   }
 
-  #register(row: Row, number: number, isReg: boolean): number {
-    for (const { letter, code } of row.operands) {
-      if (isReg !== 'GVP'.includes(letter)) continue;
-      switch (letter) {
-        case 'G':
-        case 'E':
-        case 'R':
-        case 'Z':
-          if (code !== 'b' || this.#rex !== 0 || number < REG_SP) return GPR + number * 8;
-          return GPR + (number - 4) * 8 + 1; // ah ch dh bh
-        case 'V':
-        case 'W':
-        case 'U':
-          return XMM + number * 16;
-        case 'P':
-        case 'Q':
-        case 'N':
-          return ST + (number & 7) * 16;
-        default:
-      }
+  #register(operand: OperandSpec | undefined, number: number): number {
+    if (operand === undefined) return ZERO;
+    switch (operand.letter) {
+      case 'V':
+      case 'W':
+      case 'U':
+        return XMM + number * 16;
+      case 'P':
+      case 'Q':
+      case 'N':
+        return ST + (number & 7) * 16;
+      default:
+        if (operand.code !== 'b' || this.#rex !== 0 || number < REG_SP) return GPR + number * 8;
+        return GPR + (number - 4) * 8 + 1; // ah ch dh bh
     }
-    return ZERO;
   }
 
   #memory(modrm: number): boolean {
@@ -223,12 +215,11 @@ export class Decoder {
 
   #immediates(row: Row): boolean {
     const { out } = this;
-    const moffs = row.operands.some(({ letter }) => letter === 'O');
+    const { moffs, immediate } = row.shape;
     const bytes = moffs ? (out.address32 ? 4 : 8) : immediateBytes(row, out.size);
     if (bytes === 0) return false;
     if (this.#at + bytes > this.#end) return true;
-    const kind = row.operands.find(({ letter }) => letter === 'I' || letter === 'J');
-    if (kind?.letter === 'J') {
+    if (immediate?.letter === 'J') {
       out.branch = true;
       out.displacement = this.#signed(bytes);
       return false;

@@ -109,10 +109,10 @@ export class Engine implements HelperContext {
   constructor(memory: PhysicalMemory, hooks: CpuHooks) {
     this.memory = memory;
     this.#hooks = hooks;
-    const handlers = new HandlerSet(table);
+    const handlers = new HandlerSet(table, image?.flagUses);
     this.#handlers = handlers;
     this.code = new CodeCache(memory, table, handlers);
-    const bytes = image === undefined ? emitInterpreter(handlers) : Buffer.from(image, 'base64');
+    const bytes = image === undefined ? emitInterpreter(handlers) : Buffer.from(image.module, 'base64');
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
       cpu: {
         memory: memory.memory,

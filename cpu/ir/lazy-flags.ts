@@ -28,14 +28,13 @@ export interface FlagUse {
   reads: boolean;
   /** Every flag is overwritten whatever happens, before any is read and without a fault in between. */
   kills: boolean;
-  writes: boolean;
   /** Can raise an exception or leave the run loop. */
   faults: boolean;
 }
 
 /** What an instruction does with the arithmetic flags. */
 export function flagUse(statements: readonly Statement[], readsAll: boolean): FlagUse {
-  const use: FlagUse = { reads: readsAll, kills: false, writes: false, faults: false };
+  const use: FlagUse = { reads: readsAll, kills: false, faults: false };
   const visit = (list: readonly Statement[], certain: boolean): void => {
     for (const statement of list) {
       switch (statement.s) {
@@ -44,10 +43,7 @@ export function flagUse(statements: readonly Statement[], readsAll: boolean): Fl
           if (statement.value.op === 'probe') use.faults = true;
           break;
         case 'flags':
-          use.writes = true;
-          if (statement.kind === 'inc' || statement.kind === 'dec' || statement.kind.startsWith('carry')) {
-            // They keep some flags: what was there before stays visible.
-          } else if (certain && KILLS[statement.kind]) use.kills = true;
+          if (certain && KILLS[statement.kind]) use.kills = true;
           break;
         case 'if':
           visit(statement.body, false);
@@ -56,9 +52,6 @@ export function flagUse(statements: readonly Statement[], readsAll: boolean): Fl
         case 'trap':
         case 'helper':
           use.faults = true;
-          break;
-        case 'set':
-          if (statement.address.op === 'const' && isFlagWord(statement.address.imm)) use.writes = true;
           break;
         default:
       }
@@ -78,8 +71,8 @@ function readsFlagWord(v: Value): boolean {
 
 /** Condition codes that a fused jump can compute from the operands of such an operation. */
 export function fusibleConditions(kind: 'sub' | 'logic' | 'arithmetic'): readonly number[] {
-  if (kind === 'sub') return [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];
-  return kind === 'logic' ? [4, 5, 8, 9, 12, 13, 14, 15] : [4, 5, 8, 9];
+  if (kind === 'sub') return [2, 3, 4, 5, 6, 7, 12, 13, 14, 15];
+  return kind === 'logic' ? [4, 5, 8, 9, 14, 15] : [4, 5, 8, 9];
 }
 
 /** The statement list with flags spelled out; with `dead`, without writing them. */

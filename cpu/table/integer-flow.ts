@@ -194,7 +194,9 @@ export const flow: readonly Row[] = [
   row('f5', 'cmc', '', (b) => b.flags('carry', { cf: b.bin('xor', b.carry(), b.i32(1)) })),
   row('fc', 'cld', '', setDirection(0)),
   row('fd', 'std', '', setDirection(1)),
-  ...HINT_NOPS.map((encoding) => row(encoding, 'nop', 'Ev,Gv', nothing, { hot: '32r 32bd 32bis 16bis' })),
+  ...HINT_NOPS.map((encoding) =>
+    row(encoding, 'nop', 'Ev,Gv', nothing, encoding > '0f 1d' ? { hot: '32r 32bd 32bis 16bis' } : {}),
+  ),
   row('f3 90', 'pause', '', nothing),
   row('9b', 'fwait', '', nothing),
   row('0f ae /5', 'lfence', 'Rd', nothing),

@@ -78,6 +78,17 @@ export interface Row {
   forms: readonly Form[];
   semantics: (b: Builder) => void;
   options: RowOptions;
+  shape: RowShape;
+}
+
+/** What the decoder needs to know of the operands, worked out once. */
+export interface RowShape {
+  opcodeRegister: boolean;
+  moffs: boolean;
+  /** Operand in modrm.rm (or the opcode, or the accumulator) and in modrm.reg, when there is one. */
+  rm: OperandSpec | undefined;
+  reg: OperandSpec | undefined;
+  immediate: OperandSpec | undefined;
 }
 
 export interface OperandSpec {
@@ -124,6 +135,13 @@ export function row(
     forms: formsOf(specs, rm),
     semantics,
     options,
+    shape: {
+      opcodeRegister: specs.some(({ letter }) => letter === 'Z'),
+      moffs: specs.some(({ letter }) => letter === 'O'),
+      rm: specs.find(({ letter }) => 'ERZWUQN'.includes(letter)) ?? specs.find(({ letter }) => letter === 'A'),
+      reg: specs.find(({ letter }) => 'GVP'.includes(letter)),
+      immediate: specs.find(({ letter }) => letter === 'I' || letter === 'J'),
+    },
   };
 }
 
@@ -159,7 +177,9 @@ const PLACES: Record<string, OperandPlace> = {
 export function operandsAt(target: Row, size: IntSize): Operand[] {
   return target.operands.map(({ letter, code }) => {
     const file: RegisterFile = 'VWU'.includes(letter) ? 'xmm' : 'PQN'.includes(letter) ? 'mmx' : 'gpr';
-    const place = PLACES[letter] ?? ('GVP'.includes(letter) ? 'reg' : 'rm');
+    // The accumulator as the only register operand goes through the record, so that al/eax encodings share code with others.
+    const free = letter === 'A' && !target.modrm && !target.shape.opcodeRegister;
+    const place = free ? 'rm' : (PLACES[letter] ?? ('GVP'.includes(letter) ? 'reg' : 'rm'));
     const variable = code === 'v' || code === 'z' || code === 'y' || (code === 'bs' && letter === 'I');
     return {
       place,
@@ -173,12 +193,11 @@ export function operandsAt(target: Row, size: IntSize): Operand[] {
 
 /** Bytes of immediate that follow the modrm part. */
 export function immediateBytes(target: Row, size: IntSize): number {
-  for (const { letter, code } of target.operands) {
-    if (letter !== 'I' && letter !== 'J') continue;
-    if (code === 'b' || code === 'bs') return 1;
-    if (code === 'w') return 2;
-    if (code === 'wb') return 3;
-    return code === 'v' ? size / 8 : size === 16 ? 2 : 4;
-  }
-  return 0;
+  const { immediate } = target.shape;
+  if (immediate === undefined) return 0;
+  const { code } = immediate;
+  if (code === 'b' || code === 'bs') return 1;
+  if (code === 'w') return 2;
+  if (code === 'wb') return 3;
+  return code === 'v' ? size / 8 : size === 16 ? 2 : 4;
 }

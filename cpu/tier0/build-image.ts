@@ -1,8 +1,13 @@
-/** Build step: emits the interpreter and writes it, as base64, into the compiled image.js beside this file. */
+/** Build step: emits the interpreter and writes it into the compiled image.js beside this file. */
 import { writeFileSync } from 'node:fs';
 import { table } from '../table/index.js';
 import { emitInterpreter } from './emit.js';
 import { HandlerSet } from './handlers.js';
+import type { InterpreterImage } from './image.js';
 
-const base64 = Buffer.from(emitInterpreter(new HandlerSet(table))).toString('base64');
-writeFileSync(new URL('./image.js', import.meta.url), `export const image = '${base64}';\n`);
+const handlers = new HandlerSet(table);
+const image: InterpreterImage = {
+  module: Buffer.from(emitInterpreter(handlers)).toString('base64'),
+  flagUses: handlers.flagUses,
+};
+writeFileSync(new URL('./image.js', import.meta.url), `export const image = ${JSON.stringify(image)};\n`);

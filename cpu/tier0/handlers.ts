@@ -19,6 +19,13 @@ export const OP_GOTO = 0;
 export const OP_CROSS_PAGE = 1;
 const HOT_PSEUDO = 2;
 
+const FIRST_CHARACTER = 48;
+const FLAG_USES: readonly FlagUse[] = [...Array(8).keys()].map((bits) => ({
+  reads: (bits & 1) !== 0,
+  kills: (bits & 2) !== 0,
+  faults: (bits & 4) !== 0,
+}));
+
 export interface HotHandler {
   op: number;
   variant: Variant;
@@ -53,6 +60,9 @@ export class Variant {
     return builder.statements;
   }
 
+  set flagUse(use: FlagUse) {
+    this.#use = use;
+  }
   get flagUse(): FlagUse {
     this.#use ??= flagUse(this.build(), this.row.options.readsFlags === true);
     return this.#use;
@@ -79,8 +89,17 @@ export class HandlerSet {
   #helpers = new Map<number, Helper>();
   #byRow = new Map<Row, Variant[]>();
 
-  constructor(rows: readonly Row[]) {
+  /** @param flagUses as from `flagUses` of an earlier set over the same table; saves building the semantics to know */
+  constructor(rows: readonly Row[], flagUses?: string) {
     let next = HOT_PSEUDO;
+    const sameCode = new Map<string, number>();
+    const semantics = new Map<unknown, number>();
+    /** Encodings with the same semantics and the same kinds of operands share their main-loop code. */
+    const shapeOf = ({ row, size }: Variant): string => {
+      let id = semantics.get(row.semantics);
+      if (id === undefined) semantics.set(row.semantics, (id = semantics.size));
+      return `${id} ${size} ${JSON.stringify(operandsAt(row, size))}`;
+    };
     for (const row of rows) {
       const own: Variant[] = [];
       for (const size of row.sizes) for (const form of row.forms) own.push(new Variant(row, size, form));
@@ -93,17 +112,22 @@ export class HandlerSet {
         const form = mode === 'bd' || mode === 'bis' ? 'm' : mode;
         const variant = own.find((v) => v.size === Number(match[1]) && v.form === form);
         if (variant === undefined) throw new Error(`${row.name}: no form for hot ${word}`);
+        const shape = `${shapeOf(variant)} ${mode}`;
         const add = (dead: boolean, fused: number): void => {
-          const op = next++;
-          variant.hot.set(hotKey(mode, dead, fused), op);
-          this.hot.push({ op, variant, mode, dead, fused });
+          const key = hotKey(mode, dead, fused);
+          const shared = sameCode.get(`${shape} ${key}`);
+          if (shared === undefined) {
+            sameCode.set(`${shape} ${key}`, next);
+            this.hot.push({ op: next, variant, mode, dead, fused });
+          }
+          variant.hot.set(key, shared ?? next++);
         };
         if (match[3] !== 'd') add(false, -1);
         if (row.options.setsFlags) add(true, -1);
         if (match[3] === 'f') {
           for (const code of fusibleConditions(row.options.setsFlags!)) {
             add(false, code);
-            add(true, code);
+            if (mode === 'r') add(true, code);
           }
         }
       }
@@ -116,6 +140,18 @@ export class HandlerSet {
     this.opUndefined = next++;
     this.opTooLong = next++;
     this.opCount = next;
+    if (flagUses === undefined) return;
+    for (const [i, variant] of this.variants.entries()) {
+      variant.flagUse = FLAG_USES[flagUses.charCodeAt(i) - FIRST_CHARACTER]!;
+    }
+  }
+
+  /** What every variant does with the flags, one character each. */
+  get flagUses(): string {
+    const characters = this.variants.map(({ flagUse: { reads, kills, faults } }) =>
+      String.fromCharCode(FIRST_CHARACTER + (reads ? 1 : 0) + (kills ? 2 : 0) + (faults ? 4 : 0)),
+    );
+    return characters.join('');
   }
 
   /** The helper that emitted code calls by this number. */
@@ -130,6 +166,7 @@ export class HandlerSet {
   }
 
   variant(row: Row, size: IntSize, form: Form): Variant | undefined {
-    return this.#byRow.get(row)!.find((v) => v.size === size && v.form === form);
+    for (const variant of this.#byRow.get(row)!) if (variant.size === size && variant.form === form) return variant;
+    return undefined;
   }
 }
