@@ -151,8 +151,10 @@ for (const truncate of [false, true]) {
   const toMmx = (b: Builder, helper: typeof ps2pi, bytes: number): void => {
     checkMmx(b);
     if (bytes === 16) b.requireAligned(1);
-    b.helper(helper, b.addressOf(1, bytes, false, false));
+    const source = b.addressOf(1, bytes, false, false);
+    // The switch to MMX happens even when the conversion raises #XM.
     enterMmx(b);
+    b.helper(helper, source);
     b.writeAs(0, 'i32.store16', b.i32(0xffff), 8);
   };
   const opcode = truncate ? '2c' : '2d';
@@ -167,14 +169,16 @@ const pi2pd = exactFromInteger(32, 64, 2);
 rows.push(
   row('np 0f 2a', 'cvtpi2ps', 'Vq,Qq', (b) => {
     checkMmx(b);
-    b.helper(pi2ps, b.addressOf(1, 8, false, false));
-    enterMmx(b);
+    const source = b.addressOf(1, 8, false, false);
+    // A memory operand does not involve the mmx registers.
+    if (!b.isMemory(1)) enterMmx(b);
+    b.helper(pi2ps, source);
   }),
   row('66 0f 2a', 'cvtpi2pd', 'Vx,Qq', (b) => {
     checkMmx(b);
-    b.helper(pi2pd, b.addressOf(1, 8, false, false));
-    // A memory operand does not involve the mmx registers.
+    const source = b.addressOf(1, 8, false, false);
     if (!b.isMemory(1)) enterMmx(b);
+    b.helper(pi2pd, source);
   }),
 );
 

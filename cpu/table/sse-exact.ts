@@ -15,6 +15,7 @@ import {
   env,
   F32,
   F64,
+  type Format,
   fromInteger,
   IE,
   integer,
@@ -132,24 +133,27 @@ const squareRoot: Operation = (bits) => {
 
 const minMax =
   (sign: 1 | -1): Operation =>
-  () => {
-    if (a.kind >= QNAN || b.kind >= QNAN) {
-      env.flags |= IE;
-      r.set(b);
-      return;
+  (bits) => {
+    let first = false;
+    if (a.kind >= QNAN || b.kind >= QNAN) env.flags |= IE;
+    else {
+      if (a.denormal || b.denormal) env.flags |= DE;
+      first = compare(a, b) === sign;
     }
-    if (a.denormal || b.denormal) env.flags |= DE;
-    r.set(compare(a, b) === sign ? a : b);
-    if (r.denormal) denormalise(r);
+    // The chosen operand passes unchanged, a NaN too.
+    r.set(first ? a : b);
+    if (r.denormal) denormalise(bits === 32 ? F32 : F64);
   };
 
-/** Undoes the normalisation of a denormal so that it packs as it was. */
-function denormalise(x: Unpacked): void {
-  const { flags, rc, masks, flush } = env;
+/** Undoes the normalisation of a denormal r, so that it packs as it was. */
+function denormalise(format: Format): void {
+  const { flags, masks, flush } = env;
   env.masks = 0x3f;
   env.flush = false;
-  round(x, 0, x.exp < -1022 ? F64 : F32);
-  Object.assign(env, { flags, rc, masks, flush });
+  round(r, 0, format);
+  env.flags = flags;
+  env.masks = masks;
+  env.flush = flush;
 }
 
 export const OPERATIONS = {

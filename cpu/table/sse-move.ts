@@ -1,7 +1,7 @@
 /** Data movement of SSE, SSE2 and MMX, shuffles of floating-point lanes, and the floating-point state as a whole. */
 import type { Builder } from '../ir/builder.js';
 import type { Value } from '../ir/ir.js';
-import { FTW, MXCSR } from '../state.js';
+import { FTOP, FTW, MXCSR } from '../state.js';
 import { type Row, row } from './row.js';
 import { checkMmx, enterMmx, readVector, shuffle, writeMmx64, xmmRow } from './sse-common.js';
 import { loadMxcsr } from './sse-exact.js';
@@ -48,7 +48,6 @@ const moves: Row[] = [
   store('np 0f 2b', 'movntps', true, 'Mx'),
   store('66 0f 2b', 'movntpd', true, 'Mx'),
   store('66 0f e7', 'movntdq', true, 'Mx'),
-  row('np 0f c3', 'movnti', 'My,Gy', (b) => b.write(0, b.read(1))),
 
   scalarLoad('f3 0f 10', 'movss', 'd'),
   scalarLoad('f2 0f 10', 'movsd', 'q'),
@@ -124,8 +123,9 @@ const mmx: Row[] = [
   }),
   row('np 0f f7', 'maskmovq', 'Pq,Nq', (b) => {
     checkMmx(b);
-    maskedStore(b, 8);
+    // The switch to MMX happens even when the store faults.
     enterMmx(b);
+    maskedStore(b, 8);
   }),
   row('f3 0f d6', 'movq2dq', 'Vx,Nq', (b) => {
     checkMmx(b);
@@ -140,6 +140,7 @@ const mmx: Row[] = [
   }),
   row('np 0f 77', 'emms', '', (b) => {
     checkMmx(b);
+    b.set(FTOP, 'i32.store', b.i32(0));
     b.set(FTW, 'i32.store', b.i32(0xffff));
   }),
 ];

@@ -22,6 +22,7 @@ import {
   x87OperandBytes,
 } from '../x87/index.js';
 import { type Row, row } from './row.js';
+import { checkMmx as checkPending } from './sse-common.js';
 
 const FLAGS_OF_COMPARE = 0x8d5;
 
@@ -44,25 +45,24 @@ function execute(cpu: HelperContext, source: X87Row, modrm: number, record: numb
   return true;
 }
 
-/** Operands that may cross a page beyond what the run loop bounces: their first and last bytes are probed. */
+/**
+ * An operand that may be too wide for the run loop's bounce area: its first byte is probed, and the first byte of its
+ * second page when it has one, whose physical address goes to TEMP0.
+ */
 function wideOperand(b: Builder, bytes: number, write: boolean, helper: Helper): void {
-  const first = b.probe(b.effectiveAddress(), { size: 1, write, aligned: false });
-  const lastAddress = b.bin('add', b.effectiveAddress(), b.i64(bytes - 1));
-  const last = b.probe(lastAddress, { size: 1, write, aligned: false });
-  b.set(TEMP0, 'i32.store', last);
+  const ea = b.effectiveAddress();
+  const first = b.probe(ea, { size: 1, write, aligned: false });
+  const lastPage = b.bin('and', b.bin('add', ea, b.i64(bytes - 1)), b.i64(-PAGE_SIZE));
+  const crosses = b.bin('ne', b.bin('and', ea, b.i64(-PAGE_SIZE)), lastPage);
+  const second = b.probe(b.select(lastPage, ea, crosses), { size: 1, write, aligned: false });
+  b.set(TEMP0, 'i32.store', second);
   b.helper(helper, first);
 }
-
-/** Bytes 416…511 of an fxsave image are not touched. */
-const FXSAVE_BYTES = FXSAVE_WRITTEN;
 
 /** Where such an operand is put together: 512 bytes of the processor's own frames. */
 const BOUNCE = SCRATCH_XMM + 0x100;
 
-/**
- * Runs `action` on an operand of `bytes` bytes at `pa`, or on a copy when a page boundary cuts it.
- * TEMP0 holds the physical address of its last byte.
- */
+/** Runs `action` on a wide operand of `bytes` bytes at `pa`, or on a copy when a page boundary cuts it. */
 function withWide(
   cpu: HelperContext,
   pa: number,
@@ -72,10 +72,9 @@ function withWide(
 ): boolean {
   const { u8, i32 } = cpu.memory;
   const first = pa >>> 0;
-  const last = i32[TEMP0 >> 2]! >>> 0;
-  if (last - first === bytes - 1) return action(first);
   const head = PAGE_SIZE - (first & (PAGE_SIZE - 1));
-  const second = last - (bytes - head - 1);
+  if (head >= bytes) return action(first);
+  const second = i32[TEMP0 >> 2]! >>> 0;
   u8.copyWithin(BOUNCE, first, first + head);
   u8.copyWithin(BOUNCE + head, second, second + bytes - head);
   if (!action(BOUNCE)) return false;
@@ -93,6 +92,7 @@ function memoryRow(source: X87Row): Row {
   const write = source.access === 'w';
   const helper: Helper = (cpu, record, pa) => execute(cpu, source, modrm, record, pa);
   return row(`${hex(opcode)} /${field}`, name, 'Mt', (b) => {
+    if (!source.noWait) checkPending(b);
     b.helper(helper, b.probe(b.effectiveAddress(), { size: bytes, write, aligned: false }));
     if (source.control !== true) b.set(FDP, 'i64.store', b.effectiveAddress());
   });
@@ -109,9 +109,10 @@ function imageRows(source: X87Row): Row[] {
         x87Of(cpu.memory).operand16 = operand16;
         return execute(cpu, source, field << 3, record, at);
       });
-    return row(`${operand16 ? '66' : 'np'} ${hex(opcode)} /${field}`, name, 'Mt', (b) =>
-      wideOperand(b, bytes, write, helper),
-    );
+    return row(`${operand16 ? '66' : 'np'} ${hex(opcode)} /${field}`, name, 'Mt', (b) => {
+      if (!source.noWait) checkPending(b);
+      wideOperand(b, bytes, write, helper);
+    });
   });
 }
 
@@ -133,14 +134,16 @@ function registerRow(source: X87Row): Row {
 
 const hex = (byte: number): string => byte.toString(16);
 
+const IMAGE_BYTES = 512;
+
 const fxsave: Helper = (cpu, _record, pa) =>
-  withWide(cpu, pa, FXSAVE_BYTES, true, (at) => {
+  withWide(cpu, pa, FXSAVE_WRITTEN, true, (at) => {
     saveFx(cpu.memory, cpu.memory.u8, at);
     return true;
   });
 
 const fxrstor: Helper = (cpu, _record, pa) =>
-  withWide(cpu, pa, FXSAVE_BYTES, false, (at) => {
+  withWide(cpu, pa, FXSAVE_WRITTEN, false, (at) => {
     if (restoreFx(cpu.memory, cpu.memory.u8, at)) return true;
     cpu.raise(TRAP_GP);
     return false;
@@ -148,9 +151,11 @@ const fxrstor: Helper = (cpu, _record, pa) =>
 
 function fxRow(field: number, name: string, helper: Helper, write: boolean): Row {
   return row(`np 0f ae /${field}`, name, 'Mt', (b) => {
-    const low = b.wrap(b.effectiveAddress());
-    b.trapIf(b.bin('and', low, b.i32(15)), TRAP_GP);
-    wideOperand(b, FXSAVE_BYTES, write, helper);
+    const ea = b.effectiveAddress();
+    b.trapIf(b.bin('and', b.wrap(ea), b.i32(15)), TRAP_GP);
+    // The processor looks at the far end of the image first.
+    b.probe(b.bin('add', ea, b.i64(IMAGE_BYTES - 1)), { size: 1, write, aligned: false });
+    wideOperand(b, FXSAVE_WRITTEN, write, helper);
   });
 }
 

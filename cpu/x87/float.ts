@@ -197,8 +197,8 @@ export function round(r: Unpacked, ext: number, f: Format): void {
       env.flags |= UE;
       exp += f.wrap;
       if (exp < f.emin) {
-        // Only fscale gets so far that wrapping does not help.
-        env.flags |= PE;
+        // So far that wrapping does not help: fscale, and conversions to binary32, whose result is not stored.
+        if (f.wrap === EXT64.wrap || isInexact(hi, lo, ext, precision)) env.flags |= PE;
         setZero(r, r.sign);
         return;
       }
@@ -238,7 +238,7 @@ export function round(r: Unpacked, ext: number, f: Format): void {
     if ((env.masks & OE) === 0) {
       exp -= f.wrap;
       if (exp > f.emax) {
-        env.flags |= PE;
+        if (f.wrap === EXT64.wrap || inexact) env.flags |= PE;
         env.up = 1;
         setInf(r, r.sign);
         return;

@@ -18,6 +18,8 @@ export const GS_BASE = 0x30000f80;
 
 export const IN_SIZE = 1200;
 export const IN_LENGTH = 0;
+/** Not for the harness: where in the block the explicit memory operand lies. */
+export const IN_OPERAND = 4;
 export const IN_CODE = 8;
 export const IN_GPR = 40;
 export const IN_RFLAGS = 168;
