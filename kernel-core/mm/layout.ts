@@ -24,7 +24,8 @@ export const LOW_WINDOW_END = 0x80000000;
 const MIN_GAP = 128 * 2 ** 20;
 const MAX_GAP = Math.floor(USER_END / 6) * 5;
 
-export const pageFloor = (address: number): number => address - (address % PAGE_SIZE);
+/** Rounds down, negative numbers too. */
+export const pageFloor = (address: number): number => Math.floor(address / PAGE_SIZE) * PAGE_SIZE;
 export const pageCeil = (address: number): number => pageFloor(address + PAGE_SIZE - 1);
 /** Virtual page number. */
 export const pageOf = (address: number): number => Math.floor(address / PAGE_SIZE);

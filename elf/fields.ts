@@ -1,0 +1,111 @@
+/**
+ * Raw field access of ELF64 little-endian structures. 64-bit fields become numbers: exact below 2^53, and above
+ * that still far beyond every bound they are checked against.
+ */
+export const EHDR_SIZE = 64;
+export const PHDR_SIZE = 56;
+export const SHDR_SIZE = 64;
+
+export interface ElfHeader {
+  readonly class: number;
+  readonly data: number;
+  readonly identVersion: number;
+  readonly osAbi: number;
+  readonly type: number;
+  readonly machine: number;
+  readonly version: number;
+  readonly entry: number;
+  /** File offsets of the program header and section header tables, bytes. */
+  readonly phoff: number;
+  readonly shoff: number;
+  readonly flags: number;
+  readonly ehsize: number;
+  readonly phentsize: number;
+  readonly phnum: number;
+  readonly shentsize: number;
+  readonly shnum: number;
+  readonly shstrndx: number;
+}
+
+export interface ProgramHeader {
+  readonly type: number;
+  /** PF_* */
+  readonly flags: number;
+  readonly offset: number;
+  readonly vaddr: number;
+  readonly paddr: number;
+  readonly filesz: number;
+  readonly memsz: number;
+  readonly align: number;
+}
+
+export interface SectionHeader {
+  /** Offset in the section name table. */
+  readonly nameOffset: number;
+  readonly type: number;
+  readonly flags: number;
+  readonly addr: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly link: number;
+  readonly info: number;
+  readonly addralign: number;
+  readonly entsize: number;
+}
+
+export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+export const u64 = (view: DataView, at: number): number =>
+  view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+
+/** @param view at least EHDR_SIZE bytes */
+export const readElfHeader = (view: DataView): ElfHeader => ({
+  class: view.getUint8(4),
+  data: view.getUint8(5),
+  identVersion: view.getUint8(6),
+  osAbi: view.getUint8(7),
+  type: view.getUint16(16, true),
+  machine: view.getUint16(18, true),
+  version: view.getUint32(20, true),
+  entry: u64(view, 24),
+  phoff: u64(view, 32),
+  shoff: u64(view, 40),
+  flags: view.getUint32(48, true),
+  ehsize: view.getUint16(52, true),
+  phentsize: view.getUint16(54, true),
+  phnum: view.getUint16(56, true),
+  shentsize: view.getUint16(58, true),
+  shnum: view.getUint16(60, true),
+  shstrndx: view.getUint16(62, true),
+});
+
+/** @param view at least PHDR_SIZE bytes from `at` */
+export const readProgramHeader = (view: DataView, at: number): ProgramHeader => ({
+  type: view.getUint32(at, true),
+  flags: view.getUint32(at + 4, true),
+  offset: u64(view, at + 8),
+  vaddr: u64(view, at + 16),
+  paddr: u64(view, at + 24),
+  filesz: u64(view, at + 32),
+  memsz: u64(view, at + 40),
+  align: u64(view, at + 48),
+});
+
+/** @param view at least SHDR_SIZE bytes from `at` */
+export const readSectionHeader = (view: DataView, at: number): SectionHeader => ({
+  nameOffset: view.getUint32(at, true),
+  type: view.getUint32(at + 4, true),
+  flags: u64(view, at + 8),
+  addr: u64(view, at + 16),
+  offset: u64(view, at + 24),
+  size: u64(view, at + 32),
+  link: view.getUint32(at + 40, true),
+  info: view.getUint32(at + 44, true),
+  addralign: u64(view, at + 48),
+  entsize: u64(view, at + 56),
+});
+
+export const hasElfMagic = (view: DataView): boolean => view.byteLength >= 4 && view.getUint32(0) === 0x7f454c46;
+
+/** Exact for every double. */
+export const isPowerOfTwo = (value: number): boolean => value > 0 && 2 ** Math.round(Math.log2(value)) === value;

@@ -1,0 +1,246 @@
+/**
+ * From an executable file to an address space that is ready to run: scripts, ELF programs, their interpreters, the
+ * first stack. Everything happens in a new space; on any failure it is given back and the old program goes on.
+ *
+ *   loadProgram → resolveScripts (`#!`, at most five deep) → planProgram → mapProgram, mapInterpreter → buildStack
+ *
+ * @source execve(2), fs/exec.c, fs/binfmt_elf.c
+ */
+import { E2BIG, EIO, ELIBBAD, ELOOP, ENOEXEC, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.js';
+import { RLIMIT_STACK } from '../../abi/resource.js';
+import type { PhysicalMemory } from '../../cpu/index.js';
+import { EHDR_SIZE } from '../../elf/fields.js';
+import { locateProgram, type ProgramPlan, planProgram } from '../../elf/program.js';
+import { KERNEL_CALLER } from '../../vfs/caller.js';
+import type { OpenFile } from '../../vfs/file.js';
+import { BytesIter } from '../../vfs/iter.js';
+import { AddressSpace } from '../mm/address-space.js';
+import { PIE_BASE, pageCeil, pageFloor, STACK_TOP, USER_END } from '../mm/layout.js';
+import type { MmLimits } from '../mm/limits.js';
+import { mapStack } from '../mm/stack.js';
+import { ArgumentBudget } from './arguments.js';
+import { mapInterpreter, mapProgram } from './map-program.js';
+import { HEAD_SIZE, isScript, parseScript } from './script.js';
+import { buildStack, type ProcessorFacts, type ProgramIdentity, stringsStart } from './stack-image.js';
+
+export interface LoadRequest {
+  readonly memory: PhysicalMemory;
+  readonly limits: MmLimits;
+  /** The file to run; the caller keeps its reference. */
+  readonly file: OpenFile;
+  /** As the caller of execve named it. latin1, as all strings here. */
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly envp: readonly string[];
+  readonly processor: ProcessorFacts;
+  /** 16 bytes for AT_RANDOM. */
+  readonly random: Uint8Array;
+  /** Opens an interpreter for execution, with every permission check; the description is given back when done with. */
+  open(path: string): OpenFile | Err;
+  /** Whose rights `file`, the ELF program that runs in the end, gets. */
+  identify(file: OpenFile): ProgramIdentity;
+}
+
+export interface LoadedProgram {
+  /** With one reference. `space.executable` is the ELF program (for a script its interpreter). */
+  readonly space: AddressSpace;
+  /** First rip: of the interpreter, if there is one. */
+  readonly entry: number;
+  readonly stackPointer: number;
+}
+
+/**
+ * Linux finds out about some kinds of broken programs only when the old one is gone, and kills the process with
+ * SIGSEGV. This result, in place of an errno, says so; the caller decides what to do.
+ */
+export const EXEC_FATAL = -4096 as Err;
+
+const MAX_SCRIPT_DEPTH = 5;
+
+/** @returns -ENOEXEC, -ELIBBAD, -ELOOP, -E2BIG, -ENOMEM, -EIO, EXEC_FATAL, or what opening an interpreter answered */
+export function loadProgram(request: LoadRequest): LoadedProgram | Err {
+  const argv = request.argv.length === 0 ? [''] : [...request.argv];
+  const budget = new ArgumentBudget(request.limits.limit(RLIMIT_STACK), argv.length + request.envp.length);
+  for (const texts of [[request.name], request.envp, argv]) {
+    if (!budget.addAll(texts)) return fail(E2BIG);
+  }
+  const file = resolveScripts(request, argv, budget);
+  if (isErr(file)) return file;
+  const loaded = loadElf(request, file, argv);
+  file.unref();
+  return loaded;
+}
+
+/** Follows `#!` lines, changing `argv`. @returns the ELF file (or what might be one), referenced */
+function resolveScripts(request: LoadRequest, argv: string[], budget: ArgumentBudget): OpenFile | Err {
+  let file = request.file.ref();
+  let { name } = request;
+  for (let depth = 0; ; depth++) {
+    const head = readHead(file, HEAD_SIZE);
+    if (!isErr(head) && !isScript(head)) return file;
+    const next = isErr(head) ? head : enterScript(request, head, name, argv, budget);
+    file.unref();
+    if (typeof next === 'number') return next;
+    if (depth === MAX_SCRIPT_DEPTH) {
+      next.file.unref();
+      return fail(ELOOP);
+    }
+    ({ file, name } = next);
+  }
+}
+
+function enterScript(
+  request: LoadRequest,
+  head: Uint8Array,
+  name: string,
+  argv: string[],
+  budget: ArgumentBudget,
+): { file: OpenFile; name: string } | Err {
+  const line = parseScript(head);
+  if (line === null) return fail(ENOEXEC);
+  const front = line.argument === null ? [line.interpreter, name] : [line.interpreter, line.argument, name];
+  budget.remove(argv[0]!);
+  if (!budget.addAll(front)) return fail(E2BIG);
+  argv.splice(0, 1, ...front);
+  const file = request.open(line.interpreter);
+  return isErr(file) ? file : { file, name: line.interpreter };
+}
+
+/** The first `size` bytes, zeros behind the end of the file. */
+function readHead(file: OpenFile, size: number): Uint8Array | Err {
+  const bytes = new Uint8Array(size);
+  const count = readAt(file, bytes, 0);
+  return isErr(count) ? count : bytes;
+}
+
+/** Reads until `target` is full or the file ends. @returns bytes */
+function readAt(file: OpenFile, target: Uint8Array, position: number): number | Err {
+  const iter = new BytesIter(target);
+  while (iter.remaining > 0) {
+    const count = file.read(iter, position + iter.position, KERNEL_CALLER);
+    if (isErr(count)) return count;
+    if (count === 0) break;
+  }
+  return iter.position;
+}
+
+/** Reads exactly `size` bytes. @returns -EIO when the file is shorter */
+function readExact(file: OpenFile, size: number, position: number): Uint8Array | Err {
+  const bytes = new Uint8Array(size);
+  const count = position < Number.MAX_SAFE_INTEGER ? readAt(file, bytes, position) : fail(EIO);
+  if (isErr(count)) return count;
+  return count === size ? bytes : fail(EIO);
+}
+
+/** @returns -ENOEXEC whatever is wrong with the headers */
+function readPlan(file: OpenFile, head: Uint8Array): ProgramPlan | Err {
+  const table = locateProgram(head);
+  if (isErr(table)) return table;
+  const headers = readExact(file, table.size, table.offset);
+  return isErr(headers) ? fail(ENOEXEC) : planProgram(table, headers);
+}
+
+interface Interpreter {
+  readonly file: OpenFile;
+  readonly plan: ProgramPlan;
+}
+
+function loadElf(request: LoadRequest, file: OpenFile, argv: readonly string[]): LoadedProgram | Err {
+  const head = readHead(file, EHDR_SIZE);
+  if (isErr(head)) return head;
+  if (isErr(file.mapping())) return fail(ENOEXEC);
+  const plan = readPlan(file, head);
+  if (isErr(plan)) return plan;
+  const interpreter = plan.interpreter === null ? null : openInterpreter(request, file, plan.interpreter);
+  if (isErr(interpreter)) return interpreter;
+  const loaded = buildSpace(request, file, plan, interpreter, argv);
+  interpreter?.file.unref();
+  return loaded;
+}
+
+function openInterpreter(
+  request: LoadRequest,
+  file: OpenFile,
+  where: { readonly offset: number; readonly size: number },
+): Interpreter | Err {
+  const path = readExact(file, where.size, where.offset);
+  if (isErr(path)) return path;
+  if (path[path.length - 1] !== 0) return fail(ENOEXEC);
+  const opened = request.open(String.fromCharCode(...path.subarray(0, path.indexOf(0))));
+  if (isErr(opened)) return opened;
+  const head = readExact(opened, EHDR_SIZE, 0);
+  const plan = isErr(head) ? head : readPlan(opened, head);
+  if (!isErr(plan)) return { file: opened, plan };
+  opened.unref();
+  return isErr(head) ? head : fail(ELIBBAD);
+}
+
+/** All of the new space. Fails as a whole. */
+function buildSpace(
+  request: LoadRequest,
+  file: OpenFile,
+  plan: ProgramPlan,
+  interpreter: Interpreter | null,
+  argv: readonly string[],
+): LoadedProgram | Err {
+  const space = AddressSpace.create(request.memory, request.limits);
+  if (isErr(space)) return space;
+  const loaded = fillSpace(space, request, file, plan, interpreter, argv);
+  if (!isErr(loaded)) return loaded;
+  const isExhausted = space.outOfMemory;
+  space.unref();
+  return isExhausted ? fail(ENOMEM) : EXEC_FATAL;
+}
+
+function fillSpace(
+  space: AddressSpace,
+  request: LoadRequest,
+  file: OpenFile,
+  plan: ProgramPlan,
+  interpreter: Interpreter | null,
+  argv: readonly string[],
+): LoadedProgram | Err {
+  const { name, envp } = request;
+  const stackProt = PROT_READ | PROT_WRITE | (plan.hasExecutableStack ? PROT_EXEC : 0);
+  const stack = mapStack(space, pageFloor(stringsStart(name, argv, envp)), STACK_TOP, stackProt);
+  if (isErr(stack)) return stack;
+  space.executable = file.ref();
+  const bias = mapProgram(space, file, plan);
+  if (isErr(bias)) return bias;
+  const programEntry = plan.entry + bias;
+  let entry = programEntry;
+  let interpreterBase = 0;
+  if (interpreter !== null) {
+    const base = mapInterpreter(space, interpreter.file, interpreter.plan, bias);
+    if (isErr(base)) return base;
+    interpreterBase = base;
+    entry = base + interpreter.plan.entry;
+  }
+  if (!(entry >= 0 && entry < USER_END)) return EXEC_FATAL;
+
+  const image = buildStack({
+    name,
+    argv,
+    envp,
+    placement: {
+      headers: plan.headersAddress + bias,
+      headerCount: plan.count,
+      interpreterBase,
+      entry: programEntry,
+    },
+    identity: request.identify(file),
+    processor: request.processor,
+    random: request.random,
+  });
+  const written = space.write(image.stackPointer, image.bytes);
+  if (isErr(written)) return written;
+  const { program } = space;
+  const { argStart, argEnd, envStart, envEnd, auxv, stackPointer } = image;
+  // A position-independent program without interpreter lies among the mappings: its heap goes where programs usually lie.
+  const heap = plan.isRelocatable && interpreter === null ? PIE_BASE : program.startBreak;
+  program.startBreak = program.break = pageCeil(heap);
+  Object.assign(program, { argStart, argEnd, envStart, envEnd, startStack: stackPointer });
+  space.auxv = auxv;
+  return { space, entry, stackPointer };
+}
