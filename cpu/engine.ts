@@ -41,10 +41,12 @@ import { readFlags } from './flags.js';
 import type { HelperContext } from './helpers.js';
 import { type PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
-import { R_BASE, R_LEN, R_OFF, R_OP, RECORD_SIZE } from './record.js';
+import { R_BASE, R_INDEX, R_LEN, R_OFF, R_OP, R_SEGMENT, RECORD_SIZE } from './record.js';
 import {
   EXIT_REASON,
+  FS_BASE,
   FUEL,
+  GS_BASE,
   PAGE_SIZE,
   PAGE_VA,
   R11,
@@ -64,12 +66,14 @@ import {
   TLB_ENTRIES,
   TLB_EXEC,
   TLB_WRITE,
+  ZERO,
 } from './state.js';
 import { table } from './table/index.js';
 import { emitInterpreter } from './tier0/emit.js';
 import { HandlerSet } from './tier0/handlers.js';
 import { image } from './tier0/image.js';
 import { PROBE_ALIGNED, PROBE_WRITE } from './tier0/lower.js';
+import { fpuExceptionCode } from './x87/index.js';
 
 /** One slice is at most this many instructions: what is left is counted in bytes of records, in 31 bits. */
 const MAX_BUDGET = 1 << 25;
@@ -213,7 +217,9 @@ export class Engine implements HelperContext {
     const pc = record >>> 0;
     this.#setRip(pc);
     const [signal, code, atInstruction] = SIGNAL_OF[vector] ?? [SIGSEGV, SI_KERNEL, false];
-    this.#setFault(signal, code, atInstruction ? this.#read64(RIP) : 0, vector, 0);
+    const floating = vector === TRAP_MF || vector === TRAP_XM;
+    const reason = floating ? fpuExceptionCode(this.memory, vector === TRAP_XM) : code;
+    this.#setFault(signal, reason, atInstruction ? this.#read64(RIP) : 0, vector, 0);
     this.#leave(EXIT_FAULT, (this.memory.i32[FUEL >> 2]! - pc) | 0);
   }
 
@@ -230,8 +236,7 @@ export class Engine implements HelperContext {
       return 0;
     }
     if (!isCanonical(high)) {
-      const base = this.memory.u16[(pc + R_BASE) >> 1]!;
-      this.#trap(base === RSP || base === RBP ? TRAP_SS : TRAP_GP, pc);
+      this.#trap(this.#usesStackSegment(pc) ? TRAP_SS : TRAP_GP, pc);
       return 0;
     }
     const address = high * TWO_32 + low;
@@ -242,6 +247,16 @@ export class Engine implements HelperContext {
       return page === 0 ? 0 : page + offset;
     }
     return this.#split(address, offset, size, access, pc);
+  }
+
+  /** rsp and rbp as base select the stack segment, unless an override says otherwise. */
+  #usesStackSegment(pc: number): boolean {
+    const { u16 } = this.memory;
+    const base = u16[(pc + R_BASE) >> 1]!;
+    if (base !== RSP && base !== RBP) return false;
+    const segment = u16[(pc + R_SEGMENT) >> 1]!;
+    const index = u16[(pc + R_INDEX) >> 1]!;
+    return segment === ZERO && index !== FS_BASE && index !== GS_BASE;
   }
 
   /** An access over two pages goes through a buffer: filled here, written back by `commit`. */
@@ -300,8 +315,11 @@ export class Engine implements HelperContext {
   }
 
   #pageFault(address: number, access: number, present: boolean): boolean {
+    // Linux shows every fault in the kernel's half as a protection fault, so that it tells nothing about mappings there.
     const err =
-      PF_USER | (present ? PF_PRESENT : 0) | (access === PTE_WRITE ? PF_WRITE : access === PTE_EXEC ? PF_FETCH : 0);
+      PF_USER |
+      (present || address < 0 ? PF_PRESENT : 0) |
+      (access === PTE_WRITE ? PF_WRITE : access === PTE_EXEC ? PF_FETCH : 0);
     this.fault.cr2 = address;
     this.#setFault(SIGSEGV, present ? SEGV_ACCERR : SEGV_MAPERR, address, TRAP_PF, err);
     return this.#hooks.pageFault(address, access);
