@@ -7,7 +7,7 @@
  */
 import { ENOMEM, type Err, fail } from '../abi/errno.js';
 import type { PhysicalMemory } from './physical-memory.js';
-import { PAGE_SIZE, RESYNC, TLB_ENTRIES, TLB_EXEC, TLB_FRAMES, TLB_WRITE } from './state.js';
+import { emptyTag, PAGE_SIZE, RESYNC, TLB_ENTRIES, TLB_EXEC, TLB_FRAMES, TLB_WRITE } from './state.js';
 
 /** Rights of a page, as bits; also the kind of an access. */
 export const PTE_READ = 1;
@@ -103,7 +103,10 @@ export class PageTable {
     const { u32 } = this.#memory;
     const first = this.tlb >>> 2;
     u32.fill(0, first, first + (TLB_FRAMES * PAGE_SIZE) / 4);
-    for (const part of [0, TLB_WRITE, TLB_EXEC]) u32[(this.tlb + part) >>> 2] = 1;
+    for (const part of [0, TLB_WRITE, TLB_EXEC]) {
+      u32[(this.tlb + part) >>> 2] = emptyTag(0);
+      u32[((this.tlb + part) >>> 2) + (TLB_ENTRIES - 1) * 4] = emptyTag(TLB_ENTRIES - 1);
+    }
     u32[RESYNC >>> 2] = 1;
   }
 
@@ -143,7 +146,7 @@ export class PageTable {
   #drop(vpn: number): void {
     const { u32 } = this.#memory;
     const index = vpn % TLB_ENTRIES;
-    const empty = index === 0 ? 1 : 0;
+    const empty = emptyTag(index);
     const at = (this.tlb >>> 2) + index * 4;
     u32[at] = empty;
     u32[at + 1] = 0;

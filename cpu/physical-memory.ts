@@ -5,7 +5,7 @@
  * hold the CPU state. A frame that has been decoded is marked as code; whoever writes into it must say so
  * (`willWrite`), so that its decodings are dropped. No locks.
  */
-import { PAGE_SIZE, RESERVED_FRAMES, TLB_ENTRIES, TLB_WRITE } from './state.js';
+import { emptyTag, PAGE_SIZE, RESERVED_FRAMES, TLB_ENTRIES, TLB_WRITE } from './state.js';
 
 const WASM_PAGE = 65536;
 const FRAMES_PER_WASM_PAGE = WASM_PAGE / PAGE_SIZE;
@@ -194,7 +194,7 @@ export class PhysicalMemory {
       for (let entry = 0; entry < TLB_ENTRIES; entry++) {
         const at = first + entry * 4;
         if (u32[at + 3] !== frame) continue;
-        u32[at] = entry === 0 ? 1 : 0;
+        u32[at] = emptyTag(entry);
         u32[at + 1] = 0;
         u32[at + 3] = 0;
       }

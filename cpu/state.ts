@@ -88,9 +88,17 @@ export const SCRATCH_XMM = 0x500;
  *   +0x0000 256 read entries, +0x1000 256 write entries, +0x2000 256 instruction entries,
  * each {i64 tag, i32 value, i32 frame}; index = low 8 bits of the virtual page number, tag = address of the page,
  * value = physical address − low 32 bits of the virtual address (instruction entries: address of the code page's
- * offset table). An empty entry has tag 0, in entry 0 (where 0 would be a page) tag 1.
+ * offset table). An empty entry has tag 0 or, where 0 is what a check may compare with, tag 1: see `emptyTag`.
  */
 export const TLB_FRAMES = 3;
 export const TLB_ENTRIES = 256;
 export const TLB_WRITE = 0x1000;
 export const TLB_EXEC = 0x2000;
+
+/**
+ * Tag of an empty entry: no value of (address + size − 1) & −4096 that the entry is checked against. Entry 0 serves page
+ * 0; the last one serves the last page of all, where an access that runs over the end wraps around to page 0.
+ */
+export function emptyTag(index: number): 0 | 1 {
+  return index === 0 || index === TLB_ENTRIES - 1 ? 1 : 0;
+}

@@ -48,8 +48,9 @@ function stringStep(kind: Kind, size: IntSize, repeat: MandatoryPrefix): (b: Bui
         b.setGpr(0, readSource(), size);
         break;
       case 'cmps':
-        x = readSource();
+        // The processor touches the rdi side first: its fault is the one reported when both are bad.
         y = b.loadAt(from(target), LOAD[size]);
+        x = readSource();
         break;
       case 'scas':
         x = b.get(RAX, LOAD[size]);

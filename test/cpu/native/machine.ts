@@ -4,6 +4,7 @@ import { Cpu } from '../../../cpu/cpu.js';
 import { EXIT_FAULT } from '../../../cpu/exits.js';
 import { PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from '../../../cpu/page-table.js';
 import { PhysicalMemory } from '../../../cpu/physical-memory.js';
+import { RIP } from '../../../cpu/state.js';
 import { restoreFx, saveFx } from '../../../cpu/x87/index.js';
 import * as n from './native.js';
 
@@ -51,11 +52,12 @@ export class Machine {
     out.fill(0);
     out.writeUInt32LE(exit === EXIT_FAULT ? fault.signal : 0, n.OUT_SIGNAL);
     out.writeInt32LE(fault.code, n.OUT_CODE);
-    out.writeBigInt64LE(BigInt(fault.address), n.OUT_ADDRESS);
+    out.writeBigInt64LE(BigInt.asIntN(64, BigInt(fault.address)), n.OUT_ADDRESS);
     out.writeBigInt64LE(BigInt(fault.trapno), n.OUT_TRAPNO);
     out.writeBigInt64LE(BigInt(fault.err), n.OUT_ERR);
     out.writeBigInt64LE(BigInt(fault.cr2), n.OUT_CR2);
-    out.writeBigInt64LE(BigInt(cpu.rip), n.OUT_RIP);
+    // cpu.rip is a number: not exact for every wild jump.
+    out.set(memory.u8.subarray(RIP, RIP + 8), n.OUT_RIP);
     for (let i = 0; i < 16; i++) {
       out.writeInt32LE(cpu.regLo(i) | 0, n.OUT_GPR + 8 * i);
       out.writeInt32LE(cpu.regHi(i) | 0, n.OUT_GPR + 8 * i + 4);
