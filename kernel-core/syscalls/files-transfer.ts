@@ -1,0 +1,285 @@
+/** System calls that move bytes from file to file inside the kernel: sendfile, copy_file_range, splice, vmsplice. */
+import {
+  EAGAIN,
+  EBADF,
+  EFAULT,
+  EINVAL,
+  EISDIR,
+  EOVERFLOW,
+  EPIPE,
+  type Err,
+  ESPIPE,
+  EXDEV,
+  fail,
+  isErr,
+} from '../../abi/errno.js';
+import {
+  O_APPEND,
+  O_NONBLOCK,
+  SPLICE_F_GIFT,
+  SPLICE_F_MORE,
+  SPLICE_F_MOVE,
+  SPLICE_F_NONBLOCK,
+} from '../../abi/fcntl.js';
+import { SIGPIPE } from '../../abi/signal.js';
+import { S_IFBLK, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/stat.js';
+import type { OpenFile } from '../../vfs/file.js';
+import type { Task } from '../task.js';
+import { openFile } from './args.js';
+import { AT_OFFSET, raise, readFile, roomBelowLimit, TransferIter, writeFile } from './io.js';
+import { getI64, putI64 } from './layouts.js';
+import type { SyscallRows } from './row.js';
+
+/** Bytes that one call moves at most, so that the event loop is not held up; callers go on after a short count. */
+const TRANSFER_MAX = 16 << 20;
+
+const typeOf = (file: OpenFile): number => file.inode.mode & S_IFMT;
+const isPipe = (file: OpenFile): boolean => typeOf(file) === S_IFIFO;
+
+const word = new Uint8Array(8);
+const wordView = new DataView(word.buffer);
+
+/** An offset argument: a pointer to a position that the call moves, or 0 for the file's own offset. */
+class OffsetArgument {
+  readonly #task: Task;
+  readonly #address: number;
+  position = AT_OFFSET;
+
+  constructor(task: Task, address: number) {
+    this.#task = task;
+    this.#address = address;
+  }
+
+  get given(): boolean {
+    return this.#address !== 0;
+  }
+
+  load(): number | Err {
+    if (!this.given) return 0;
+    if (this.#task.mm!.read(this.#address, word) !== 0) return fail(EFAULT);
+    this.position = getI64(wordView, 0);
+    return this.position < 0 ? fail(EINVAL) : 0;
+  }
+
+  /** @returns 0 or -EFAULT */
+  store(): number | Err {
+    if (!this.given) return 0;
+    putI64(wordView, 0, this.position);
+    return this.#task.mm!.write(this.#address, word);
+  }
+}
+
+interface Transfer {
+  from: OpenFile;
+  to: OpenFile;
+  fromAt: OffsetArgument;
+  toAt: OffsetArgument;
+  count: number;
+  /** Go on until all of `count` or the end (sendfile), or return with what could be had at once (splice). */
+  all: boolean;
+  nonBlocking: boolean;
+}
+
+/** Moves what can be moved now, as often as the wait primitive asks. */
+class Mover {
+  readonly #task: Task;
+  readonly #transfer: Transfer;
+  readonly #iter: TransferIter;
+
+  constructor(task: Task, transfer: Transfer) {
+    this.#task = task;
+    this.#transfer = transfer;
+    this.#iter = new TransferIter(task, transfer.to, transfer.toAt.position, transfer.count);
+  }
+
+  /** @returns bytes moved so far when done, -EAGAIN to wait, an error if nothing was moved */
+  step(): number | Err {
+    const iter = this.#iter;
+    const task = this.#task;
+    for (;;) {
+      if (iter.remaining === 0) return this.#done();
+      iter.error = 0;
+      let count = this.#read();
+      if (count <= 0 && iter.error !== 0) count = iter.error;
+      if (count > 0) continue;
+      if (count === 0) return this.#done();
+      if (count === -EAGAIN) {
+        const { all, nonBlocking } = this.#transfer;
+        const enough = iter.moved > 0 && (!all || nonBlocking || task.hasDeliverableSignal);
+        return enough ? this.#done() : fail(EAGAIN);
+      }
+      if (count === -EPIPE) raise(task, SIGPIPE);
+      return iter.moved > 0 ? this.#done() : (count as Err);
+    }
+  }
+
+  #read(): number | Err {
+    const { from, fromAt } = this.#transfer;
+    const own = fromAt.position === AT_OFFSET;
+    const count = from.read(this.#iter, own ? from.offset : fromAt.position, this.#task);
+    if (count > 0) {
+      if (!own) fromAt.position += count;
+      else if (from.seekable) from.offset += count;
+    }
+    return count;
+  }
+
+  #done(): number | Err {
+    const { fromAt, toAt } = this.#transfer;
+    if (toAt.given) toAt.position = this.#iter.position;
+    if (fromAt.store() !== 0 || toAt.store() !== 0) return fail(EFAULT);
+    return this.#iter.moved;
+  }
+}
+
+function runTransfer(task: Task, transfer: Transfer): number {
+  const mover = new Mover(task, transfer);
+  const result = mover.step();
+  if (result !== -EAGAIN || transfer.nonBlocking) return result;
+  const { from, to } = transfer;
+  from.ref();
+  to.ref();
+  return task.wait.block({
+    hooks: from.inode === to.inode ? [from.inode.hook] : [from.inode.hook, to.inode.hook],
+    attempt: () => mover.step(),
+    cleanup: () => {
+      from.unref();
+      to.unref();
+    },
+    what: 'splice',
+  });
+}
+
+/** @returns what of `count` may be written to `to`, or -EFBIG */
+function limitCount(task: Task, to: OpenFile, at: OffsetArgument, count: number): number | Err {
+  const capped = Math.min(count, TRANSFER_MAX);
+  if (typeOf(to) !== S_IFREG) return capped;
+  return roomBelowLimit(task, at.given ? at.position : to.offset, capped);
+}
+
+function sendfile(task: Task, outFd: number, inFd: number, offsetAddress: number, count: number): number {
+  const fromAt = new OffsetArgument(task, offsetAddress);
+  if (fromAt.given && task.mm!.read(offsetAddress, word) !== 0) return fail(EFAULT);
+  const from = openFile(task, inFd);
+  if (from === null || !from.readable) return fail(EBADF);
+  if (fromAt.given && !from.seekable) return fail(ESPIPE);
+  const loaded = fromAt.load();
+  if (loaded !== 0) return loaded;
+  const to = openFile(task, outFd);
+  if (to === null || !to.writable) return fail(EBADF);
+  if (count < 0) return fail(EINVAL);
+  const type = typeOf(from);
+  if (!isPipe(to) && type !== S_IFREG && type !== S_IFBLK) return fail(EINVAL);
+  if (from.inode.isDirectory || (to.flags & O_APPEND) !== 0) return fail(EINVAL);
+  const toAt = new OffsetArgument(task, 0);
+  const limited = limitCount(task, to, toAt, count);
+  if (isErr(limited)) return limited;
+  const nonBlocking = (to.flags & O_NONBLOCK) !== 0;
+  return runTransfer(task, { from, to, fromAt, toAt, count: limited, all: true, nonBlocking });
+}
+
+function copyFileRange(
+  task: Task,
+  inFd: number,
+  inAddress: number,
+  outFd: number,
+  outAddress: number,
+  count: number,
+  flags: number,
+): number {
+  const from = openFile(task, inFd);
+  const to = openFile(task, outFd);
+  if (from === null || to === null) return fail(EBADF);
+  const fromAt = new OffsetArgument(task, inAddress);
+  const toAt = new OffsetArgument(task, outAddress);
+  for (const at of [fromAt, toAt]) {
+    const loaded = at.load();
+    if (loaded !== 0) return loaded;
+  }
+  if ((flags | 0) !== 0) return fail(EINVAL);
+  if (from.inode.isDirectory || to.inode.isDirectory) return fail(EISDIR);
+  if (typeOf(from) !== S_IFREG || typeOf(to) !== S_IFREG) return fail(EINVAL);
+  if (!from.readable || !to.writable || (to.flags & O_APPEND) !== 0) return fail(EBADF);
+  if (from.inode.fs !== to.inode.fs) return fail(EXDEV);
+  const source = fromAt.given ? fromAt.position : from.offset;
+  const target = toAt.given ? toAt.position : to.offset;
+  if (count < 0 || source + count > Number.MAX_SAFE_INTEGER) return fail(EOVERFLOW);
+  const wanted = Math.min(count, Math.max(0, from.inode.size - source));
+  if (from.inode === to.inode && source < target + wanted && target < source + wanted) return fail(EINVAL);
+  const limited = limitCount(task, to, toAt, wanted);
+  if (isErr(limited)) return limited;
+  return runTransfer(task, { from, to, fromAt, toAt, count: limited, all: true, nonBlocking: true });
+}
+
+const SPLICE_FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
+
+function splice(
+  task: Task,
+  inFd: number,
+  inAddress: number,
+  outFd: number,
+  outAddress: number,
+  count: number,
+  flags: number,
+): number {
+  if (count === 0) return 0;
+  if ((flags & ~SPLICE_FLAGS) !== 0) return fail(EINVAL);
+  const from = openFile(task, inFd);
+  const to = openFile(task, outFd);
+  if (from === null || to === null) return fail(EBADF);
+  if ((isPipe(from) && inAddress !== 0) || (isPipe(to) && outAddress !== 0)) return fail(ESPIPE);
+  const fromAt = new OffsetArgument(task, inAddress);
+  const toAt = new OffsetArgument(task, outAddress);
+  for (const at of [toAt, fromAt]) {
+    const loaded = at.given && task.mm!.read(at === toAt ? outAddress : inAddress, word) !== 0 ? fail(EFAULT) : 0;
+    if (loaded !== 0) return loaded;
+  }
+  if (!from.readable || !to.writable) return fail(EBADF);
+  if (!isPipe(from) && !isPipe(to)) return fail(EINVAL);
+  if (isPipe(from) && from.inode === to.inode) return fail(EINVAL);
+  if ((fromAt.given && !from.seekable) || (toAt.given && !to.seekable)) return fail(EINVAL);
+  if (count < 0 || from.inode.isDirectory || (to.flags & O_APPEND) !== 0) return fail(EINVAL);
+  for (const at of [toAt, fromAt]) {
+    const loaded = at.load();
+    if (loaded !== 0) return loaded;
+  }
+  const limited = limitCount(task, to, toAt, count);
+  if (isErr(limited)) return limited;
+  const nonBlocking = (flags & SPLICE_F_NONBLOCK) !== 0 || ((from.flags | to.flags) & O_NONBLOCK) !== 0;
+  return runTransfer(task, { from, to, fromAt, toAt, count: limited, all: false, nonBlocking });
+}
+
+/** Pages are copied, never gifted: what the caller writes to them later does not reach the pipe. */
+function vmsplice(task: Task, fd: number, vectors: number, count: number, flags: number): number {
+  if ((flags & ~SPLICE_FLAGS) !== 0) return fail(EINVAL);
+  const file = openFile(task, fd);
+  if (file === null || !isPipe(file)) return fail(EBADF);
+  const iter = task.mm!.iovIter(vectors, count);
+  if (isErr(iter)) return iter;
+  if (iter.remaining === 0) return 0;
+  const waiting = (flags & SPLICE_F_NONBLOCK) !== 0 ? 'no-wait' : 'wait';
+  if (file.writable) return writeFile(task, file, iter, AT_OFFSET, waiting);
+  return readFile(task, file, iter, AT_OFFSET, waiting);
+}
+
+export const fileTransferSyscalls: SyscallRows = {
+  40: { name: 'sendfile', fn: sendfile, support: 'full', args: ['fd', 'fd', 'offsetInOut', 'size'] },
+  275: {
+    name: 'splice',
+    fn: splice,
+    support: 'full',
+    args: ['fd', 'offsetInOut', 'fd', 'offsetInOut', 'size', 'spliceFlags'],
+  },
+  278: {
+    name: 'vmsplice',
+    fn: vmsplice,
+    support: 'full',
+    args: ['fd', 'iovecIn', 'ulong', 'spliceFlags'],
+  },
+  326: {
+    name: 'copy_file_range',
+    fn: copyFileRange,
+    support: 'full',
+    args: ['fd', 'offsetInOut', 'fd', 'offsetInOut', 'size', 'uint'],
+  },
+};

@@ -1,0 +1,295 @@
+/**
+ * Reading and writing through a descriptor: the one path that every read and write variant, sendfile and splice take.
+ * It joins the never-blocking operations of open files to the wait primitive, keeps the file offset, and raises
+ * SIGPIPE and SIGXFSZ.
+ *
+ * A read that finds nothing sleeps on the inode's hook and tries again. A write goes on until all of it is taken; an
+ * error, a signal or a time-out after the first byte ends it with the count so far.
+ */
+import { EAGAIN, EFBIG, EINVAL, EPIPE, type Err, fail } from '../../abi/errno.js';
+import { O_APPEND, O_NONBLOCK } from '../../abi/fcntl.js';
+import { RLIMIT_FSIZE } from '../../abi/resource.js';
+import { SI_USER, SIGPIPE, SIGXFSZ } from '../../abi/signal.js';
+import { S_IFMT, S_IFREG } from '../../abi/stat.js';
+import type { OpenFile } from '../../vfs/file.js';
+import { readFile as readAtOffset, writeFile as writeAtOffset } from '../../vfs/io.js';
+import type { IoIter } from '../../vfs/iter.js';
+import { sendToTask } from '../signals/send.js';
+import { makeSignalInfo } from '../signals/state.js';
+import type { Task } from '../task.js';
+
+/** Largest count of one transfer: INT_MAX rounded down to a page. @source Linux MAX_RW_COUNT */
+export const MAX_RW_COUNT = 0x7ffff000;
+
+/** Position argument: read or write at the file offset and move it. */
+export const AT_OFFSET = -1;
+
+/** Per-call flag of preadv2, splice and others: do not wait, whatever the description says. */
+export type Waiting = 'wait' | 'no-wait';
+
+/** A signal the task sends itself, as send_sig(…, current, 0) does. */
+export function raise(task: Task, signo: number): void {
+  sendToTask(task, makeSignalInfo(signo, SI_USER, { pid: task.pid, uid: task.cred.uid }));
+}
+
+const mayWait = (file: OpenFile, waiting: Waiting): boolean => waiting === 'wait' && (file.flags & O_NONBLOCK) === 0;
+
+/** Nanoseconds of the monotonic clock at which a wait of `duration` from now ends. */
+export const deadlineIn = (task: Task, duration: number): number =>
+  duration === Number.POSITIVE_INFINITY ? duration : task.kernel.host.monotonic() + duration;
+
+/** One try to read; moves the offset if `position` is AT_OFFSET. */
+const readOnce = (task: Task, file: OpenFile, to: IoIter, position: number): number | Err =>
+  position === AT_OFFSET ? readAtOffset(file, to, task) : file.read(to, position, task);
+
+/**
+ * Reads what is there, at least one byte unless at the end.
+ * @param position bytes from the start, or AT_OFFSET
+ * @returns bytes; -EAGAIN if it must not wait; errors of the file; PENDING while it sleeps
+ */
+export function readFile(task: Task, file: OpenFile, to: IoIter, position: number, waiting: Waiting = 'wait'): number {
+  const result = readOnce(task, file, to, position);
+  if (result !== -EAGAIN) return result;
+  if (to.remaining === 0) return 0;
+  if (!mayWait(file, waiting)) return result;
+  file.ref();
+  return task.wait.block({
+    hooks: [file.inode.hook],
+    attempt: () => readOnce(task, file, to, position),
+    deadline: () => deadlineIn(task, file.readTimeout()),
+    timedOut: () => file.readTimedOut(to, task),
+    cleanup: () => file.unref(),
+    what: 'wait_for_input',
+  });
+}
+
+const isRegular = (file: OpenFile): boolean => (file.inode.mode & S_IFMT) === S_IFREG;
+
+/** A write on its way: what is left of the source, and what went already. */
+class Writer {
+  readonly #task: Task;
+  readonly #file: OpenFile;
+  readonly #from: IoIter;
+  #position: number;
+  #done = 0;
+
+  constructor(task: Task, file: OpenFile, from: IoIter, position: number) {
+    this.#task = task;
+    this.#file = file;
+    this.#from = from;
+    this.#position = position;
+  }
+
+  /** Goes on until all is written or nothing more is taken. @returns the final result, or -EAGAIN: wait and go on */
+  step(): number | Err {
+    for (;;) {
+      const count = this.#writeOnce();
+      if (count === -EAGAIN) return this.#task.hasDeliverableSignal && this.#done > 0 ? this.#done : count;
+      if (count < 0) return this.#failed(count as Err);
+      this.#done += count;
+      if (count === 0 || this.#from.remaining === 0 || !continues(this.#file)) return this.#done;
+    }
+  }
+
+  /** The answer of a call that must not wait. */
+  get sofar(): number | Err {
+    return this.#done > 0 ? this.#done : fail(EAGAIN);
+  }
+
+  #writeOnce(): number | Err {
+    const file = this.#file;
+    if (this.#position === AT_OFFSET) return writeAtOffset(file, this.#from, this.#task);
+    const count = file.write(this.#from, this.#position, this.#task);
+    if (count > 0) this.#position += count;
+    return count;
+  }
+
+  #failed(error: Err): number | Err {
+    if (error === -EPIPE) raise(this.#task, SIGPIPE);
+    return this.#done > 0 ? this.#done : error;
+  }
+}
+
+/** Does a short write mean that the rest must wait? Of a seekable file it is the answer. */
+const continues = (file: OpenFile): boolean => !file.seekable;
+
+/**
+ * Writes all of `from`, sleeping as often as needed.
+ * @param position bytes from the start, or AT_OFFSET
+ * @returns bytes; -EPIPE (SIGPIPE is then pending); -EFBIG (SIGXFSZ); errors of the file; PENDING while it sleeps
+ */
+export function writeFile(
+  task: Task,
+  file: OpenFile,
+  from: IoIter,
+  position: number,
+  waiting: Waiting = 'wait',
+): number {
+  let source = from;
+  if (isRegular(file) && task.process.limit(RLIMIT_FSIZE) !== Number.POSITIVE_INFINITY) {
+    const start = (file.flags & O_APPEND) !== 0 ? file.inode.size : position === AT_OFFSET ? file.offset : position;
+    const room = roomBelowLimit(task, start, from.remaining);
+    if (room < 0) return room;
+    source = new LimitedIter(from, room);
+  }
+  const writer = new Writer(task, file, source, position);
+  const result = writer.step();
+  if (result !== -EAGAIN) return result;
+  if (!mayWait(file, waiting)) return writer.sofar;
+  file.ref();
+  return task.wait.block({
+    hooks: [file.inode.hook],
+    attempt: () => writer.step(),
+    cleanup: () => file.unref(),
+    what: 'wait_for_room',
+  });
+}
+
+/** @returns how many of `count` bytes at `start` RLIMIT_FSIZE lets through; -EFBIG, with SIGXFSZ, when none */
+export function roomBelowLimit(task: Task, start: number, count: number): number | Err {
+  const limit = task.process.limit(RLIMIT_FSIZE);
+  if (count > 0 && start >= limit) {
+    raise(task, SIGXFSZ);
+    return fail(EFBIG);
+  }
+  return Math.min(count, limit - start);
+}
+
+/** The first `limit` bytes of another iterator. */
+class LimitedIter implements IoIter {
+  readonly #inner: IoIter;
+  /** What `remaining` of the inner one is at our end. */
+  readonly #floor: number;
+
+  constructor(inner: IoIter, limit: number) {
+    this.#inner = inner;
+    this.#floor = Math.max(0, inner.remaining - limit);
+  }
+
+  get remaining(): number {
+    return this.#inner.remaining - this.#floor;
+  }
+
+  put(source: Uint8Array, start: number, end: number): number | Err {
+    return this.#inner.put(source, start, Math.min(end, start + this.remaining));
+  }
+
+  take(target: Uint8Array, start: number, end: number): number | Err {
+    return this.#inner.take(target, start, Math.min(end, start + this.remaining));
+  }
+
+  zero(count: number): number | Err {
+    return this.#inner.zero(Math.min(count, this.remaining));
+  }
+
+  rewind(count: number): void {
+    this.#inner.rewind(count);
+  }
+}
+
+/** Bytes that go from one file to another at one go; also the size of the kernel's buffer for it. */
+const CHUNK = 65536;
+const chunk = new Uint8Array(CHUNK);
+
+/**
+ * Hands what a file reads straight to another file's write, so that only what the second one took counts as read.
+ * The bytes go through a buffer: the target may make guest memory grow, which moves the source away.
+ */
+export class TransferIter implements IoIter {
+  readonly #task: Task;
+  readonly #target: OpenFile;
+  readonly #bytes = new ChunkIter();
+  #remaining: number;
+  /** Where the target is written; AT_OFFSET: at its offset, which moves. */
+  position: number;
+  /** Bytes that arrived. */
+  moved = 0;
+  /** What stopped the target, 0 if nothing did. */
+  error = 0;
+
+  constructor(task: Task, target: OpenFile, position: number, count: number) {
+    this.#task = task;
+    this.#target = target;
+    this.position = position;
+    this.#remaining = count;
+  }
+
+  get remaining(): number {
+    return this.#remaining;
+  }
+
+  put(source: Uint8Array, start: number, end: number): number | Err {
+    const count = Math.min(end - start, this.#remaining, CHUNK);
+    chunk.set(source.subarray(start, start + count));
+    return this.#deliver(count);
+  }
+
+  take(): number | Err {
+    return fail(EINVAL);
+  }
+
+  zero(count: number): number | Err {
+    const n = Math.min(count, this.#remaining, CHUNK);
+    chunk.fill(0, 0, n);
+    return this.#deliver(n);
+  }
+
+  rewind(count: number): void {
+    this.#remaining += count;
+  }
+
+  /** Gives the first `count` bytes of the buffer to the target. @returns bytes taken, or why none was */
+  #deliver(count: number): number | Err {
+    if (count <= 0) return 0;
+    if (this.error !== 0) return this.error as Err;
+    const target = this.#target;
+    this.#bytes.reset(count);
+    const atOffset = this.position === AT_OFFSET;
+    const written = atOffset
+      ? writeAtOffset(target, this.#bytes, this.#task)
+      : target.write(this.#bytes, this.position, this.#task);
+    if (written < 0) {
+      this.error = written;
+      return written;
+    }
+    if (written < count) this.error = -EAGAIN;
+    if (!atOffset) this.position += written;
+    this.#remaining -= written;
+    this.moved += written;
+    return written;
+  }
+}
+
+/** An iterator over the head of the transfer buffer. */
+class ChunkIter implements IoIter {
+  #at = 0;
+  #end = 0;
+
+  reset(count: number): void {
+    this.#at = 0;
+    this.#end = count;
+  }
+
+  get remaining(): number {
+    return this.#end - this.#at;
+  }
+
+  put(): number | Err {
+    return fail(EINVAL);
+  }
+
+  take(target: Uint8Array, start: number, end: number): number | Err {
+    const count = Math.min(end - start, this.remaining);
+    target.set(chunk.subarray(this.#at, this.#at + count), start);
+    this.#at += count;
+    return count;
+  }
+
+  zero(): number | Err {
+    return fail(EINVAL);
+  }
+
+  rewind(count: number): void {
+    this.#at = Math.max(0, this.#at - count);
+  }
+}
