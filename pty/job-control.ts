@@ -11,8 +11,12 @@ import type { Caller } from '../vfs/caller.js';
 export interface ControllingTerminal {
   /** Session that it controls, 0 when none. */
   readonly sid: number;
+  /** Device number, as st_rdev. */
+  readonly rdev: number;
   /** Foreground process group, 0 when none. */
   readonly pgid: number;
+  /** The leader of session `sid`, which this terminal controls, has ended. */
+  sessionLeaderExited(sid: number): void;
 }
 
 export interface TtyCaller extends Caller {
