@@ -1,0 +1,57 @@
+/**
+ * Anonymous inodes: eventfd, epoll, timerfd, signalfd, pidfd and the like extend this class.
+ *
+ * On Linux all of these share one inode; here each has its own, because the hook that waiters hang on belongs to the
+ * inode. They show the same device, inode number and mode nevertheless. @source Linux fs/anon_inodes.c
+ */
+import { ENXIO, type Err, fail } from '../../abi/errno.js';
+import { ANON_INODE_FS_MAGIC } from '../../abi/mount.js';
+import { S_IRUSR, S_IWUSR } from '../../abi/stat.js';
+import { type Caller, KERNEL_CALLER } from '../caller.js';
+import { makeDevice } from '../devices.js';
+import type { OpenFile } from '../file.js';
+import type { VfsEnv } from '../filesystem.js';
+import { type AttributeChange, Inode } from '../inode.js';
+import { AnonymousFs, applyAttributes } from './anonymous-fs.js';
+
+const ANON_INODE_DEVICE = makeDevice(0, 14);
+
+const instances = new WeakMap<VfsEnv, AnonymousFs>();
+
+function anonInodeFs(env: VfsEnv): AnonymousFs {
+  let fs = instances.get(env);
+  if (fs === undefined) {
+    instances.set(env, (fs = new AnonymousFs(env, 'anon_inodefs', ANON_INODE_DEVICE, ANON_INODE_FS_MAGIC)));
+  }
+  return fs;
+}
+
+export abstract class AnonymousInode extends Inode {
+  /** What stands in the brackets of `anon_inode:[eventpoll]`. */
+  readonly kind: string;
+
+  constructor(env: VfsEnv, kind: string, caller: Caller = KERNEL_CALLER) {
+    const fs = anonInodeFs(env);
+    super(fs, fs.root.ino, S_IRUSR | S_IWUSR);
+    this.kind = kind;
+    this.uid = caller.cred.fsuid;
+    this.gid = caller.cred.fsgid;
+  }
+
+  override get anonymousName(): string {
+    return `anon_inode:[${this.kind}]`;
+  }
+
+  override get blocks(): number {
+    return 0;
+  }
+
+  /** Opening one again through /proc/PID/fd is refused. */
+  override open(_flags: number, _caller: Caller): OpenFile | Err {
+    return fail(ENXIO);
+  }
+
+  override setAttributes(change: AttributeChange): number | Err {
+    return applyAttributes(this, change);
+  }
+}
