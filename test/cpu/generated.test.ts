@@ -28,6 +28,7 @@ function runForms(native: n.Native, machine: Machine, forms: readonly Form[], ra
   const input = (i: number) => cases.subarray(i * n.IN_SIZE, (i + 1) * n.IN_SIZE);
   for (let i = 0; i < forms.length * CASES; i++) generate(input(i), forms[Math.floor(i / CASES)]!, random);
   const outcomes = native.run(cases);
+  machine.reset();
   const here = Buffer.alloc(n.OUT_SIZE);
   for (let i = 0; i < forms.length * CASES; i++) {
     const form = forms[Math.floor(i / CASES)]!;

@@ -29,6 +29,11 @@ export class Machine {
     this.cpu.activate(table);
   }
 
+  /** Clears the data pages, as a new run of the native harness does. */
+  reset(): void {
+    this.memory.u8.fill(0, this.#data * PAGE, (this.#data + 2) * PAGE);
+  }
+
   /** Runs one case (IN_SIZE bytes) and writes its outcome (OUT_SIZE bytes). */
   run(input: Buffer, out: Buffer): void {
     const { memory, cpu } = this;
