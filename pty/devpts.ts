@@ -3,15 +3,17 @@
  * that lasts until the master is closed.
  * @source pts(4); Linux fs/devpts/inode.c (behaviour)
  */
-import { EACCES, EIO, ENODEV, ENOENT, ENOSPC, type Err, fail, isErr } from '../abi/errno.js';
+import { EACCES, EIO, ENOENT, ENOSPC, type Err, fail, isErr } from '../abi/errno.js';
+import { O_NOCTTY, O_RDWR } from '../abi/fcntl.js';
 import { DEVPTS_SUPER_MAGIC } from '../abi/mount.js';
 import { DT_CHR, S_IFCHR, S_IFDIR, S_IFMT } from '../abi/stat.js';
-import type { Caller } from '../vfs/caller.js';
+import { type Caller, KERNEL_CALLER } from '../vfs/caller.js';
 import { makeDevice } from '../vfs/devices.js';
+import { DirectoryFile } from '../vfs/directory-file.js';
 import type { OpenFile } from '../vfs/file.js';
 import { FileSystem, type FsStatistics, type VfsEnv } from '../vfs/filesystem.js';
+import { ALWAYS_READY } from '../vfs/fs/memory-file.js';
 import { type AttributeChange, type DirectoryEntry, Inode, type PollMask } from '../vfs/inode.js';
-import { HostMaster } from './host-master.js';
 import type { SessionControl } from './job-control.js';
 import { PtyPair } from './pty.js';
 import type { Tty } from './tty.js';
@@ -67,7 +69,7 @@ class PtmxInode extends Inode {
   }
 
   override poll(): PollMask {
-    return 0;
+    return ALWAYS_READY;
   }
 
   override open(flags: number, caller: Caller): OpenFile | Err {
@@ -89,15 +91,15 @@ class PtsDirectory extends Inode {
   }
 
   override poll(): PollMask {
-    return 0;
+    return ALWAYS_READY;
   }
 
   override get volatileNames(): boolean {
     return true;
   }
 
-  override open(): Err {
-    return fail(ENODEV);
+  override open(flags: number): OpenFile {
+    return new DirectoryFile(this, flags);
   }
 
   override lookup(name: string): Inode | Err {
@@ -183,19 +185,27 @@ export class Devpts extends FileSystem {
    * @param node what was opened: this file system's ptmx, or a device node such as /dev/ptmx
    * @returns the master's file; -ENOSPC when there are too many pairs
    */
-  openMaster(node: Inode, flags: number, caller: Caller): OpenFile | Err {
+  openMaster(node: Inode, flags: number, caller: Caller): TtyFile | Err {
     const pair = this.#makePair(caller);
     return isErr(pair) ? pair : TtyFile.open(new TtyAlias(node, pair.master), flags, caller);
   }
 
-  /** Opens a new master for the embedder; its slave is unlocked. */
-  openHostMaster(caller: Caller): HostMaster | Err {
-    const pair = this.#makePair(caller);
-    return isErr(pair) ? pair : new HostMaster(pair, caller);
+  /**
+   * Makes a pair for the embedder, both ends open with one reference, the slave unlocked and nobody's controlling terminal.
+   * @param flags status flags of the master's file (O_NONBLOCK)
+   */
+  openPair(flags: number): { master: OpenFile; slave: OpenFile } | Err {
+    const master = this.openMaster(this.ptmx, flags | O_RDWR | O_NOCTTY, KERNEL_CALLER);
+    if (isErr(master)) return master;
+    master.tty.slaveLocked = false;
+    const slave = this.openPeer(master, O_RDWR | O_NOCTTY, KERNEL_CALLER);
+    if (!isErr(slave)) return { master, slave };
+    master.unref();
+    return slave;
   }
 
   /**
-   * TIOCGPTPEER: opens the slave of the master `file`, whatever its name and lock; the kernel puts it into a descriptor.
+   * TIOCGPTPEER: opens the slave of the master `file`, whether or not it has a name; the kernel puts it into a descriptor.
    * @param flags O_* flags, the argument of the ioctl
    * @returns the slave's file; -EIO when `file` is a terminal but no open master of this file system
    */
