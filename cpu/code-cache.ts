@@ -251,7 +251,7 @@ export class CodeCache {
     const displacement = out.ripRelative || out.branch ? out.displacement + next : out.displacement;
     if (out.branch) out.form = !spans && displacement >= 0 && displacement < PAGE_SIZE ? 'near' : 'far';
     let { index, segment } = out;
-    if (index === ZERO && !out.address32) {
+    if (out.form === 'm' && index === ZERO && !out.address32) {
       index = segment;
       segment = ZERO;
     }

@@ -9,6 +9,7 @@ import type { FaultInfo } from './exits.js';
 import { readFlags, writeFlags } from './flags.js';
 import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
+import { restoreFx, saveFx } from './x87/index.js';
 import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, OTHER_FLAGS, RESYNC, RIP, TLB } from './state.js';
 
 export interface CpuHooks {
@@ -147,6 +148,16 @@ export class Cpu {
 
   loadContext(source: Uint8Array, offset = 0): void {
     this.#memory.u8.set(source.subarray(offset, offset + CONTEXT_SIZE), 0);
+  }
+
+  /** Writes the fxsave image of the signal frame: bytes 0…415 at `target[offset]`. */
+  fxsave(target: Uint8Array, offset: number): void {
+    saveFx(this.#memory, target, offset);
+  }
+
+  /** Loads x87, MXCSR and xmm registers from an image. @returns false, with nothing changed, for reserved MXCSR bits */
+  fxrstor(source: Uint8Array, offset: number): boolean {
+    return restoreFx(this.#memory, source, offset);
   }
 
   /** The context of a fresh program: zero registers, default floating-point control words. */

@@ -2,8 +2,11 @@
 
 const MAX_BASIC = 1;
 const MAX_EXTENDED = 0x80000008;
-const VENDOR = 'BanosBanosCP';
-const BRAND = 'Banos virtual processor'.padEnd(48, '\0');
+export const CPU_VENDOR = 'BanosBanosCP';
+export const CPU_BRAND = 'Banos virtual processor';
+/** What the feature bits below are called in /proc/cpuinfo. */
+export const CPU_FLAGS = 'fpu tsc msr cx8 sep cmov clflush mmx fxsr sse sse2 syscall nx lm cx16 lahf_lm';
+const BRAND = CPU_BRAND.padEnd(48, '\0');
 /** fpu tsc msr cx8 sep cmov clflush mmx fxsr sse sse2 */
 const FEATURES_EDX =
   (1 << 0) | (1 << 4) | (1 << 5) | (1 << 8) | (1 << 15) | (1 << 19) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26);
@@ -30,13 +33,13 @@ export function defaultCpuid(leaf: number, _subleaf: number, out: Uint32Array): 
   out.fill(0);
   switch (leaf) {
     case 0:
-      out.set([MAX_BASIC, text(VENDOR, 0), text(VENDOR, 8), text(VENDOR, 4)]);
+      out.set([MAX_BASIC, text(CPU_VENDOR, 0), text(CPU_VENDOR, 8), text(CPU_VENDOR, 4)]);
       break;
     case 1:
       out.set([SIGNATURE, CLFLUSH_LINE_8, FEATURES_ECX, FEATURES_EDX]);
       break;
     case 0x80000000:
-      out.set([MAX_EXTENDED, text(VENDOR, 0), text(VENDOR, 8), text(VENDOR, 4)]);
+      out.set([MAX_EXTENDED, text(CPU_VENDOR, 0), text(CPU_VENDOR, 8), text(CPU_VENDOR, 4)]);
       break;
     case 0x80000001:
       out.set([SIGNATURE, 0, EXTENDED_ECX, EXTENDED_EDX]);

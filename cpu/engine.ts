@@ -72,7 +72,7 @@ import { table } from './table/index.js';
 import { emitInterpreter } from './tier0/emit.js';
 import { HandlerSet } from './tier0/handlers.js';
 import { image } from './tier0/image.js';
-import { PROBE_ALIGNED, PROBE_WRITE } from './tier0/lower.js';
+import { PROBE_ALIGNED, PROBE_STACK, PROBE_WRITE } from './tier0/lower.js';
 import { fpuExceptionCode } from './x87/index.js';
 
 /** One slice is at most this many instructions: what is left is counted in bytes of records, in 31 bits. */
@@ -169,8 +169,20 @@ export class Engine implements HelperContext {
 
   // What helpers use
 
-  raise(vector: number): void {
+  raise(vector: number, errorCode = 0): void {
     this.#trap(vector, this.memory.u32[SLOW_PC >> 2]!);
+    this.fault.err = errorCode;
+  }
+
+  access(record: number, address: number, bytes: number, write: boolean): number {
+    this.memory.u32[SPLIT_SIZE >> 2] = 0;
+    this.#write64(SLOW_EA, address);
+    return this.#slow(bytes | PROBE_STACK | (write ? PROBE_WRITE : 0), record);
+  }
+
+  commit(): void {
+    if (this.memory.u32[SPLIT_SIZE >> 2] !== 0) this.#commit();
+    this.memory.u32[SPLIT_SIZE >> 2] = 0;
   }
 
   instructionAddress(record: number): number {
@@ -236,7 +248,7 @@ export class Engine implements HelperContext {
       return 0;
     }
     if (!isCanonical(high)) {
-      this.#trap(this.#usesStackSegment(pc) ? TRAP_SS : TRAP_GP, pc);
+      this.#trap(info & PROBE_STACK || this.#usesStackSegment(pc) ? TRAP_SS : TRAP_GP, pc);
       return 0;
     }
     const address = high * TWO_32 + low;
@@ -318,7 +330,7 @@ export class Engine implements HelperContext {
     // Linux shows every fault in the kernel's half as a protection fault, so that it tells nothing about mappings there.
     const err =
       PF_USER |
-      (present || address < 0 ? PF_PRESENT : 0) |
+      (present || !isUser(address) ? PF_PRESENT : 0) |
       (access === PTE_WRITE ? PF_WRITE : access === PTE_EXEC ? PF_FETCH : 0);
     this.fault.cr2 = address;
     this.#setFault(SIGSEGV, present ? SEGV_ACCERR : SEGV_MAPERR, address, TRAP_PF, err);
@@ -477,6 +489,13 @@ export class Engine implements HelperContext {
 function isCanonical(high: number): boolean {
   const top = high >> 15;
   return top === 0 || top === -1;
+}
+
+/** TASK_SIZE_MAX of Linux: one page below the non-canonical hole. */
+const USER_END = 2 ** 47 - PAGE_SIZE;
+
+function isUser(address: number): boolean {
+  return address >= 0 && address < USER_END;
 }
 
 /** 36-bit page number of a canonical address. */

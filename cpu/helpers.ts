@@ -8,9 +8,16 @@ import type { PhysicalMemory } from './physical-memory.js';
 export interface HelperContext {
   readonly memory: PhysicalMemory;
   /** Raises the exception of that vector at the current instruction; the helper then returns false. */
-  raise(vector: number): void;
+  raise(vector: number, errorCode?: number): void;
   /** Raises a trap that is reported behind the instruction (int3). */
   trapAfter(vector: number, record: number): void;
+  /**
+   * Translates a stack access of up to 64 bytes within the instruction; 0 when that raised a fault. An access over a page
+   * boundary is a copy, which `commit` writes back.
+   */
+  access(record: number, address: number, bytes: number, write: boolean): number;
+  /** Writes back what `access` returned for a write, if that was a copy. */
+  commit(): void;
   /** Address of the instruction that executes. */
   instructionAddress(record: number): number;
   /** Runs the syscall hook with the registers as `syscall` leaves them; false when the run loop must be left. */

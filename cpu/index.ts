@@ -1,5 +1,6 @@
 /** The public face of the CPU engine: physical memory, address spaces, the processor. */
 export { Cpu, type CpuHooks } from './cpu.js';
+export { CPU_BRAND, CPU_FLAGS, CPU_VENDOR, defaultCpuid } from './cpuid.js';
 export { EXIT_FAULT, EXIT_SLICE, EXIT_STOP, EXIT_SYSCALL, type FaultInfo } from './exits.js';
 export { PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from './page-table.js';
 export { PhysicalMemory } from './physical-memory.js';

@@ -220,7 +220,9 @@ export class Builder {
 
   /** Address of the memory operand (i64), also when the operand is not accessed (lea). */
   effectiveAddress(moffs = false): Value {
-    this.#ea ??= moffs ? this.immediate(64) : this.#add(value('i64', 'ea', [], { pinned: true }));
+    this.#ea ??= moffs
+      ? this.bin('add', this.immediate(64), this.segmentBase())
+      : this.#add(value('i64', 'ea', [], { pinned: true }));
     return this.#ea;
   }
 
@@ -297,14 +299,14 @@ export class Builder {
   /** Pushes `size` bits below rsp. */
   push(v: Value, size: number): void {
     const rsp = this.bin('sub', this.get(RSP, 'i64.load'), this.i64(size / 8));
-    const pa = this.probe(rsp, { size: size / 8, write: true, aligned: false });
+    const pa = this.probe(rsp, { size: size / 8, write: true, aligned: false, stack: true });
     this.storeAt(pa, STORES[size]!, v);
     this.set(RSP, 'i64.store', rsp);
   }
 
   /** The value on top of the stack; `commitPop` moves rsp. */
   top(size: number): Value {
-    const pa = this.probe(this.get(RSP, 'i64.load'), { size: size / 8, write: false, aligned: false });
+    const pa = this.probe(this.get(RSP, 'i64.load'), { size: size / 8, write: false, aligned: false, stack: true });
     return this.loadAt(pa, LOADS[size]!);
   }
 

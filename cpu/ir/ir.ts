@@ -49,6 +49,8 @@ export interface Probe {
   write: boolean;
   /** The address must be a multiple of `size` (else #GP). */
   aligned: boolean;
+  /** An implicit stack access: a non-canonical address raises #SS. */
+  stack?: boolean;
 }
 
 /**

@@ -115,10 +115,11 @@ const debugTrap: Helper = (cpu, record) => {
   return false;
 };
 
-/** int n: only 3 has a gate that user mode may use. */
+/** int n: only 3 has a gate that user mode may use; the error code names the gate. */
 const softwareInterrupt: Helper = (cpu, record) => {
-  if (cpu.memory.u8[record + R_IMM] === 3) cpu.trapAfter(TRAP_BP, record);
-  else cpu.raise(TRAP_GP);
+  const vector = cpu.memory.u8[record + R_IMM]!;
+  if (vector === 3) cpu.trapAfter(TRAP_BP, record);
+  else cpu.raise(TRAP_GP, vector * 8 + 2);
   return false;
 };
 
@@ -162,7 +163,7 @@ const PRIVILEGED = [
   'cb',
 ];
 const PRIVILEGED_IMMEDIATE = ['e4', 'e5', 'e6', 'e7'];
-const HINT_NOPS = ['0f 0d', '0f 18', '0f 19', '0f 1a', '0f 1b', '0f 1c', '0f 1d', '0f 1e', '0f 1f'];
+const HINT_NOPS = ['0f 18', '0f 19', '0f 1a', '0f 1b', '0f 1c', '0f 1d', '0f 1e', '0f 1f'];
 
 export const flow: readonly Row[] = [
   ...conditionRows(),
@@ -194,11 +195,11 @@ export const flow: readonly Row[] = [
   row('f5', 'cmc', '', (b) => b.flags('carry', { cf: b.bin('xor', b.carry(), b.i32(1)) })),
   row('fc', 'cld', '', setDirection(0)),
   row('fd', 'std', '', setDirection(1)),
+  row('0f 0d', 'prefetch', 'Mb', nothing),
   ...HINT_NOPS.map((encoding) =>
     row(encoding, 'nop', 'Ev,Gv', nothing, encoding > '0f 1d' ? { hot: '32r 32bd 32bis 16bis' } : {}),
   ),
   row('f3 90', 'pause', '', nothing),
-  row('9b', 'fwait', '', nothing),
   row('0f ae /5', 'lfence', 'Rd', nothing),
   row('0f ae /6', 'mfence', 'Rd', nothing),
   row('0f ae /7', 'sfence', 'Rd', nothing),

@@ -7,6 +7,7 @@ import { FLAG_DF, FLAG_NT, FLAGS_FIXED, FLAGS_OTHER } from '../flags.js';
 import type { Helper } from '../helpers.js';
 import type { Builder } from '../ir/builder.js';
 import { CC_NAMES, type IntSize, type Value } from '../ir/ir.js';
+import { R_IMM } from '../record.js';
 import { AUX, CF, DF, OTHER_FLAGS, RAX, RBP, RBX, RES, RSP } from '../state.js';
 import { type Row, row } from './row.js';
 
@@ -153,26 +154,48 @@ function popMemory(b: Builder): void {
 
 function leave(b: Builder): void {
   const rbp = b.get(RBP, 'i64.load');
-  const pa = b.probe(rbp, { size: b.size / 8, write: false, aligned: false });
+  const pa = b.probe(rbp, { size: b.size / 8, write: false, aligned: false, stack: true });
   const saved = b.loadAt(pa, b.size === 64 ? 'i64.load' : 'i32.load16_u');
   b.set(RSP, 'i64.store', b.bin('add', rbp, b.i64(b.size / 8)));
   b.setGpr(5, saved);
 }
 
-/** enter with nesting level 0, which is all that compilers emit; deeper levels copy frame pointers one by one. */
-function enter(b: Builder): void {
-  const operand = b.immediate(32);
-  const level = b.bin('and', b.bin('shr_u', operand, b.i32(16)), b.i32(31));
-  const bytes = b.size / 8;
-  b.trapIf(level, TRAP_GP);
-  const frame = b.bin('sub', b.get(RSP, 'i64.load'), b.i64(bytes));
-  const pa = b.probe(frame, { size: bytes, write: true, aligned: false });
-  b.storeAt(pa, b.size === 64 ? 'i64.store' : 'i32.store16', b.gpr(5));
-  if (b.size === 64) b.set(RBP, 'i64.store', frame);
-  else b.set(RBP, 'i32.store16', b.wrap(frame));
-  const locals = b.widen(b.bin('and', operand, b.i32(0xffff)), 32, false);
-  b.set(RSP, 'i64.store', b.bin('sub', frame, locals));
+/**
+ * enter: pushes rbp, for a nesting level above 0 also the frame pointers of the outer levels and the new one, then makes
+ * room for locals. As on the hardware, what was pushed before a fault stays written.
+ */
+function enter(bytes: number): Helper {
+  return (cpu, record) => {
+    const { memory } = cpu;
+    const room = memory.view.getUint16(record + R_IMM, true);
+    const level = memory.u8[record + R_IMM + 2]! & 31;
+    const number = (at: number): number =>
+      memory.view.getInt32(at + 4, true) * 2 ** 32 + memory.view.getUint32(at, true);
+    const frame = number(RSP) - bytes;
+    const outer = number(RBP);
+    const pushes = level === 0 ? 1 : level + 1;
+    const frameBytes = new DataView(new ArrayBuffer(8));
+    frameBytes.setUint32(0, frame % 2 ** 32, true);
+    frameBytes.setInt32(4, Math.floor(frame / 2 ** 32), true);
+    for (let i = 0; i < pushes; i++) {
+      let from = RBP;
+      if (i > 0 && i < level) from = cpu.access(record, outer - i * bytes, bytes, false);
+      if (from === 0) return false;
+      const value =
+        i > 0 && i === level ? new Uint8Array(frameBytes.buffer, 0, bytes) : memory.u8.slice(from, from + bytes);
+      const to = cpu.access(record, frame - i * bytes, bytes, true);
+      if (to === 0) return false;
+      memory.u8.set(value, to);
+      cpu.commit();
+    }
+    memory.u8.set(new Uint8Array(frameBytes.buffer, 0, bytes), RBP);
+    const top = frame - (pushes - 1) * bytes - room;
+    memory.view.setUint32(RSP, top % 2 ** 32, true);
+    memory.view.setInt32(RSP + 4, Math.floor(top / 2 ** 32), true);
+    return true;
+  };
 }
+const enterBySize: Partial<Record<IntSize, Helper>> = { 16: enter(2), 64: enter(8) };
 
 function conditionalRows(): Row[] {
   return CC_NAMES.flatMap((cc, code) => [
@@ -320,7 +343,7 @@ export const moves: readonly Row[] = [
       readsFlags: true,
     },
   ),
-  row('c8', 'enter', 'Iwb', enter, { d64: true }),
+  row('c8', 'enter', 'Iwb', (b) => b.helper(enterBySize[b.size]!), { d64: true }),
   row('c9', 'leave', '', leave, { d64: true, hot: '64r' }),
   row('86', 'xchg', 'Eb,Gb', exchange, { lock: true }),
   row('87', 'xchg', 'Ev,Gv', exchange, { lock: true, hot: '32r 64r' }),

@@ -116,7 +116,7 @@ function rotateCarry(left: boolean): Shift {
   return (b, x, count) => (b.size === 64 ? rotateCarryWide : rotateCarryNarrow)(b, x, count, left);
 }
 
-/** shld and shrd. A 16-bit count above 16 turns operand, source, operand as one 48-bit value. */
+/** shld and shrd. A 16-bit count above 16 goes on with the source once more, as if it stood there twice. */
 function doubleShift(left: boolean): Semantics {
   return (b) => {
     const x = b.modify(0);
@@ -128,7 +128,7 @@ function doubleShift(left: boolean): Semantics {
     if (b.size === 16) {
       const wide = (v: Value, shift: number): Value => b.bin('shl', b.widen(v, 16, false), b.i64(shift));
       const m = b.widen(count, 32, false);
-      const triple = b.bin('or', b.bin('or', wide(x, 32), wide(y, 16)), wide(x, 0));
+      const triple = b.bin('or', b.bin('or', wide(left ? x : y, 32), wide(y, 16)), wide(left ? y : x, 0));
       const turned = b.bin(left ? 'shl' : 'shr_u', triple, m);
       res = b.wrap(left ? b.bin('shr_u', turned, b.i64(32)) : turned);
       cf = left ? bitAt(b, turned, b.i64(48)) : bitAt(b, triple, b.bin('sub', m, b.i64(1)));

@@ -7,6 +7,7 @@
  * Hot mode: inline in the main loop, without any call: whatever is not the fast case (TLB miss, unknown jump target,
  * trap) branches to `leave` before a side effect has happened; the run loop then executes the record in function mode.
  */
+import { TRAP_GP } from '../exits.js';
 import type { Statement, Value } from '../ir/ir.js';
 import { R_A, R_B, R_BASE, R_DISP, R_IMM, R_INDEX, R_SCALE, R_SEGMENT, R_TARGET, RECORD_SIZE } from '../record.js';
 import { PAGE_VA, RSP, SPLIT_WRITE, TLB_EXEC, TLB_WRITE } from '../state.js';
@@ -293,12 +294,12 @@ export class Lowering {
 
   #probe(v: Value): void {
     const { code } = this;
-    const { size, write, aligned } = v.probe!;
+    const { size, write, aligned, stack } = v.probe!;
     v.local = this.#pool.take('i32');
     const address = this.#inLocal(v.args[0]!);
     if (this.#hot === undefined) {
       code.get(address);
-      code.i32(size | (write ? PROBE_WRITE : 0) | (aligned ? PROBE_ALIGNED : 0));
+      code.i32(size | (write ? PROBE_WRITE : 0) | (aligned ? PROBE_ALIGNED : 0) | (stack ? PROBE_STACK : 0));
       code.get(PC);
       code.call(this.#runtime.probe);
       code.tee(v.local);
@@ -382,9 +383,31 @@ export class Lowering {
 
   #target(to: 'near' | 'far' | Value, cond: Value | undefined): void {
     this.#jump = { to, cond };
-    if (typeof to !== 'string') this.#inLocal(to);
+    if (typeof to !== 'string') {
+      const address = this.#inLocal(to);
+      if (this.#hot === undefined) this.#requireCanonical(address);
+    }
     // A conditional jump looks its target up only when it is taken: nothing has happened before it.
     if (this.#hot !== undefined && cond === undefined) this.#resolve();
+  }
+
+  /** A jump to a non-canonical address faults at the jump. */
+  #requireCanonical(address: number): void {
+    const { code } = this;
+    code.get(address);
+    code.i64(16);
+    code.op('i64.shl');
+    code.i64(16);
+    code.op('i64.shr_s');
+    code.get(address);
+    code.op('i64.ne');
+    code.if();
+    code.i32(TRAP_GP);
+    code.get(PC);
+    code.call(this.#runtime.trap);
+    code.i32(0);
+    code.return();
+    code.end();
   }
 
   /** Hot mode: puts the target record into a local, and its page if it may be another; leaves when not cached. */
@@ -523,3 +546,4 @@ export const HELPERS_PER_HANDLER = 16;
 /** Second argument of the translation function: access size, and these. */
 export const PROBE_WRITE = 0x1000;
 export const PROBE_ALIGNED = 0x2000;
+export const PROBE_STACK = 0x4000;
