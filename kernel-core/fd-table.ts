@@ -17,6 +17,11 @@ export class FdTable {
     return this.#count;
   }
 
+  /** Descriptors the table has room for so far. */
+  get slots(): number {
+    return this.#files.length;
+  }
+
   /** @returns the description without a new reference, or null */
   get(fd: number): OpenFile | null {
     return this.#files[fd] ?? null;

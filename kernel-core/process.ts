@@ -12,7 +12,7 @@ import {
   RLIMIT_RTPRIO,
   RLIMIT_STACK,
 } from '../abi/resource.js';
-import type { Tty } from '../pty/tty.js';
+import type { ControllingTerminal } from '../pty/job-control.js';
 import type { Kernel } from './kernel.js';
 import { PendingSignals } from './signals/state.js';
 import type { Task } from './task.js';
@@ -42,7 +42,6 @@ function defaultLimits(): ResourceLimit[] {
 export interface Session {
   /** Process id of the leader that made it. */
   readonly sid: number;
-  tty: Tty | null;
 }
 
 /** Processor time and counters; times in nanoseconds. */
@@ -84,6 +83,8 @@ export class Process {
   readonly children = new Set<Process>();
   pgid: number;
   session: Session;
+  /** Controlling terminal; fork hands it down, setsid lets go of it. */
+  tty: ControllingTerminal | null = null;
   /** Threads that have not ended; the first is the leader. */
   readonly threads = new Set<Task>();
   leader!: Task;
@@ -107,6 +108,9 @@ export class Process {
   readonly childHook: Hook = new EventEmitter();
   readonly usage = makeUsage();
   readonly childUsage = makeUsage();
+  /** What went through read and write: bytes and calls. Storage traffic is the host's business: 0. */
+  readonly io = { readChars: 0, writtenChars: 0, readCalls: 0, writeCalls: 0, readBytes: 0, writtenBytes: 0 };
+  oomScoreAdjustment = 0;
   /** Monotonic nanoseconds. */
   readonly startTime: number;
   nice = 0;
@@ -125,13 +129,14 @@ export class Process {
     this.startTime = kernel.host.monotonic();
     if (parent === null) {
       this.pgid = pid;
-      this.session = { sid: pid, tty: null };
+      this.session = { sid: pid };
       this.limits = defaultLimits();
       return;
     }
     parent.children.add(this);
     this.pgid = parent.pgid;
     this.session = parent.session;
+    this.tty = parent.tty;
     this.limits = parent.limits.map(({ soft, hard }) => ({ soft, hard }));
     this.nice = parent.nice;
     this.dumpable = parent.dumpable;

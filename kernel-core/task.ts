@@ -3,17 +3,19 @@
  * others (memory, descriptors, directories, handlers) hangs off it by reference, as clone(2) defines.
  */
 
+import { RLIMIT_NOFILE } from '../abi/resource.js';
 import { SIGKILL } from '../abi/signal.js';
-import type { TtyCaller } from '../pty/job-control.js';
-import type { Tty } from '../pty/tty.js';
+import type { ControllingTerminal, TtyCaller } from '../pty/job-control.js';
 import type { Credentials } from '../vfs/caller.js';
 import type { FsContext } from '../vfs/namei.js';
 import type { FdTable } from './fd-table.js';
 import type { Kernel } from './kernel.js';
 import type { AddressSpace } from './mm/address-space.js';
+import { TaskView } from './proc/task.js';
 import type { Process } from './process.js';
 import { SigSet } from './signals/sigset.js';
 import { isIgnored, PendingSignals, type SignalHandlers } from './signals/state.js';
+import type { SyscallRow } from './syscalls/row.js';
 import { type Hook, Wait } from './wait.js';
 
 export type TaskState = 'running' | 'sleeping' | 'stopped' | 'dead';
@@ -57,9 +59,13 @@ export class Task implements TtyCaller {
   altStackSize = 0;
   altStackFlags = 2;
   readonly wait: Wait;
+  /** What procfs shows of it. */
+  readonly view: TaskView;
   /** Number of the system call the task is in, -1 outside; what a restart puts back into rax. */
   syscall = -1;
   restart: RestartBlock | null = null;
+  /** The call that the tracer has seen begin and not end. */
+  traced: { row: SyscallRow; args: number[] } | null = null;
   /** exit(2) clears this word and wakes its futex. */
   clearChildTid = 0;
   robustList = 0;
@@ -67,8 +73,12 @@ export class Task implements TtyCaller {
   vforkHook: Hook | null = null;
   parentDeathSignal = 0;
   noNewPrivs = false;
-  /** Why the task left a slice last; for dumps. */
-  exe = '';
+  /** Of the last fault, as the signal frame reports it: exception vector, error code, address. */
+  faultTrap = 0;
+  faultError = 0;
+  faultAddress = 0;
+  /** Blocked signals that sigtimedwait nevertheless takes. */
+  readonly awaited = new SigSet();
 
   constructor(kernel: Kernel, process: Process, tid: number, parts: TaskParts) {
     this.kernel = kernel;
@@ -81,6 +91,7 @@ export class Task implements TtyCaller {
     this.cred = parts.cred;
     this.context = new Uint8Array(kernel.cpu.contextSize);
     this.wait = new Wait(this);
+    this.view = new TaskView(this);
     process.threads.add(this);
   }
 
@@ -100,12 +111,12 @@ export class Task implements TtyCaller {
     return this.process.isSessionLeader;
   }
 
-  controllingTty(): Tty | null {
-    return this.process.session.tty;
+  controllingTty(): ControllingTerminal | null {
+    return this.process.tty;
   }
 
-  setControllingTty(tty: Tty | null): void {
-    this.process.session.tty = tty;
+  setControllingTty(tty: ControllingTerminal | null): void {
+    this.process.tty = tty;
   }
 
   ignoresOrBlocks(signal: number): boolean {
@@ -130,8 +141,13 @@ export class Task implements TtyCaller {
     );
   }
 
-  /** Whether O_CLOEXEC descriptors and limits are the caller's own business: RLIMIT_NOFILE of the process. */
+  /** Does a sigtimedwait of this task want `signal`? */
+  waitsFor(signal: number): boolean {
+    return this.awaited.has(signal);
+  }
+
+  /** Descriptors must be below it. */
   get fileLimit(): number {
-    return this.process.limit(7);
+    return this.process.limit(RLIMIT_NOFILE);
   }
 }

@@ -20,12 +20,12 @@ export type ArgumentKind = string;
 export interface SyscallRow {
   name: string;
   fn: SyscallHandler;
-  /** full: as Linux; partial: `note` says what is missing. */
-  support: 'full' | 'partial';
+  /** full: as Linux; partial: `note` says what is missing; none: answers -ENOSYS. */
+  support: 'full' | 'partial' | 'none';
   note?: string;
   args: readonly ArgumentKind[];
   /** How the result is traced: decimal unless said otherwise. */
-  result?: 'hex' | 'octal' | 'fd' | 'none';
+  result?: string;
 }
 
 export type SyscallRows = Readonly<Record<number, SyscallRow>>;

@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+/** The `banos` command. */
+import { Command } from 'commander';
+import { VERSION } from '../kernel-core/index.js';
+import {
+  normaliseStrace,
+  parseEnv,
+  parseMemory,
+  parseMount,
+  parseSeed,
+  parseUser,
+  type RunOptions,
+} from './options.js';
+import { run } from './run.js';
+
+const DEFAULT_MEMORY = 1024;
+
+const withRunOptions = (command: Command): Command =>
+  command
+    .option('--rootfs <dir|tar>', 'root file system: a directory or a tar or tar.gz file, never written to (default: the embedded busybox)')
+    .option('--mount <host:guest[:ro]>', 'show a host directory inside; repeatable', parseMount, [])
+    .option('--env <name=value>', 'set an environment variable; NAME alone takes the value it has here; repeatable', parseEnv, {})
+    .option('--cwd <dir>', 'working directory inside')
+    .option('--user <uid[:gid]>', 'run as this user (default 0:0)', parseUser)
+    .option('--strace[=file]', 'trace system calls to standard error or a file')
+    .option('--seed <n>', 'deterministic run: virtual clock and seeded random numbers', parseSeed)
+    .option('--memory <MiB>', 'memory of the machine', parseMemory, DEFAULT_MEMORY);
+
+const program = new Command('banos')
+  .description('A Linux inside one Node process: runs unmodified x86-64 Linux programs')
+  .version(VERSION)
+  .enablePositionalOptions()
+  .showHelpAfterError('(try banos --help)');
+
+withRunOptions(program.command('shell'))
+  .description('a busybox shell; on a terminal an interactive one, else it reads commands from standard input')
+  .action(async (options: RunOptions) => {
+    const tty = process.stdin.isTTY === true && process.stdout.isTTY === true;
+    const home = options.cwd ?? '/root';
+    finish(await run(['sh'], { ...options, tty, cwd: options.rootfs === undefined ? home : options.cwd }));
+  });
+
+withRunOptions(program.command('run'))
+  .description('run a program')
+  .usage('[options] [--] PROGRAM [ARG...]')
+  .option('-t, --tty', 'give the program a terminal, bridged to this one')
+  .argument('<program>', 'path of the program inside, or a name to look up in PATH')
+  .argument('[args...]')
+  .passThroughOptions()
+  .action(async (name: string, args: string[], options: RunOptions) => {
+    if (options.tty && !(process.stdin.isTTY && process.stdout.isTTY)) {
+      process.stderr.write('banos: -t needs a terminal on standard input and output; leave it out for pipes and files\n');
+      process.exitCode = 125;
+      return;
+    }
+    finish(await run([name, ...args], options));
+  });
+
+/** Ends the process once what was written is out. */
+function finish(status: number): void {
+  process.exitCode = status;
+  // Open handles of the host (a terminal being read, say) must not hold the exit up.
+  const streams = [process.stdout, process.stderr];
+  let open = streams.length;
+  for (const stream of streams) {
+    stream.write('', () => {
+      if (--open === 0) process.exit(status);
+    });
+  }
+}
+
+await program.parseAsync(normaliseStrace(process.argv.slice(2)), { from: 'user' });

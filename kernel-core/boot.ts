@@ -1,0 +1,176 @@
+/** Boot: from options to a running kernel with its file systems mounted. */
+import { EEXIST, ENOENT, type Err, isErr } from '../abi/errno.js';
+import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from '../abi/mount.js';
+import { PhysicalMemory } from '../cpu/index.js';
+import { Devpts } from '../pty/devpts.js';
+import { KERNEL_CALLER } from '../vfs/caller.js';
+import { DeviceTable, makeDevice } from '../vfs/devices.js';
+import type { FileSystem, VfsEnv } from '../vfs/filesystem.js';
+import { Devfs } from '../vfs/fs/devfs.js';
+import { Hostfs } from '../vfs/fs/hostfs.js';
+import { registerMemoryDevices } from '../vfs/fs/memory-devices.js';
+import { Procfs } from '../vfs/fs/procfs/index.js';
+import { openRootfs } from '../vfs/fs/rootfs.js';
+import { Tmpfs } from '../vfs/fs/tmpfs.js';
+import { MountNamespace } from '../vfs/mount.js';
+import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
+import { mkdirAt } from '../vfs/operations.js';
+import { errnoError } from './errno-error.js';
+import type { Host } from './host.js';
+import { DeterministicHost } from './host-deterministic.js';
+import { NodeHost } from './host-node.js';
+import { readEmbeddedBusybox } from './host-userland.js';
+import { Kernel } from './kernel.js';
+import { procSource } from './proc/source.js';
+import { BootedKernel } from './public.js';
+import { sessionControl } from './sessions.js';
+import { SYSCALLS, UNKNOWN_SYSCALL } from './syscalls/table.js';
+import { toKernelText } from './text.js';
+import { Tracer } from './trace/tracer.js';
+import { populate } from './userland/tree.js';
+
+export interface HostMount {
+  /** Directory of the host. */
+  host: string;
+  /** Absolute path inside; made if it is not there. */
+  guest: string;
+  /** Nothing can be changed through it. */
+  readOnly?: boolean;
+}
+
+export interface BootOptions {
+  /**
+   * Root file system: a directory or a tar or tar.gz file of the host, taken over copy-on-write into memory and never
+   * written to. Default: the busybox of the npm package `busybox-static`.
+   */
+  rootfs?: string;
+  mounts?: readonly HostMount[];
+  /** MiB of memory for programs, files in memory and pipes; 16 to 4096. Default: 1024. */
+  memory?: number;
+  /** Deterministic run: virtual clock and random numbers that follow from this number. */
+  seed?: number;
+  hostname?: string;
+  /** Gets each line of a system call trace in the format of strace. */
+  trace?: (line: string) => void;
+  /** Tasks that may exist at once. Default: 4096. */
+  taskLimit?: number;
+}
+
+const MEBIBYTE = 2 ** 20;
+const DEFAULT_MEMORY = 1024;
+const DEFAULT_TASK_LIMIT = 4096;
+const SAFE = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+/** Device numbers of file systems without a device: major 0. */
+const ROOT_DEVICE = makeDevice(0, 20);
+
+/** What boot builds up, so that a failure half-way and the end take it down the same way. */
+class Builder {
+  readonly host: Host;
+  readonly memory: PhysicalMemory;
+  readonly env: VfsEnv;
+  namespace: MountNamespace | null = null;
+  #minor = 21;
+
+  constructor(options: BootOptions) {
+    this.host = options.seed === undefined ? new NodeHost() : new DeterministicHost(options.seed);
+    this.memory = new PhysicalMemory((options.memory ?? DEFAULT_MEMORY) * MEBIBYTE);
+    this.env = {
+      frames: this.memory,
+      devices: new DeviceTable(),
+      now: (out) => this.host.realtime(out),
+    };
+  }
+
+  nextDevice(): number {
+    return makeDevice(0, this.#minor++);
+  }
+
+  dispose(): void {
+    this.namespace?.dispose();
+    this.namespace = null;
+  }
+}
+
+/**
+ * Boots a kernel.
+ * @throws Error that says what to do: no root file system, a damaged tarball, an unreadable mount
+ */
+export async function boot(options: BootOptions = {}): Promise<BootedKernel> {
+  const builder = new Builder(options);
+  try {
+    return await assemble(builder, options);
+  } catch (error) {
+    builder.dispose();
+    throw error;
+  }
+}
+
+async function assemble(builder: Builder, options: BootOptions): Promise<BootedKernel> {
+  const { host, memory, env } = builder;
+  const hostname = options.hostname ?? 'banos';
+  const root = await makeRoot(builder, options.rootfs, hostname);
+  const namespace = new MountNamespace(root, 0, options.rootfs === undefined ? 'busybox' : 'rootfs');
+  builder.namespace = namespace;
+  let kernel!: Kernel;
+  const control = sessionControl(() => kernel);
+  const devpts = new Devpts(env, builder.nextDevice(), control);
+  registerMemoryDevices(env.devices, (target) => host.random(target));
+  const devfs = new Devfs(env, builder.nextDevice());
+  kernel = new Kernel({
+    host,
+    memory,
+    vfsEnv: env,
+    namespace,
+    devpts,
+    syscalls: SYSCALLS,
+    unknownSyscall: UNKNOWN_SYSCALL,
+    taskLimit: options.taskLimit ?? DEFAULT_TASK_LIMIT,
+    hostname,
+  });
+  if (options.trace !== undefined) kernel.tracer = new Tracer(options.trace);
+  mountAt(kernel, devfs, '/dev', MS_NOSUID, 'devtmpfs');
+  mountAt(kernel, devpts, '/dev/pts', MS_NOSUID | MS_NOEXEC, 'devpts');
+  mountAt(kernel, new Tmpfs(env, builder.nextDevice(), { mode: 0o1777 }), '/dev/shm', MS_NOSUID | MS_NODEV, 'tmpfs');
+  mountAt(kernel, new Procfs(env, builder.nextDevice(), procSource(kernel)), '/proc', SAFE, 'proc');
+  for (const { host: path, guest, readOnly } of options.mounts ?? []) {
+    const hostfs = new Hostfs(env, builder.nextDevice(), { host: host.files, path, readOnly: readOnly === true });
+    mountAt(kernel, hostfs, toKernelText(guest), readOnly === true ? MS_RDONLY : 0, path);
+  }
+  return new BootedKernel(kernel, () => builder.dispose());
+}
+
+async function makeRoot(builder: Builder, rootfs: string | undefined, hostname: string): Promise<FileSystem> {
+  if (rootfs !== undefined) return openRootfs(builder.env, ROOT_DEVICE, builder.host.files, rootfs);
+  const busybox = readEmbeddedBusybox();
+  if (busybox === null) {
+    throw new Error(
+      'no root file system: the optional npm package busybox-static is not installed. ' +
+        'Point --rootfs (or the rootfs option of boot) at a directory or a tar file with a Linux root file system',
+    );
+  }
+  const tmpfs = new Tmpfs(builder.env, ROOT_DEVICE, { mode: 0o755 });
+  const result = populate(tmpfs.root, busybox, hostname);
+  if (isErr(result)) throw errnoError(result, 'boot');
+  return tmpfs;
+}
+
+/** Mounts `fs` at `guest`, making the directory if need be. @throws ErrnoError */
+function mountAt(kernel: Kernel, fs: FileSystem, guest: string, flags: number, source: string): void {
+  const path = directoryAt(kernel, guest);
+  const mount = isErr(path) ? path : kernel.namespace.mount(fs, path, flags, source);
+  if (!isErr(path)) releasePath(path);
+  if (isErr(mount)) throw errnoError(mount, 'mount', guest);
+}
+
+function directoryAt(kernel: Kernel, guest: string) {
+  const find = () => resolve(kernel.rootContext, KERNEL_CALLER, null, guest, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+  const found = find();
+  if (found !== (-ENOENT as Err)) return found;
+  for (let at = guest.indexOf('/', 1); ; at = guest.indexOf('/', at + 1)) {
+    const made = mkdirAt(kernel.rootContext, KERNEL_CALLER, null, at < 0 ? guest : guest.slice(0, at), 0o755);
+    if (isErr(made) && made !== -EEXIST) return made;
+    if (at < 0) return find();
+  }
+}
+
+

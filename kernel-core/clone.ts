@@ -1,0 +1,169 @@
+/**
+ * Making tasks: fork, vfork, clone and clone3 are one function over what is shared and what is copied.
+ * @source clone(2), vfork(2)
+ */
+import { EventEmitter } from 'eventemitter3';
+import { EAGAIN, EINVAL, ENOMEM, type Err, fail, isErr } from '../abi/errno.js';
+import { RLIMIT_NPROC } from '../abi/resource.js';
+import {
+  CLONE_CHILD_CLEARTID,
+  CLONE_CHILD_SETTID,
+  CLONE_CLEAR_SIGHAND,
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  CLONE_PARENT,
+  CLONE_PARENT_SETTID,
+  CLONE_PIDFD,
+  CLONE_SETTLS,
+  CLONE_SIGHAND,
+  CLONE_THREAD,
+  CLONE_VFORK,
+  CLONE_VM,
+} from '../abi/sched.js';
+import { isSuperuser } from '../vfs/caller.js';
+import { holdPath } from '../vfs/namei.js';
+import type { AddressSpace } from './mm/address-space.js';
+import { Process } from './process.js';
+import { SIG_DFL, SIG_IGN } from './signals/state.js';
+import { type SharedFsContext, Task } from './task.js';
+
+const RAX = 0;
+const RSP = 4;
+/** Namespaces are not built. */
+const NAMESPACES =
+  CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+
+export interface CloneArguments {
+  /** CLONE_* flags without the exit signal. CLONE_CLEAR_SIGHAND is above 2^32: flags are a plain number. */
+  flags: number;
+  exitSignal: number;
+  /** New stack pointer, 0: the parent's. */
+  stack: number;
+  tls: number;
+  parentTid: number;
+  childTid: number;
+}
+
+const has = (flags: number, bit: number): boolean =>
+  bit < 2 ** 31 ? (flags & bit) !== 0 : Math.floor(flags / bit) % 2 === 1;
+
+/**
+ * Makes a task like `parent`, whose registers are on the CPU, and lets it run.
+ * @returns the new task's number; PENDING for vfork's parent; -EAGAIN, -ENOMEM, -EINVAL
+ */
+export function cloneTask(parent: Task, args: CloneArguments): number {
+  const { flags } = args;
+  const invalid = checkFlags(flags);
+  if (invalid !== 0) return invalid;
+  const child = makeTask(parent, args);
+  if (isErr(child)) return child;
+  const { kernel } = parent;
+  const { tid } = child;
+  kernel.processes.forks++;
+  copyContext(parent, child, args);
+  if (has(flags, CLONE_PARENT_SETTID)) parent.mm!.writeU32(args.parentTid, tid);
+  if (has(flags, CLONE_CHILD_SETTID)) child.mm!.writeU32(args.childTid, tid);
+  if (has(flags, CLONE_CHILD_CLEARTID)) child.clearChildTid = args.childTid;
+  kernel.tracer?.cloned(parent, child);
+  kernel.scheduler.enqueue(child);
+  if (!has(flags, CLONE_VFORK)) return tid;
+  const hook = new EventEmitter<{ notify: (mask: number) => void }>();
+  child.vforkHook = hook;
+  return parent.wait.block({
+    hooks: [hook],
+    attempt: () => (child.vforkHook === null ? tid : -EAGAIN),
+    uninterruptible: true,
+    what: 'vfork',
+  });
+}
+
+function checkFlags(flags: number): number | Err {
+  if (has(flags, CLONE_THREAD) && !has(flags, CLONE_SIGHAND)) return fail(EINVAL);
+  if (has(flags, CLONE_SIGHAND) && !has(flags, CLONE_VM)) return fail(EINVAL);
+  if (has(flags, CLONE_SIGHAND) && has(flags, CLONE_CLEAR_SIGHAND)) return fail(EINVAL);
+  if ((flags & (NAMESPACES | CLONE_PIDFD)) !== 0) return fail(EINVAL);
+  return 0;
+}
+
+function makeTask(parent: Task, args: CloneArguments): Task | Err {
+  const { kernel } = parent;
+  const { flags } = args;
+  const { cred } = parent;
+  if (!isSuperuser(cred) && kernel.processes.taskCount >= parent.process.limit(RLIMIT_NPROC)) return fail(EAGAIN);
+  const tid = kernel.processes.allocatePid();
+  if (isErr(tid)) return tid;
+  const mm = shareMemory(parent, flags);
+  if (isErr(mm)) return mm === (-ENOMEM as Err) ? fail(ENOMEM) : mm;
+
+  const isThread = has(flags, CLONE_THREAD);
+  let { process } = parent;
+  if (!isThread) {
+    const family = has(flags, CLONE_PARENT) ? (process.parent ?? kernel.init) : process;
+    const forked = new Process(kernel, tid, family);
+    forked.pgid = process.pgid;
+    forked.session = process.session;
+    forked.tty = process.tty;
+    forked.exitSignal = has(flags, CLONE_PARENT) ? process.exitSignal : args.exitSignal;
+    kernel.processes.add(forked);
+    process = forked;
+  }
+  const task = new Task(kernel, process, tid, {
+    mm,
+    files: has(flags, CLONE_FILES) ? parent.files : parent.files.clone(),
+    fs: has(flags, CLONE_FS) ? parent.fs : copyFs(parent.fs),
+    handlers: has(flags, CLONE_SIGHAND) ? parent.handlers : parent.handlers.clone(),
+    cred: { ...cred },
+  });
+  if (has(flags, CLONE_FILES)) parent.files.refs++;
+  if (has(flags, CLONE_FS)) parent.fs.refs++;
+  if (has(flags, CLONE_SIGHAND)) parent.handlers.refs++;
+  if (has(flags, CLONE_CLEAR_SIGHAND)) {
+    for (const action of task.handlers.actions) if (action.handler !== SIG_IGN) action.handler = SIG_DFL;
+  }
+  if (!isThread) process.leader = task;
+  task.comm = parent.comm;
+  task.noNewPrivs = parent.noNewPrivs;
+  task.blocked.copy(parent.blocked);
+  if (!has(flags, CLONE_VM) || has(flags, CLONE_VFORK)) {
+    task.altStackBase = parent.altStackBase;
+    task.altStackSize = parent.altStackSize;
+    task.altStackFlags = parent.altStackFlags;
+  }
+  kernel.processes.addTask(task);
+  return task;
+}
+
+function shareMemory(parent: Task, flags: number): AddressSpace | Err {
+  const mm = parent.mm!;
+  return has(flags, CLONE_VM) ? mm.ref() : mm.fork();
+}
+
+export function copyFs(fs: SharedFsContext): SharedFsContext {
+  holdPath(fs.root);
+  holdPath(fs.cwd);
+  return { root: fs.root, cwd: fs.cwd, umask: fs.umask, namespace: fs.namespace, refs: 1 };
+}
+
+/** The child goes on where the parent does, with 0 in rax and perhaps another stack and thread pointer. */
+function copyContext(parent: Task, child: Task, args: CloneArguments): void {
+  const { cpu, scheduler } = parent.kernel;
+  scheduler.load(parent);
+  const lo = cpu.regLo(RAX);
+  const hi = cpu.regHi(RAX);
+  const { fsBase } = cpu;
+  const rsp = cpu.reg(RSP);
+  cpu.setReg(RAX, 0);
+  if (args.stack !== 0) cpu.setReg(RSP, args.stack);
+  if (has(args.flags, CLONE_SETTLS)) cpu.fsBase = args.tls;
+  cpu.saveContext(child.context);
+  cpu.setRegHalves(RAX, lo, hi);
+  cpu.setReg(RSP, rsp);
+  cpu.fsBase = fsBase;
+}

@@ -1,0 +1,161 @@
+/**
+ * execve: a task becomes another program. Everything that can fail happens on the side, in a new address space; once
+ * it is complete the old one goes, and with it the other threads, the handlers and the close-on-exec descriptors.
+ * @source execve(2), credentials(7)
+ */
+import { EACCES, ELOOP, type Err, fail, isErr } from '../abi/errno.js';
+import { AT_SYMLINK_NOFOLLOW, O_RDONLY } from '../abi/fcntl.js';
+import { MS_NOEXEC, MS_NOSUID } from '../abi/mount.js';
+import { SIGSEGV } from '../abi/signal.js';
+import { S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP } from '../abi/stat.js';
+import { defaultCpuid } from '../cpu/index.js';
+import { type Credentials, KERNEL_CALLER } from '../vfs/caller.js';
+import type { Path } from '../vfs/dentry.js';
+import type { OpenFile } from '../vfs/file.js';
+import { LOOKUP_EMPTY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
+import { openResolved } from '../vfs/open.js';
+import { MAY_EXEC, permission } from '../vfs/permission.js';
+import { EXEC_FATAL, type LoadedProgram, loadProgram } from './exec/load-program.js';
+import type { ProcessorFacts, ProgramIdentity } from './exec/stack-image.js';
+import { exitTask, releaseMemory } from './exit.js';
+import { exitGroup } from './signals/send.js';
+import { SS_DISABLE } from './signals/frame.js';
+import type { Task } from './task.js';
+
+const RSP = 4;
+/** Longest task name, without its zero byte. */
+const COMM_LENGTH = 15;
+/** Bytes of the largest signal frame: what AT_MINSIGSTKSZ tells. */
+const SIGNAL_FRAME = 2048;
+
+/**
+ * Loads the program `name` into `task`, whose registers are put on the CPU.
+ * @param at where a relative name starts, null: the working directory
+ * @param flags AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH
+ * @returns 0, or an error: then nothing has changed
+ */
+export function execProgram(
+  task: Task,
+  name: string,
+  argv: readonly string[],
+  envp: readonly string[],
+  at: Path | null = null,
+  flags = 0,
+): number | Err {
+  const file = openProgram(task, at, name, flags);
+  if (isErr(file)) return file;
+  const { kernel } = task;
+  let cred: Credentials = task.cred;
+  const random = new Uint8Array(16);
+  kernel.host.random(random);
+  const loaded = loadProgram({
+    memory: kernel.memory,
+    limits: task.process,
+    file,
+    name,
+    argv,
+    envp,
+    processor: PROCESSOR,
+    random,
+    open: (path) => openProgram(task, null, path, 0),
+    identify: (program) => {
+      cred = credentialsFor(task, program);
+      return identityOf(task.cred, cred);
+    },
+  });
+  file.unref();
+  if (isErr(loaded)) return loaded === EXEC_FATAL ? dieOf(task) : loaded;
+  commit(task, loaded, cred, name);
+  return 0;
+}
+
+/** Opens for execution: a regular file, executable by the caller, not on a noexec mount. */
+function openProgram(task: Task, at: Path | null, name: string, flags: number): OpenFile | Err {
+  const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
+  const path = resolve(task.fs, task, at, name, (follow ? LOOKUP_FOLLOW : 0) | (name === '' ? LOOKUP_EMPTY : 0));
+  if (isErr(path)) return path;
+  const file = openPath(task, path);
+  releasePath(path);
+  return file;
+}
+
+function openPath(task: Task, path: Path): OpenFile | Err {
+  const { inode } = path.dentry;
+  if (inode.isSymlink) return fail(ELOOP);
+  if ((inode.mode & S_IFMT) !== S_IFREG || (path.mount.flags & MS_NOEXEC) !== 0) return fail(EACCES);
+  const denied = permission(inode, task, MAY_EXEC);
+  // Execution needs no right to read: the kernel opens it.
+  return isErr(denied) ? denied : openResolved(path, KERNEL_CALLER, O_RDONLY);
+}
+
+const PROCESSOR = processorFacts();
+
+/** A broken program that Linux notices too late to return: the process dies. */
+function dieOf(task: Task): number {
+  exitGroup(task.process, SIGSEGV);
+  return 0;
+}
+
+function processorFacts(): ProcessorFacts {
+  const out = new Uint32Array(4);
+  defaultCpuid(1, 0, out);
+  return { hwcap: out[3], hwcap2: 0, minSignalStack: SIGNAL_FRAME };
+}
+
+/** Set-user-ID and set-group-ID programs, unless the mount or the task says no. */
+function credentialsFor(task: Task, program: OpenFile): Credentials {
+  const { cred } = task;
+  const next = { ...cred };
+  const { inode, path } = program;
+  if (path !== null && (path.mount.flags & MS_NOSUID) === 0 && !task.noNewPrivs) {
+    if ((inode.mode & S_ISUID) !== 0) next.euid = inode.uid;
+    if ((inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) next.egid = inode.gid;
+  }
+  next.suid = next.fsuid = next.euid;
+  next.sgid = next.fsgid = next.egid;
+  return next;
+}
+
+function identityOf(old: Credentials, next: Credentials): ProgramIdentity {
+  const gained = next.euid !== old.euid || next.egid !== old.egid;
+  const differs = next.uid !== next.euid || next.gid !== next.egid;
+  return { uid: next.uid, euid: next.euid, gid: next.gid, egid: next.egid, secure: gained || differs };
+}
+
+/** The point of no return. */
+function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: string): void {
+  const { kernel, process } = task;
+  for (const other of [...process.threads]) if (other !== task) exitTask(other, 0);
+  process.leader = task;
+  releaseMemory(task);
+  task.mm = loaded.space;
+  const { cpu, scheduler } = kernel;
+  scheduler.load(task);
+  cpu.activate(loaded.space.pageTable);
+  cpu.resetContext();
+  cpu.setReg(RSP, loaded.stackPointer);
+  cpu.rip = loaded.entry;
+
+  const changed = cred.euid !== task.cred.euid || cred.egid !== task.cred.egid;
+  task.cred = cred;
+  process.dumpable = changed ? 0 : 1;
+  if (changed) task.parentDeathSignal = 0;
+  if (task.handlers.refs > 1) {
+    task.handlers.refs--;
+    task.handlers = task.handlers.clone();
+  }
+  task.handlers.resetForExec();
+  if (task.files.refs > 1) {
+    task.files.refs--;
+    task.files = task.files.clone();
+  }
+  task.files.closeForExec(task);
+  task.comm = name.slice(name.lastIndexOf('/') + 1).slice(0, COMM_LENGTH);
+  task.altStackBase = 0;
+  task.altStackSize = 0;
+  task.altStackFlags = SS_DISABLE;
+  task.robustList = 0;
+  task.syscall = -1;
+  process.hasExecuted = true;
+}
+

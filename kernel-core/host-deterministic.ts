@@ -1,0 +1,63 @@
+/**
+ * A host whose every answer follows from a seed: a virtual clock that instructions move and that jumps to the next
+ * timer when the kernel has nothing to run, and seeded random numbers. Host files are the real ones.
+ */
+import type { Timespec } from '../vfs/caller.js';
+import type { HostFiles } from '../vfs/fs/hostfs.js';
+import type { Host, HostTimer } from './host.js';
+import { NodeFiles } from './host-files.js';
+
+/** 2024-01-01T00:00:00Z: the wall clock at virtual time 0, in seconds. */
+const EPOCH = 1_704_067_200;
+const SECOND = 1_000_000_000;
+
+export class DeterministicHost implements Host {
+  readonly files: HostFiles = new NodeFiles();
+  #now = 0;
+  #state: number;
+
+  /** @param seed any integer; the same one gives the same run */
+  constructor(seed: number) {
+    this.#state = Math.trunc(seed) | 0;
+  }
+
+  monotonic(): number {
+    return this.#now;
+  }
+
+  realtime(out: Timespec): void {
+    out.sec = EPOCH + Math.floor(this.#now / SECOND);
+    out.nsec = this.#now % SECOND;
+  }
+
+  random(target: Uint8Array): void {
+    for (let i = 0; i < target.length; i++) target[i] = this.#next() >>> 24;
+  }
+
+  /** Called by an idle kernel: nothing happens before `deadline`, so the clock goes there. */
+  timer(deadline: number, callback: () => void): HostTimer {
+    const immediate = setImmediate(() => {
+      this.#now = Math.max(this.#now, Math.ceil(deadline));
+      callback();
+    });
+    return { cancel: () => clearImmediate(immediate) };
+  }
+
+  defer(callback: () => void): void {
+    setImmediate(callback);
+  }
+
+  /** One instruction is one nanosecond. */
+  elapsed(instructions: number): void {
+    this.#now += instructions;
+  }
+
+  /** splitmix32: a counter through a mixing function; every seed gives a full period. */
+  #next(): number {
+    this.#state = (this.#state + 0x9e3779b9) | 0;
+    let z = this.#state;
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+    return (z ^ (z >>> 15)) >>> 0;
+  }
+}

@@ -1,0 +1,41 @@
+/** The host as Node gives it: real clocks, the system's random numbers, timers of the event loop. */
+import { randomFillSync } from 'node:crypto';
+import type { Timespec } from '../vfs/caller.js';
+import type { HostFiles } from '../vfs/fs/hostfs.js';
+import type { Host, HostTimer } from './host.js';
+import { NodeFiles } from './host-files.js';
+
+const MILLISECOND = 1_000_000;
+/** setTimeout takes 31 bits of milliseconds; a longer wait is cut, and the kernel arms again when it finds nothing due. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+export class NodeHost implements Host {
+  readonly files: HostFiles = new NodeFiles();
+  readonly #start = performance.now();
+
+  monotonic(): number {
+    return Math.round((performance.now() - this.#start) * MILLISECOND);
+  }
+
+  realtime(out: Timespec): void {
+    const milliseconds = performance.timeOrigin + performance.now();
+    out.sec = Math.floor(milliseconds / 1000);
+    out.nsec = Math.floor((milliseconds % 1000) * MILLISECOND);
+  }
+
+  random(target: Uint8Array): void {
+    randomFillSync(target);
+  }
+
+  timer(deadline: number, callback: () => void): HostTimer {
+    const delay = Math.ceil((deadline - this.monotonic()) / MILLISECOND);
+    const timeout = setTimeout(callback, Math.min(Math.max(delay, 0), LONGEST_TIMEOUT));
+    return { cancel: () => clearTimeout(timeout) };
+  }
+
+  defer(callback: () => void): void {
+    setImmediate(callback);
+  }
+
+  elapsed(): void {}
+}

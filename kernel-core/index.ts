@@ -1,0 +1,20 @@
+/**
+ * Banos: a Linux you can import. The public face of the kernel.
+ *
+ * ```ts
+ * import { boot } from 'banos';
+ * const kernel = await boot();
+ * const shell = kernel.spawn(['sh', '-c', 'echo hello; exit 3']);
+ * shell.stdout.pipe(process.stdout);
+ * console.log(await shell.exit); // { code: 3, signal: null }
+ * await kernel.shutdown();
+ * ```
+ */
+export { type BootOptions, boot, type HostMount } from './boot.js';
+export type { KernelDump, ProcessDump } from './dump.js';
+export type { ErrnoError } from './errno-error.js';
+export type { ExitStatus, GuestProcess } from './guest-process.js';
+export type { Disposable, Pty, PtySize } from './host-pty.js';
+export type { BootedKernel as Kernel, SpawnOptions } from './public.js';
+export type { Identity } from './spawn.js';
+export { VERSION } from './version.js';

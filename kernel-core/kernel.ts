@@ -1,0 +1,180 @@
+/**
+ * The kernel object: what boot assembles and everything hangs off. It connects the processor's hooks to tasks and
+ * system calls; policy lives in the files beside it.
+ *
+ * Life of a system call: the engine's `syscall` hook calls `#syscall`, which looks up the row, calls the handler with
+ * the argument registers as numbers and puts the result into rax. The engine goes on at once unless the task now
+ * sleeps, has a signal to take, or got new registers; then it leaves, and the scheduler sees to it.
+ */
+import { Cpu, type PhysicalMemory } from '../cpu/index.js';
+import type { Devpts } from '../pty/devpts.js';
+import { KERNEL_CALLER } from '../vfs/caller.js';
+import type { VfsEnv } from '../vfs/filesystem.js';
+import type { MountNamespace } from '../vfs/mount.js';
+import { holdPath } from '../vfs/namei.js';
+import { FdTable } from './fd-table.js';
+import { FutexTable } from './futex.js';
+import type { Host } from './host.js';
+import { faultCode, faultSignal } from './mm/fault.js';
+import { LoadAverage } from './load-average.js';
+import { Process } from './process.js';
+import { ProcessTable } from './process-table.js';
+import { Scheduler } from './scheduler.js';
+import { isRestart } from './signals/deliver.js';
+import type { SyscallRow } from './syscalls/row.js';
+import { SignalHandlers } from './signals/state.js';
+import { type SharedFsContext, Task } from './task.js';
+import { TimerQueue } from './timers.js';
+import type { Tracer } from './trace/tracer.js';
+import { CONTEXT_REPLACED, PENDING } from './wait.js';
+
+/** Argument registers of a system call: rdi, rsi, rdx, r10, r8, r9. */
+const ARGUMENT_REGISTERS = [7, 6, 2, 10, 8, 9];
+const RAX = 0;
+
+export interface KernelParts {
+  host: Host;
+  memory: PhysicalMemory;
+  vfsEnv: VfsEnv;
+  namespace: MountNamespace;
+  /** Where terminals for the embedder are made. */
+  devpts: Devpts;
+  syscalls: readonly SyscallRow[];
+  /** Answers for every number that Linux does not know. */
+  unknownSyscall: SyscallRow;
+  taskLimit: number;
+  hostname: string;
+}
+
+export class Kernel {
+  readonly host: Host;
+  readonly memory: PhysicalMemory;
+  readonly cpu: Cpu;
+  readonly vfsEnv: VfsEnv;
+  readonly namespace: MountNamespace;
+  readonly devpts: Devpts;
+  readonly timers = new TimerQueue();
+  readonly futexes = new FutexTable();
+  readonly load = new LoadAverage();
+  readonly processes: ProcessTable;
+  readonly scheduler: Scheduler;
+  readonly syscalls: readonly SyscallRow[];
+  readonly init: Process;
+  /** Where new programs start: the root of the namespace. Held by init. */
+  readonly rootContext: SharedFsContext;
+  tracer: Tracer | null = null;
+  hostname: string;
+  domainname = '(none)';
+  syscallCount = 0;
+  /** Called when a process is gone for good; boot's facade waits for quiet with it. */
+  onReaped: (() => void) | null = null;
+  /** Called after each turn of the scheduler. */
+  onTurnEnd: (() => void) | null = null;
+  readonly #unknownSyscall: SyscallRow;
+  readonly #args = new Array<number>(6).fill(0);
+
+  constructor(parts: KernelParts) {
+    this.host = parts.host;
+    this.memory = parts.memory;
+    this.vfsEnv = parts.vfsEnv;
+    this.namespace = parts.namespace;
+    this.devpts = parts.devpts;
+    this.syscalls = parts.syscalls;
+    this.#unknownSyscall = parts.unknownSyscall;
+    this.hostname = parts.hostname;
+    this.processes = new ProcessTable(parts.taskLimit);
+    this.cpu = new Cpu(parts.memory, {
+      pageFault: (address, access) => this.#pageFault(address, access),
+      syscall: () => this.#syscall(),
+      rdtsc: () => this.host.monotonic(),
+    });
+    this.scheduler = new Scheduler(this);
+    this.init = new Process(this, this.processes.allocatePid(), null);
+    this.processes.add(this.init);
+    this.rootContext = { root: parts.namespace.root, cwd: parts.namespace.root, umask: 0o022, namespace: parts.namespace, refs: 1 };
+    holdPath(this.rootContext.root);
+    holdPath(this.rootContext.cwd);
+    this.init.leader = this.#makeInitTask();
+  }
+
+  /** init is the kernel's own process: it adopts and reaps orphans, and never runs a program. */
+  #makeInitTask(): Task {
+    const task = new Task(this, this.init, this.init.pid, {
+      mm: null,
+      files: new FdTable(),
+      fs: this.rootContext,
+      handlers: new SignalHandlers(),
+      cred: { ...KERNEL_CALLER.cred },
+    });
+    task.comm = 'init';
+    task.state = 'sleeping';
+    this.processes.addTask(task);
+    return task;
+  }
+
+  /** The wait of `task` ended: its call returns `result`. */
+  finishSyscall(task: Task, result: number): void {
+    this.scheduler.load(task);
+    this.#return(task, result);
+  }
+
+  processReaped(): void {
+    this.onReaped?.();
+  }
+
+  turnEnded(): void {
+    this.load.update(this.host.monotonic(), this.scheduler.queued);
+    this.onTurnEnd?.();
+  }
+
+  #syscall(): boolean {
+    const { cpu } = this;
+    const task = this.scheduler.current!;
+    const number = cpu.reg(RAX);
+    const row = this.syscalls[number] ?? this.#unknownSyscall;
+    const args = this.#args;
+    for (let i = 0; i < 6; i++) args[i] = cpu.reg(ARGUMENT_REGISTERS[i]);
+    this.syscallCount++;
+    task.syscall = number;
+    if (this.tracer !== null) return this.#traced(task, row, [...args]);
+    const result = row.fn(task, args[0], args[1], args[2], args[3], args[4], args[5]);
+    if (result === PENDING || result === CONTEXT_REPLACED) return false;
+    return this.#return(task, result);
+  }
+
+  /** As #syscall, with the tracer told before and after. Its own copy of the arguments outlives a sleep. */
+  #traced(task: Task, row: SyscallRow, args: number[]): boolean {
+    this.tracer!.enter(task, row, args);
+    task.traced = { row, args };
+    const result = row.fn(task, args[0], args[1], args[2], args[3], args[4], args[5]);
+    if (result === PENDING) return false;
+    if (result === CONTEXT_REPLACED) {
+      if (task.traced !== null) this.tracer!.leave(task, row, args, 0);
+      task.traced = null;
+      return false;
+    }
+    return this.#return(task, result);
+  }
+
+  /** Puts the result into rax. @returns whether the program may go on without a look at signals */
+  #return(task: Task, result: number): boolean {
+    if (this.tracer !== null && task.traced !== null) {
+      this.tracer.leave(task, task.traced.row, task.traced.args, result);
+      task.traced = null;
+    }
+    this.cpu.setReg(RAX, result);
+    if (!isRestart(result)) task.syscall = -1;
+    return task.syscall < 0 && !task.hasDeliverableSignal && task.savedMask === null;
+  }
+
+  #pageFault(address: number, access: number): boolean {
+    const task = this.scheduler.current!;
+    const { fault } = this.cpu;
+    task.process.usage.minorFaults++;
+    const answer = task.mm!.fault(address, access);
+    if (answer === 0) return true;
+    fault.signal = faultSignal(answer);
+    fault.code = faultCode(answer);
+    return false;
+  }
+}

@@ -1,0 +1,121 @@
+/** All processes and tasks by number; process groups and sessions as the sets of their members. */
+import { EAGAIN, type Err, fail } from '../abi/errno.js';
+import type { Process, Session } from './process.js';
+import type { Task } from './task.js';
+
+/** Numbers are below it, as /proc/sys/kernel/pid_max has it. */
+export const PID_MAX = 32768;
+/** After the numbers ran out once, low ones are left to long-lived system processes. */
+const RESERVED_PIDS = 300;
+
+export class ProcessTable {
+  readonly #processes = new Map<number, Process>();
+  readonly #tasks = new Map<number, Task>();
+  #lastPid = 0;
+  /** Tasks that may exist at once. */
+  readonly taskLimit: number;
+  /** Forks since boot. */
+  forks = 0;
+
+  constructor(taskLimit: number) {
+    this.taskLimit = taskLimit;
+  }
+
+  get taskCount(): number {
+    return this.#tasks.size;
+  }
+
+  get lastPid(): number {
+    return this.#lastPid;
+  }
+
+  /** In the order of their making. */
+  all(): IterableIterator<Process> {
+    return this.#processes.values();
+  }
+
+  tasks(): IterableIterator<Task> {
+    return this.#tasks.values();
+  }
+
+  get(pid: number): Process | null {
+    return this.#processes.get(pid) ?? null;
+  }
+
+  task(tid: number): Task | null {
+    return this.#tasks.get(tid) ?? null;
+  }
+
+  /** @returns an unused number that names no group or session either, or -EAGAIN */
+  allocatePid(): number | Err {
+    if (this.#tasks.size >= this.taskLimit) return fail(EAGAIN);
+    for (let tries = 0; tries < PID_MAX; tries++) {
+      this.#lastPid = this.#lastPid + 1 >= PID_MAX ? RESERVED_PIDS : this.#lastPid + 1;
+      if (!this.#isUsed(this.#lastPid)) return this.#lastPid;
+    }
+    return fail(EAGAIN);
+  }
+
+  add(process: Process): void {
+    this.#processes.set(process.pid, process);
+  }
+
+  addTask(task: Task): void {
+    this.#tasks.set(task.tid, task);
+  }
+
+  remove(process: Process): void {
+    this.#processes.delete(process.pid);
+  }
+
+  removeTask(task: Task): void {
+    this.#tasks.delete(task.tid);
+  }
+
+  /** Members of a process group, zombies included. */
+  *inGroup(pgid: number): IterableIterator<Process> {
+    for (const process of [...this.#processes.values()]) if (process.pgid === pgid) yield process;
+  }
+
+  groupInSession(pgid: number, sid: number): boolean {
+    for (const process of this.#processes.values()) {
+      if (process.pgid === pgid && process.session.sid === sid) return true;
+    }
+    return false;
+  }
+
+  /**
+   * A group is orphaned when no member has a parent outside of the group in the same session.
+   * @param leaving a process to be taken as gone already
+   */
+  isOrphanedGroup(pgid: number, session: Session, leaving: Process | null): boolean {
+    for (const process of this.#processes.values()) {
+      if (process.pgid !== pgid || process === leaving || process.isZombie) continue;
+      const { parent } = process;
+      if (parent === null || parent === process.kernel.init) continue;
+      if (parent.pgid !== pgid && parent.session === session) return false;
+    }
+    return true;
+  }
+
+  hasStoppedMember(pgid: number): boolean {
+    for (const process of this.#processes.values()) if (process.pgid === pgid && process.stopSignal !== 0) return true;
+    return false;
+  }
+
+  /** Processor time of all processes, ended and waited-for ones included, in nanoseconds. */
+  totals(): { user: number } {
+    let user = 0;
+    for (const process of this.#processes.values()) {
+      user += process.usage.utime;
+      if (process === process.kernel.init) user += process.childUsage.utime;
+    }
+    return { user: Math.max(user, 0) };
+  }
+
+  #isUsed(id: number): boolean {
+    if (this.#processes.has(id) || this.#tasks.has(id)) return true;
+    for (const process of this.#processes.values()) if (process.pgid === id || process.session.sid === id) return true;
+    return false;
+  }
+}

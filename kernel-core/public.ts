@@ -1,0 +1,169 @@
+/** The kernel as the embedder holds it. */
+import { EMFILE, isErr } from '../abi/errno.js';
+import { O_RDWR } from '../abi/fcntl.js';
+import { SIGKILL } from '../abi/signal.js';
+import type { OpenFile } from '../vfs/file.js';
+import { createPipe } from '../vfs/fs/pipefs.js';
+import { type KernelDump, dumpKernel } from './dump.js';
+import { errnoError } from './errno-error.js';
+import { decodeExit, type ExitStatus, GuestProcess, type GuestStreams } from './guest-process.js';
+import { GuestInput, GuestOutput } from './host-streams.js';
+import { openPty, type PtySize } from './host-pty.js';
+import type { Kernel } from './kernel.js';
+import { kernelSignal, sendToProcess } from './signals/send.js';
+import { type Identity, spawnProcess } from './spawn.js';
+
+const DEFAULT_ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root' };
+const DEFAULT_UMASK = 0o022;
+
+export interface SpawnOptions {
+  /** Environment; nothing of the host's is added. Default: PATH and HOME. */
+  env?: Readonly<Record<string, string>>;
+  /** Working directory inside. Default: '/'. */
+  cwd?: string;
+  /** Default: the superuser. */
+  user?: Identity;
+  /** File mode creation mask. Default: 0o022. */
+  umask?: number;
+  /** A terminal instead of three streams; `true`: 80 columns, 24 rows. */
+  pty?: boolean | PtySize;
+}
+
+/** A running kernel. Made by `boot`. */
+export class BootedKernel {
+  readonly #kernel: Kernel;
+  readonly #dispose: () => void;
+  readonly #live = new Set<GuestProcess>();
+  #down = false;
+
+  /** @internal */
+  constructor(kernel: Kernel, dispose: () => void) {
+    this.#kernel = kernel;
+    this.#dispose = dispose;
+  }
+
+  /**
+   * Starts a program. It has loaded when the call returns and begins to run at the next turn of the event loop.
+   * @param argv name and arguments; a name without a slash is looked up in PATH of `env`
+   * @throws ErrnoError: ENOENT, EACCES, ENOEXEC …, with `path` the program's name
+   */
+  spawn(argv: readonly string[], options: SpawnOptions = {}): GuestProcess {
+    if (this.#down) throw new Error('the kernel is shut down');
+    const { pty } = options;
+    const stdio = pty ? this.#terminalStdio(pty === true ? { cols: 80, rows: 24 } : pty) : this.#pipeStdio();
+    let resolveExit!: (status: ExitStatus) => void;
+    const exit = new Promise<ExitStatus>((resolve) => {
+      resolveExit = resolve;
+    });
+    let child: GuestProcess | null = null;
+    try {
+      const process = spawnProcess(this.#kernel, {
+        argv,
+        env: options.env ?? DEFAULT_ENV,
+        cwd: options.cwd ?? '/',
+        identity: options.user ?? { uid: 0, gid: 0 },
+        umask: options.umask ?? DEFAULT_UMASK,
+        files: stdio.files,
+        terminal: Boolean(pty),
+        onExit: (status) => {
+          const decoded = decodeExit(status);
+          if (child !== null) this.#live.delete(child);
+          stdio.streams.pty?.programEnded(decoded);
+          resolveExit(decoded);
+        },
+      });
+      stdio.streams.pty?.setProgram(process.pid, argv[0]);
+      child = new GuestProcess(process, stdio.streams, exit);
+    } catch (error) {
+      stdio.abandon();
+      throw error;
+    }
+    this.#live.add(child);
+    return child;
+  }
+
+  /** A picture of processes, descriptors, mounts, memory and timers: plain data, for messages and for people. */
+  dump(): KernelDump {
+    return dumpKernel(this.#kernel);
+  }
+
+  /**
+   * @throws Error when something is left over from programs that have ended: processes, timers, futex waiters,
+   * listeners; the message says what
+   */
+  assertIdle(): void {
+    const { processes, timers, futexes, init } = this.#kernel;
+    const left: string[] = [];
+    for (const process of processes.all()) {
+      if (process !== init) left.push(`process ${process.pid} (${process.leader.comm}) is ${process.isZombie ? 'a zombie' : process.leader.state}`);
+    }
+    if (timers.size > 0) left.push(`${timers.size} timers are armed`);
+    if (futexes.size > 0) left.push(`futex waiters in ${futexes.size} address spaces`);
+    if (left.length > 0) throw new Error(`the kernel is not idle: ${left.join('; ')}`);
+  }
+
+  /** Kills every program, waits until all are gone, unmounts, and gives all memory back. The kernel is unusable then. */
+  async shutdown(): Promise<void> {
+    if (this.#down) return;
+    this.#down = true;
+    const kernel = this.#kernel;
+    await new Promise<void>((resolve) => {
+      const check = (): void => {
+        for (const process of kernel.processes.all()) if (process !== kernel.init) return;
+        kernel.onReaped = null;
+        resolve();
+      };
+      kernel.onReaped = check;
+      for (const process of [...kernel.processes.all()]) {
+        if (process !== kernel.init) sendToProcess(process, kernelSignal(SIGKILL));
+      }
+      check();
+    });
+    kernel.scheduler.stop();
+    this.#dispose();
+  }
+
+  #pipeStdio(): Stdio {
+    const env = this.#kernel.vfsEnv;
+    const ends: OpenFile[] = [];
+    const pipe = (): { reader: OpenFile; writer: OpenFile } => {
+      const made = createPipe(env, 0);
+      if (isErr(made)) {
+        for (const file of ends) file.unref();
+        throw errnoError(-EMFILE, 'pipe');
+      }
+      ends.push(made.reader, made.writer);
+      return made;
+    };
+    const [input, output, error] = [pipe(), pipe(), pipe()];
+    const streams: GuestStreams = {
+      stdin: new GuestInput(input.writer),
+      stdout: new GuestOutput(output.reader),
+      stderr: new GuestOutput(error.reader),
+      pty: null,
+    };
+    return {
+      files: [input.reader, output.writer, error.writer],
+      streams,
+      abandon: () => {
+        for (const stream of [streams.stdin, streams.stdout, streams.stderr]) stream!.destroy();
+      },
+    };
+  }
+
+  #terminalStdio(size: PtySize): Stdio {
+    const { pty, slave } = openPty(this.#kernel, size, O_RDWR);
+    return {
+      files: [slave, slave.ref(), slave.ref()],
+      streams: { stdin: null, stdout: null, stderr: null, pty },
+      abandon: () => pty.hangUp(),
+    };
+  }
+}
+
+interface Stdio {
+  files: OpenFile[];
+  streams: GuestStreams;
+  /** The program did not start. */
+  abandon: () => void;
+}

@@ -1,0 +1,202 @@
+/**
+ * The scheduler: a first-in-first-out run queue of tasks, slices of instructions, and turns of the event loop.
+ *
+ * A turn runs tasks until about TURN instructions are spent, then lets the event loop have its turn, so that a host
+ * timer is late by a few milliseconds at most. Slices are counted in instructions, never in time: with the
+ * deterministic host the interleaving is the same in every run.
+ */
+import { EXIT_FAULT, EXIT_SLICE } from '../cpu/index.js';
+import type { HostTimer } from './host.js';
+import type { Kernel } from './kernel.js';
+import { deliverSignals } from './signals/deliver.js';
+import { raiseFault } from './signals/fault.js';
+import type { Task } from './task.js';
+import { PENDING } from './wait.js';
+
+/** Instructions a task runs before the next one's turn. */
+export const SLICE = 100_000;
+/** Instructions between two turns of the event loop: 3 to 6 ms of tier 0. */
+const TURN = 1_000_000;
+/** What picking a task counts for, in instructions, so that turns end among tasks that only call and sleep. */
+const SWITCH_COST = 200;
+
+export class Scheduler {
+  readonly #kernel: Kernel;
+  /** Ring of waiting tasks; capacity is a power of two. */
+  #ring: (Task | null)[] = new Array(64).fill(null);
+  #head = 0;
+  #count = 0;
+  /** Whose registers are on the CPU. */
+  #loaded: Task | null = null;
+  #current: Task | null = null;
+  #turnPlanned = false;
+  #running = false;
+  #hostTimer: HostTimer | null = null;
+  #hostDeadline = Number.POSITIVE_INFINITY;
+  #stopped = false;
+  switches = 0;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  /** The task on the CPU; null outside of a slice. */
+  get current(): Task | null {
+    return this.#current;
+  }
+
+  get queued(): number {
+    return this.#count;
+  }
+
+  /** Nothing runs, nothing is due to run. */
+  get isIdle(): boolean {
+    return this.#count === 0 && !this.#running;
+  }
+
+  /** Makes a new, continued or woken task run. */
+  enqueue(task: Task): void {
+    if (task.queued || task.state !== 'running') return;
+    task.queued = true;
+    if (this.#count === this.#ring.length) this.#grow();
+    this.#ring[(this.#head + this.#count++) & (this.#ring.length - 1)] = task;
+    this.#planTurn();
+  }
+
+  /** An event for a sleeping task; harmless for any other. */
+  wake(task: Task): void {
+    if (task.state !== 'sleeping') return;
+    task.state = 'running';
+    this.enqueue(task);
+  }
+
+  sleep(task: Task): void {
+    task.state = 'sleeping';
+    task.process.usage.voluntarySwitches++;
+  }
+
+  /** The registers of `task` are to be read or written on the CPU. */
+  load(task: Task): void {
+    if (this.#loaded === task) return;
+    const { cpu } = this.#kernel;
+    if (this.#loaded !== null) cpu.saveContext(this.#loaded.context);
+    cpu.loadContext(task.context);
+    if (task.mm !== null) cpu.activate(task.mm.pageTable);
+    this.#loaded = task;
+    this.switches++;
+  }
+
+  /** `task` is gone: its registers need not be saved. */
+  forget(task: Task): void {
+    if (this.#loaded === task) this.#loaded = null;
+  }
+
+  /** A timer was armed: see that the host wakes an idle kernel in time. */
+  timersChanged(): void {
+    if (!this.#running && !this.#turnPlanned) this.#armHostTimer();
+  }
+
+  /** No turn begins any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#hostTimer?.cancel();
+    this.#hostTimer = null;
+  }
+
+  #grow(): void {
+    const old = this.#ring;
+    this.#ring = new Array(old.length * 2).fill(null);
+    for (let i = 0; i < this.#count; i++) this.#ring[i] = old[(this.#head + i) & (old.length - 1)];
+    this.#head = 0;
+  }
+
+  #dequeue(): Task | null {
+    if (this.#count === 0) return null;
+    const task = this.#ring[this.#head]!;
+    this.#ring[this.#head] = null;
+    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    this.#count--;
+    task.queued = false;
+    return task;
+  }
+
+  #planTurn(): void {
+    if (this.#turnPlanned || this.#running || this.#stopped) return;
+    this.#turnPlanned = true;
+    this.#kernel.host.defer(() => {
+      this.#turnPlanned = false;
+      this.#turn();
+    });
+  }
+
+  #turn(): void {
+    if (this.#stopped) return;
+    const { timers, host } = this.#kernel;
+    this.#running = true;
+    let budget = TURN;
+    while (budget > 0) {
+      timers.expire(host.monotonic());
+      const task = this.#dequeue();
+      if (task === null) break;
+      budget -= SWITCH_COST + this.#runTask(task, Math.min(budget, SLICE));
+    }
+    this.#running = false;
+    if (this.#stopped) return;
+    if (this.#count > 0) this.#planTurn();
+    else this.#armHostTimer();
+    this.#kernel.turnEnded();
+  }
+
+  /** Runs `task` until it sleeps, ends or has used its slice. @returns instructions executed */
+  #runTask(task: Task, slice: number): number {
+    if (task.state !== 'running') return 0;
+    this.#current = task;
+    let left = slice;
+    if (this.#finishWait(task)) {
+      while (left > 0 && deliverSignals(task)) {
+        left -= this.#execute(task, left);
+        if (task.state !== 'running') break;
+      }
+    }
+    this.#current = null;
+    if (task.state === 'running') {
+      if (this.#count > 0) task.process.usage.involuntarySwitches++;
+      this.enqueue(task);
+    }
+    return slice - left;
+  }
+
+  /** @returns whether the task has nothing to wait for any more */
+  #finishWait(task: Task): boolean {
+    if (task.wait.request === null) return true;
+    const result = task.wait.resume();
+    if (result === PENDING) return false;
+    this.#kernel.finishSyscall(task, result);
+    return true;
+  }
+
+  #execute(task: Task, budget: number): number {
+    const { cpu, host } = this.#kernel;
+    this.load(task);
+    const exit = cpu.run(budget);
+    const { retired } = cpu;
+    task.process.usage.utime += retired;
+    host.elapsed(retired);
+    if (exit === EXIT_FAULT) raiseFault(task, cpu.fault);
+    return exit === EXIT_SLICE ? Math.max(retired, budget) : Math.max(retired, 1);
+  }
+
+  #armHostTimer(): void {
+    const { timers, host } = this.#kernel;
+    const deadline = timers.next;
+    if (deadline === this.#hostDeadline && this.#hostTimer !== null) return;
+    this.#hostTimer?.cancel();
+    this.#hostTimer = null;
+    this.#hostDeadline = deadline;
+    if (deadline === Number.POSITIVE_INFINITY || this.#stopped) return;
+    this.#hostTimer = host.timer(deadline, () => {
+      this.#hostTimer = null;
+      if (!this.#turnPlanned && !this.#running) this.#turn();
+    });
+  }
+}

@@ -1,0 +1,375 @@
+/** The system as a whole: names, figures, limits, scheduling parameters, thread set-up, random numbers. */
+import { EFAULT, EINVAL, EPERM, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
+import {
+  ARCH_GET_FS,
+  ARCH_GET_GS,
+  ARCH_SET_FS,
+  ARCH_SET_GS,
+  PR_CAPBSET_READ,
+  PR_GET_CHILD_SUBREAPER,
+  PR_GET_DUMPABLE,
+  PR_GET_KEEPCAPS,
+  PR_GET_NAME,
+  PR_GET_NO_NEW_PRIVS,
+  PR_GET_PDEATHSIG,
+  PR_GET_TIMERSLACK,
+  PR_SET_CHILD_SUBREAPER,
+  PR_SET_DUMPABLE,
+  PR_SET_NAME,
+  PR_SET_NO_NEW_PRIVS,
+  PR_SET_PDEATHSIG,
+} from '../../abi/sched.js';
+import type { Process } from '../process.js';
+import { LAST_SIGNAL } from '../signals/state.js';
+import type { Task } from '../task.js';
+import { latin1Bytes } from '../text.js';
+import { NANOSECONDS, putI64, writeTimespec } from './layouts.js';
+import type { SyscallRows } from './row.js';
+
+/** The interface version that programs are told; glibc asks for 3.2 at least. */
+export const KERNEL_RELEASE = '6.1.0-banos';
+export const KERNEL_VERSION = '#1 SMP PREEMPT_DYNAMIC Banos';
+const UTS_FIELD = 65;
+const HOST_NAME_MAX = 64;
+const RLIM_INFINITY_HI = 0xffffffff;
+const USER_LIMIT = 2 ** 47;
+
+function uname(task: Task, address: number): number {
+  const { hostname, domainname } = task.kernel;
+  const fields = ['Linux', hostname, KERNEL_RELEASE, KERNEL_VERSION, 'x86_64', domainname];
+  const bytes = new Uint8Array(fields.length * UTS_FIELD);
+  for (const [i, field] of fields.entries()) bytes.set(latin1Bytes(field).subarray(0, UTS_FIELD - 1), i * UTS_FIELD);
+  return task.mm!.write(address, bytes);
+}
+
+function setName(task: Task, address: number, length: number, set: (name: string) => void): number {
+  if (task.cred.euid !== 0) return fail(EPERM);
+  if (length < 0 || length > HOST_NAME_MAX) return fail(EINVAL);
+  const bytes = new Uint8Array(length);
+  if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
+  set(String.fromCharCode(...bytes).replace(/\0.*$/s, ''));
+  return 0;
+}
+
+const sethostname = (task: Task, address: number, length: number): number =>
+  setName(task, address, length | 0, (name) => {
+    task.kernel.hostname = name;
+  });
+
+const setdomainname = (task: Task, address: number, length: number): number =>
+  setName(task, address, length | 0, (name) => {
+    task.kernel.domainname = name;
+  });
+
+/** struct sysinfo, 112 bytes: uptime, loads[3], totalram, freeram, sharedram, bufferram, totalswap, freeswap, procs (u16), totalhigh, freehigh, mem_unit (u32). */
+function sysinfo(task: Task, address: number): number {
+  const { host, memory, processes } = task.kernel;
+  const bytes = new Uint8Array(112);
+  const view = new DataView(bytes.buffer);
+  putI64(view, 0, Math.floor(host.monotonic() / NANOSECONDS));
+  putI64(view, 32, memory.limitFrames * 4096);
+  putI64(view, 40, memory.freeFrames * 4096);
+  view.setUint16(80, processes.taskCount, true);
+  view.setUint32(104, 1, true);
+  return task.mm!.write(address, bytes);
+}
+
+// Limits.
+
+const encodeLimit = (view: DataView, offset: number, value: number): void => {
+  if (value === Number.POSITIVE_INFINITY) {
+    view.setUint32(offset, RLIM_INFINITY_HI, true);
+    view.setUint32(offset + 4, RLIM_INFINITY_HI, true);
+  } else {
+    putI64(view, offset, value);
+  }
+};
+
+function decodeLimit(view: DataView, offset: number): number {
+  const hi = view.getUint32(offset + 4, true);
+  if (hi === RLIM_INFINITY_HI) return Number.POSITIVE_INFINITY;
+  return hi * 2 ** 32 + view.getUint32(offset, true);
+}
+
+function changeLimit(task: Task, target: Process, resource: number, newAddress: number, oldAddress: number): number {
+  if (resource < 0 || resource >= target.limits.length) return fail(EINVAL);
+  const limit = target.limits[resource];
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  const { soft, hard } = limit;
+  if (newAddress !== 0) {
+    if (task.mm!.read(newAddress, bytes) !== 0) return fail(EFAULT);
+    const next = { soft: decodeLimit(view, 0), hard: decodeLimit(view, 8) };
+    if (next.soft > next.hard) return fail(EINVAL);
+    if (next.hard > limit.hard && task.cred.euid !== 0) return fail(EPERM);
+    if (resource === 7 && next.hard > 1 << 20) return fail(EPERM);
+    Object.assign(limit, next);
+  }
+  if (oldAddress === 0) return 0;
+  encodeLimit(view, 0, soft);
+  encodeLimit(view, 8, hard);
+  return task.mm!.write(oldAddress, bytes);
+}
+
+const getrlimit = (task: Task, resource: number, address: number): number =>
+  changeLimit(task, task.process, resource | 0, 0, address);
+
+const setrlimit = (task: Task, resource: number, address: number): number =>
+  address === 0 ? fail(EFAULT) : changeLimit(task, task.process, resource | 0, address, 0);
+
+function prlimit(task: Task, pid: number, resource: number, newAddress: number, oldAddress: number): number {
+  const target = (pid | 0) === 0 ? task.process : task.kernel.processes.get(pid | 0);
+  if (target === null) return fail(ESRCH);
+  const { cred } = target.leader;
+  const own = task.cred.uid === cred.euid && task.cred.uid === cred.suid && task.cred.uid === cred.uid;
+  if (target !== task.process && task.cred.euid !== 0 && !own) return fail(EPERM);
+  return changeLimit(task, target, resource | 0, newAddress, oldAddress);
+}
+
+// Scheduling: one processor, one policy.
+
+function schedTarget(task: Task, pid: number): Task | Err {
+  if ((pid | 0) < 0) return fail(EINVAL);
+  return (pid | 0) === 0 ? task : (task.kernel.processes.task(pid | 0) ?? fail(ESRCH));
+}
+
+function schedGetaffinity(task: Task, pid: number, size: number, address: number): number {
+  const target = schedTarget(task, pid);
+  if (typeof target === 'number') return target;
+  if (size < 8 || size % 8 !== 0) return fail(EINVAL);
+  return task.mm!.write(address, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)) === 0 ? 8 : fail(EFAULT);
+}
+
+function schedSetaffinity(task: Task, pid: number, size: number, address: number): number {
+  const target = schedTarget(task, pid);
+  if (typeof target === 'number') return target;
+  const mask = new Uint8Array(Math.min(Math.max(size, 0), 128));
+  if (task.mm!.read(address, mask) !== 0) return fail(EFAULT);
+  return mask.length > 0 && (mask[0] & 1) !== 0 ? 0 : fail(EINVAL);
+}
+
+/** The running task goes behind all others: the scheduler ends its slice. */
+function schedYield(task: Task): number {
+  task.kernel.cpu.requestStop();
+  return 0;
+}
+
+const PRIO_MIN = -20;
+const PRIO_MAX = 19;
+
+function* priorityTargets(task: Task, which: number, who: number): IterableIterator<Process> {
+  const { processes } = task.kernel;
+  if (which === 0) {
+    const process = who === 0 ? task.process : processes.get(who);
+    if (process !== null) yield process;
+  } else if (which === 1) {
+    yield* processes.inGroup(who === 0 ? task.pgid : who);
+  } else {
+    const uid = who === 0 ? task.cred.uid : who;
+    for (const process of processes.all()) if (process.leader?.cred.uid === uid) yield process;
+  }
+}
+
+function getpriority(task: Task, which: number, who: number): number {
+  if (which < 0 || which > 2) return fail(EINVAL);
+  let best: number | null = null;
+  for (const process of priorityTargets(task, which, who | 0)) best = Math.max(best ?? 0, 20 - process.nice);
+  return best ?? fail(ESRCH);
+}
+
+function setpriority(task: Task, which: number, who: number, value: number): number {
+  if (which < 0 || which > 2) return fail(EINVAL);
+  const nice = Math.min(PRIO_MAX, Math.max(PRIO_MIN, value | 0));
+  let result: number = fail(ESRCH);
+  for (const process of priorityTargets(task, which, who | 0)) {
+    if (nice < process.nice && task.cred.euid !== 0) {
+      result = fail(13);
+      continue;
+    }
+    process.nice = nice;
+    if (result === fail(ESRCH)) result = 0;
+  }
+  return result;
+}
+
+// Threads and processor state.
+
+function archPrctl(task: Task, operation: number, address: number): number {
+  const { cpu } = task.kernel;
+  switch (operation | 0) {
+    case ARCH_SET_FS:
+    case ARCH_SET_GS:
+      if (address < 0 || address >= USER_LIMIT) return fail(EPERM);
+      if ((operation | 0) === ARCH_SET_FS) cpu.fsBase = address;
+      else cpu.gsBase = address;
+      return 0;
+    case ARCH_GET_FS:
+    case ARCH_GET_GS: {
+      const bytes = new Uint8Array(8);
+      putI64(new DataView(bytes.buffer), 0, (operation | 0) === ARCH_GET_FS ? cpu.fsBase : cpu.gsBase);
+      return task.mm!.write(address, bytes);
+    }
+    default:
+      return fail(EINVAL);
+  }
+}
+
+const ROBUST_LIST_HEAD_SIZE = 24;
+
+function setRobustList(task: Task, head: number, size: number): number {
+  if (size !== ROBUST_LIST_HEAD_SIZE) return fail(EINVAL);
+  task.robustList = head;
+  return 0;
+}
+
+function prctl(task: Task, option: number, a: number, b: number, c: number, d: number): number {
+  const mm = task.mm!;
+  const { process } = task;
+  switch (option | 0) {
+    case PR_SET_PDEATHSIG:
+      if (a < 0 || a > LAST_SIGNAL) return fail(EINVAL);
+      task.parentDeathSignal = a;
+      return 0;
+    case PR_GET_PDEATHSIG:
+      return mm.writeU32(a, task.parentDeathSignal);
+    case PR_GET_DUMPABLE:
+      return process.dumpable;
+    case PR_SET_DUMPABLE:
+      if (a !== 0 && a !== 1) return fail(EINVAL);
+      process.dumpable = a;
+      return 0;
+    case PR_SET_NAME: {
+      const bytes = new Uint8Array(15);
+      let length = 0;
+      while (length < 15 && mm.read(a + length, bytes.subarray(length, length + 1)) === 0 && bytes[length] !== 0)
+        length++;
+      task.comm = String.fromCharCode(...bytes.subarray(0, length));
+      return 0;
+    }
+    case PR_GET_NAME: {
+      const bytes = new Uint8Array(16);
+      bytes.set(latin1Bytes(task.comm).subarray(0, 15));
+      return mm.write(a, bytes);
+    }
+    case PR_GET_KEEPCAPS:
+      return 0;
+    case PR_SET_NO_NEW_PRIVS:
+      if (a !== 1 || b !== 0 || c !== 0 || d !== 0) return fail(EINVAL);
+      task.noNewPrivs = true;
+      return 0;
+    case PR_GET_NO_NEW_PRIVS:
+      return a === 0 && b === 0 ? (task.noNewPrivs ? 1 : 0) : fail(EINVAL);
+    case PR_SET_CHILD_SUBREAPER:
+      process.subreaper = a !== 0;
+      return 0;
+    case PR_GET_CHILD_SUBREAPER:
+      return mm.writeU32(a, process.subreaper ? 1 : 0);
+    case PR_CAPBSET_READ:
+      return a >= 0 && a <= 40 ? 1 : fail(EINVAL);
+    case PR_GET_TIMERSLACK:
+      return 50_000;
+    default:
+      return fail(EINVAL);
+  }
+}
+
+const GRND_KNOWN = 7;
+
+function getrandom(task: Task, address: number, length: number, flags: number): number {
+  if ((flags & ~GRND_KNOWN) !== 0 || (flags & 6) === 6) return fail(EINVAL);
+  const chunk = new Uint8Array(256);
+  const total = Math.min(Math.max(length, 0), 0x7ffff000);
+  for (let done = 0; done < total; done += chunk.length) {
+    const part = chunk.subarray(0, Math.min(chunk.length, total - done));
+    task.kernel.host.random(part);
+    if (task.mm!.write(address + done, part) !== 0) return done > 0 ? done : fail(EFAULT);
+  }
+  return total;
+}
+
+function getcpu(task: Task, cpu: number, node: number): number {
+  if (cpu !== 0 && task.mm!.writeU32(cpu, 0) !== 0) return fail(EFAULT);
+  return node !== 0 && task.mm!.writeU32(node, 0) !== 0 ? fail(EFAULT) : 0;
+}
+
+/** Linux's default personality only. */
+function personality(_task: Task, persona: number): number {
+  const wanted = persona >>> 0;
+  return wanted === 0 || wanted === 0xffffffff ? 0 : fail(EINVAL);
+}
+
+/** The round-robin interval of the default policy. */
+function schedRrGetInterval(task: Task, pid: number, address: number): number {
+  const target = schedTarget(task, pid);
+  return typeof target === 'number' ? target : writeTimespec(task.mm!, address, 4_000_000);
+}
+
+const schedGetscheduler = (task: Task, pid: number): number => {
+  const target = schedTarget(task, pid);
+  return typeof target === 'number' ? target : 0;
+};
+
+function schedGetparam(task: Task, pid: number, address: number): number {
+  const target = schedTarget(task, pid);
+  return typeof target === 'number' ? target : task.mm!.writeU32(address, 0);
+}
+
+/** Only SCHED_OTHER, SCHED_BATCH and SCHED_IDLE with priority 0, which all mean the one policy there is. */
+function schedSetscheduler(task: Task, pid: number, policy: number, address: number): number {
+  const target = schedTarget(task, pid);
+  if (typeof target === 'number') return target;
+  const priority = task.mm!.readU32(address);
+  if (isErr(priority)) return priority;
+  const known = [0, 3, 5].includes(policy & ~0x40000000);
+  if (known) return priority === 0 ? 0 : fail(EINVAL);
+  return fail([1, 2].includes(policy & ~0x40000000) ? EPERM : EINVAL);
+}
+
+export const systemSyscalls: SyscallRows = {
+  24: { name: 'sched_yield', fn: schedYield, support: 'full', args: [] },
+  63: { name: 'uname', fn: uname, support: 'full', args: ['utsnameOut'] },
+  97: { name: 'getrlimit', fn: getrlimit, support: 'full', args: ['rlimitResource', 'rlimitOut'] },
+  99: { name: 'sysinfo', fn: sysinfo, support: 'full', args: ['sysinfoOut'] },
+  135: { name: 'personality', fn: personality, support: 'partial', note: 'the default one only', args: ['hex'] },
+  140: { name: 'getpriority', fn: getpriority, support: 'full', args: ['prioWhich', 'int'] },
+  141: { name: 'setpriority', fn: setpriority, support: 'full', args: ['prioWhich', 'int', 'int'] },
+  143: { name: 'sched_getparam', fn: schedGetparam, support: 'full', args: ['pid', 'address'] },
+  144: {
+    name: 'sched_setscheduler',
+    fn: schedSetscheduler,
+    support: 'partial',
+    note: 'no real-time policies',
+    args: ['pid', 'int', 'address'],
+  },
+  145: { name: 'sched_getscheduler', fn: schedGetscheduler, support: 'full', args: ['pid'] },
+  148: { name: 'sched_rr_get_interval', fn: schedRrGetInterval, support: 'full', args: ['pid', 'timespecOut'] },
+  157: {
+    name: 'prctl',
+    fn: prctl,
+    support: 'partial',
+    note: 'names, death signal, dumpable, no_new_privs, subreaper',
+    args: ['prctlOption', 'hex', 'hex', 'hex', 'hex'],
+  },
+  158: {
+    name: 'arch_prctl',
+    fn: archPrctl,
+    support: 'partial',
+    note: 'segment bases only',
+    args: ['archPrctlOption', 'address'],
+  },
+  160: { name: 'setrlimit', fn: setrlimit, support: 'full', args: ['rlimitResource', 'rlimitIn'] },
+  170: { name: 'sethostname', fn: sethostname, support: 'full', args: ['bufIn', 'size'] },
+  171: { name: 'setdomainname', fn: setdomainname, support: 'full', args: ['bufIn', 'size'] },
+  203: { name: 'sched_setaffinity', fn: schedSetaffinity, support: 'full', args: ['pid', 'size', 'address'] },
+  204: { name: 'sched_getaffinity', fn: schedGetaffinity, support: 'full', args: ['pid', 'size', 'cpusetOut'] },
+  273: {
+    name: 'set_robust_list',
+    fn: setRobustList,
+    support: 'partial',
+    note: 'kept, not walked at exit',
+    args: ['address', 'size'],
+  },
+  302: { name: 'prlimit64', fn: prlimit, support: 'full', args: ['pid', 'rlimitResource', 'rlimitIn', 'rlimitOut'] },
+  309: { name: 'getcpu', fn: getcpu, support: 'full', args: ['address', 'address', 'address'] },
+  318: { name: 'getrandom', fn: getrandom, support: 'full', args: ['bufOut', 'size', 'getrandomFlags'] },
+};

@@ -1,0 +1,53 @@
+/** The system call table of Linux x86-64: one row per number, families in the files beside. */
+import { ENOSYS, fail } from '../../abi/errno.js';
+import { SYSCALL_NAMES } from '../../abi/syscall-numbers.js';
+import { credentialSyscalls } from './credentials.js';
+import { directorySyscalls } from './directories.js';
+import { execSyscalls } from './exec.js';
+import { fileSyscalls } from './files.js';
+import { futexSyscalls } from './futex.js';
+import { memorySyscalls } from './memory.js';
+import { metadataSyscalls } from './metadata.js';
+import { mountSyscalls } from './mounts.js';
+import { pollSyscalls } from './poll.js';
+import { processSyscalls } from './processes.js';
+import type { SyscallRow, SyscallRows } from './row.js';
+import { signalSyscalls } from './signals.js';
+import { systemSyscalls } from './system.js';
+import { timeSyscalls } from './time.js';
+
+const FAMILIES: readonly SyscallRows[] = [
+  fileSyscalls,
+  directorySyscalls,
+  metadataSyscalls,
+  mountSyscalls,
+  pollSyscalls,
+  memorySyscalls,
+  processSyscalls,
+  execSyscalls,
+  signalSyscalls,
+  credentialSyscalls,
+  timeSyscalls,
+  systemSyscalls,
+  futexSyscalls,
+];
+
+const unbuilt = (name: string): SyscallRow => ({
+  name,
+  fn: () => fail(ENOSYS),
+  support: 'none',
+  args: ['hex', 'hex', 'hex', 'hex', 'hex', 'hex'],
+});
+
+function makeTable(): SyscallRow[] {
+  const table: SyscallRow[] = [];
+  for (const [number, name] of SYSCALL_NAMES) table[number] = unbuilt(name);
+  for (const family of FAMILIES) for (const [number, row] of Object.entries(family)) table[Number(number)] = row;
+  for (let number = 0; number < table.length; number++) table[number] ??= UNKNOWN_SYSCALL;
+  return table;
+}
+
+/** For numbers that name no system call. */
+export const UNKNOWN_SYSCALL = unbuilt('syscall');
+
+export const SYSCALLS: readonly SyscallRow[] = makeTable();
