@@ -1,0 +1,392 @@
+/**
+ * Regular files of hostfs.
+ *
+ * read and write go straight to the host. mmap needs frames: a page is loaded when it is first mapped, a write
+ * reaches the host and the loaded page, and a page that was written through a shared mapping hides the host's bytes
+ * from read until it has been written back: by msync, fsync, sync, and the close of any descriptor of the file.
+ *
+ * Host descriptors belong to the inode and live as long as somebody has the file open. So a file that was unlinked
+ * stays usable, as it should.
+ */
+import { EACCES, EBADF, EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, type Err, fail, isErr } from '../../abi/errno.js';
+import { O_ACCMODE, O_APPEND, O_NOATIME, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.js';
+import { MAX_FILE_SIZE } from '../attributes.js';
+import type { Caller } from '../caller.js';
+import { OpenFile } from '../file.js';
+import type { IoIter } from '../iter.js';
+import type { PageCache, PageMapper } from '../page-cache.js';
+import { withoutSetId, writeDropsSetId } from '../permission.js';
+import { seekTo } from '../seek.js';
+import type { HostStat } from './hostfs.js';
+import { HostInode } from './hostfs-inode.js';
+import { PAGE_SIZE } from './memory-fs.js';
+
+const BOUNCE_SIZE = 1 << 16;
+/** Bytes on their way between host and guest. Nothing waits while they are in it. */
+const bounce = new Uint8Array(BOUNCE_SIZE);
+
+const sameMoment = (a: HostStat, b: HostStat): boolean =>
+  a.size === b.size && a.mtime.sec === b.mtime.sec && a.mtime.nsec === b.mtime.nsec;
+
+export class HostFile extends HostInode {
+  readonly pages = new HostPages(this);
+  /** Host descriptors, -1 when there is none; the same one when it can do both. */
+  #reader = -1;
+  #writer = -1;
+  #users = 0;
+
+  /** Descriptor to read from, or -1. */
+  get reader(): number {
+    return this.#reader;
+  }
+
+  /** Descriptor to write to, or -1. */
+  get writer(): number {
+    return this.#writer;
+  }
+
+  /** As the host has it now, as far as it can be asked cheaply. */
+  override get size(): number {
+    const fd = this.#reader < 0 ? this.#writer : this.#reader;
+    if (fd >= 0) {
+      const stat = this.fs.host.statDescriptor(fd);
+      if (!isErr(stat)) this.refresh(stat);
+    }
+    return this.stat.size;
+  }
+
+  /** As the last look at the host found it. */
+  get knownSize(): number {
+    return this.stat.size;
+  }
+
+  override refresh(stat: HostStat): void {
+    const before = this.stat;
+    super.refresh(stat);
+    // The constructor of the base class calls it before there are pages.
+    if (before === stat || this.pages === undefined) return;
+    if (stat.size < before.size) this.pages.cut(stat.size);
+    else if (!sameMoment(stat, before)) this.pages.dropUnused();
+  }
+
+  override open(flags: number, _caller: Caller): OpenFile | Err {
+    const mode = flags & O_ACCMODE;
+    const error = this.acquire(mode !== O_WRONLY, mode !== O_RDONLY);
+    return isErr(error) ? error : new HostFileHandle(this, flags);
+  }
+
+  /** Somebody opens the file: makes sure of host descriptors. Undone by `release`. */
+  acquire(reads: boolean, writes: boolean): number | Err {
+    if (writes && this.#writer < 0) {
+      let fd = this.#openHost(O_RDWR);
+      if (!isErr(fd) && this.#reader < 0) this.#reader = fd;
+      if (fd === -EACCES && !reads) fd = this.#openHost(O_WRONLY);
+      if (isErr(fd)) return fd;
+      this.#writer = fd;
+    }
+    if (reads && this.#reader < 0) {
+      const fd = this.#openHost(O_RDONLY);
+      if (isErr(fd)) {
+        if (this.#users === 0) this.#close();
+        return fd;
+      }
+      this.#reader = fd;
+    }
+    this.#users++;
+    return 0;
+  }
+
+  release(): void {
+    this.pages.writeBack();
+    if (--this.#users > 0) return;
+    this.pages.settle();
+    this.#close();
+  }
+
+  override evict(): void {
+    this.pages.writeBack();
+    this.pages.drop();
+    this.#close();
+    super.evict();
+  }
+
+  protected override on(call: (path: string, follow: boolean) => number | Err): number | Err {
+    const fd = this.#reader < 0 ? this.#writer : this.#reader;
+    if (fd >= 0 && this.fs.host.descriptorPath(fd) !== null) return this.onDescriptor(fd, call);
+    return super.on(call);
+  }
+
+  protected override resize(size: number): number | Err {
+    const acquired = this.acquire(false, true);
+    if (isErr(acquired)) return acquired;
+    const result = this.fs.host.truncate(this.#writer, size);
+    if (!isErr(result)) {
+      this.pages.cut(size);
+      void this.size;
+    }
+    this.release();
+    return result;
+  }
+
+  /** Bytes that the guest reads: the host's, under pages that are not yet written back. */
+  readAt(position: number, target: Uint8Array): number | Err {
+    const count = this.fs.host.read(this.#reader, target, position);
+    if (!isErr(count)) this.pages.overlay(position, target.subarray(0, count));
+    return count;
+  }
+
+  writeAt(position: number, source: Uint8Array): number | Err {
+    const count = this.fs.host.write(this.#writer, source, position);
+    if (!isErr(count)) this.pages.update(position, source.subarray(0, count));
+    return count;
+  }
+
+  #openHost(mode: number): number | Err {
+    const path = this.location();
+    if (isErr(path)) return path;
+    // Should a fifo have taken its place, opening it must not wait.
+    const flags = mode | O_NONBLOCK | O_NOCTTY;
+    if (this.fs.readOnly) {
+      // Leaves even the access time alone, where the host lets us.
+      const fd = this.fs.openVerified(path, flags | O_NOATIME, this);
+      if (!isErr(fd)) return fd;
+    }
+    return this.fs.openVerified(path, flags, this);
+  }
+
+  #close(): void {
+    const { host } = this.fs;
+    if (this.#reader >= 0) host.close(this.#reader);
+    if (this.#writer >= 0 && this.#writer !== this.#reader) host.close(this.#writer);
+    this.#reader = -1;
+    this.#writer = -1;
+  }
+}
+
+class HostPages implements PageCache {
+  readonly mappers = new Set<PageMapper>();
+  readonly #file: HostFile;
+  readonly #frames = new Map<number, number>();
+  readonly #dirty = new Set<number>();
+  /** What a write-back ran into since the last report. */
+  #error: number | Err = 0;
+
+  constructor(file: HostFile) {
+    this.#file = file;
+  }
+
+  get size(): number {
+    return this.#file.knownSize;
+  }
+
+  page(index: number): number | Err {
+    const known = this.#frames.get(index);
+    if (known !== undefined) return known;
+    if (index * PAGE_SIZE >= this.#file.size) return 0;
+    const { frames } = this.#file.fs.env;
+    const frame = frames.allocFrame();
+    if (frame === 0) return fail(ENOMEM);
+    const start = frame * PAGE_SIZE;
+    const count = this.#file.fs.host.read(
+      this.#file.reader,
+      frames.u8.subarray(start, start + PAGE_SIZE),
+      index * PAGE_SIZE,
+    );
+    if (isErr(count)) {
+      frames.unref(frame);
+      return count;
+    }
+    this.#frames.set(index, frame);
+    return frame;
+  }
+
+  markDirty(index: number): void {
+    this.#dirty.add(index);
+  }
+
+  /** Puts dirty pages over bytes that were read from `position` on. */
+  overlay(position: number, target: Uint8Array): void {
+    if (this.#dirty.size === 0) return;
+    this.#each(position, target.length, (frame, within, at, count, dirty) => {
+      if (dirty) target.set(this.#bytes(frame, within, count), at);
+    });
+  }
+
+  /** Bytes were written to the host at `position`: loaded pages follow. */
+  update(position: number, source: Uint8Array): void {
+    if (this.#frames.size === 0) return;
+    this.#each(position, source.length, (frame, within, at, count) => {
+      this.#file.fs.env.frames.willWrite(frame);
+      this.#bytes(frame, within, count).set(source.subarray(at, at + count));
+    });
+  }
+
+  /**
+   * Writes dirty pages to the host. They stay marked while anybody has pages mapped, because a mapping may go on
+   * writing without telling.
+   * @returns 0 or the first error, which is kept for `takeError`, too
+   */
+  writeBack(): number | Err {
+    let result: number | Err = 0;
+    const { host } = this.#file.fs;
+    for (const index of this.#dirty) {
+      const frame = this.#frames.get(index);
+      const count = Math.min(PAGE_SIZE, this.#file.knownSize - index * PAGE_SIZE);
+      if (frame === undefined || count <= 0 || this.#file.writer < 0) continue;
+      for (let done = 0; done < count; ) {
+        const written = host.write(this.#file.writer, this.#bytes(frame, done, count - done), index * PAGE_SIZE + done);
+        if (isErr(written)) {
+          result = written;
+          break;
+        }
+        done += written;
+      }
+    }
+    if (this.mappers.size === 0) this.#dirty.clear();
+    if (isErr(result)) this.#error = result;
+    return result;
+  }
+
+  /** The error of a write-back that nobody has been told about; forgotten with this. */
+  takeError(): number | Err {
+    const error = this.#error;
+    this.#error = 0;
+    return error;
+  }
+
+  /** The last user is gone: nobody can write to the pages any more. */
+  settle(): void {
+    this.#dirty.clear();
+  }
+
+  /** The file is `size` bytes long now, which is less than before. */
+  cut(size: number): void {
+    const keep = Math.ceil(size / PAGE_SIZE);
+    const { frames } = this.#file.fs.env;
+    const last = this.#frames.get(keep - 1);
+    if (size % PAGE_SIZE !== 0 && last !== undefined) {
+      frames.willWrite(last);
+      this.#bytes(last, size % PAGE_SIZE, PAGE_SIZE - (size % PAGE_SIZE)).fill(0);
+    }
+    for (const mapper of this.mappers) mapper.invalidate(keep);
+    for (const index of this.#frames.keys()) if (index >= keep) this.#drop(index);
+  }
+
+  /**
+   * The host changed the file: loaded pages are out of date. Pages that are mapped stay as they are, because a
+   * program that runs from them has private pages among them.
+   */
+  dropUnused(): void {
+    if (this.mappers.size > 0) return;
+    for (const index of this.#frames.keys()) if (!this.#dirty.has(index)) this.#drop(index);
+  }
+
+  drop(): void {
+    this.cut(0);
+  }
+
+  #drop(index: number): void {
+    this.#file.fs.env.frames.unref(this.#frames.get(index)!);
+    this.#frames.delete(index);
+    this.#dirty.delete(index);
+  }
+
+  #bytes(frame: number, within: number, count: number): Uint8Array {
+    const start = frame * PAGE_SIZE + within;
+    return this.#file.fs.env.frames.u8.subarray(start, start + count);
+  }
+
+  /** Calls back for each loaded page of a range; `at` counts from the start of the range. */
+  #each(
+    position: number,
+    length: number,
+    visit: (frame: number, within: number, at: number, count: number, dirty: boolean) => void,
+  ): void {
+    for (let at = 0; at < length; ) {
+      const within = (position + at) % PAGE_SIZE;
+      const count = Math.min(PAGE_SIZE - within, length - at);
+      const index = (position + at - within) / PAGE_SIZE;
+      const frame = this.#frames.get(index);
+      if (frame !== undefined) visit(frame, within, at, count, this.#dirty.has(index));
+      at += count;
+    }
+  }
+}
+
+class HostFileHandle extends OpenFile {
+  declare readonly inode: HostFile;
+
+  override get seekable(): boolean {
+    return true;
+  }
+
+  override read(to: IoIter, position: number, _caller: Caller): number | Err {
+    let done = 0;
+    while (to.remaining > 0) {
+      const want = Math.min(BOUNCE_SIZE, to.remaining);
+      const got = this.inode.readAt(position + done, bounce.subarray(0, want));
+      if (isErr(got)) return done > 0 ? done : got;
+      const put = to.put(bounce, 0, got);
+      if (isErr(put)) return done > 0 ? done : put;
+      done += put;
+      if (put < want) break;
+    }
+    return done;
+  }
+
+  override write(from: IoIter, position: number, caller: Caller): number | Err {
+    const { inode } = this;
+    if (from.remaining === 0) return 0;
+    let at = this.flags & O_APPEND ? inode.size : position;
+    if (at >= MAX_FILE_SIZE) return fail(EFBIG);
+    if (writeDropsSetId(inode, caller)) inode.setAttributes({ mode: withoutSetId(inode, caller) });
+    let done = 0;
+    while (from.remaining > 0) {
+      const taken = from.take(bounce, 0, Math.min(BOUNCE_SIZE, from.remaining));
+      if (isErr(taken)) return done > 0 ? done : taken;
+      const written = inode.writeAt(at, bounce.subarray(0, taken));
+      if (isErr(written)) {
+        from.rewind(taken);
+        return done > 0 ? done : written;
+      }
+      if (written < taken) from.rewind(taken - written);
+      done += written;
+      at += written;
+      if (written < taken || taken === 0) break;
+    }
+    return done;
+  }
+
+  override seek(offset: number, whence: number): number | Err {
+    const position = seekTo(offset, whence, this.inode.size, this.offset);
+    if (!isErr(position)) this.offset = position;
+    return position;
+  }
+
+  override mapping(): PageCache | Err {
+    return this.inode.pages;
+  }
+
+  override fsync(): number | Err {
+    const { pages, fs, writer, reader } = this.inode;
+    pages.writeBack();
+    const flushed = fs.host.flush(writer < 0 ? reader : writer);
+    const error = pages.takeError();
+    return isErr(error) ? error : fs.readOnly ? 0 : flushed;
+  }
+
+  override allocate(_mode: number, offset: number, length: number): number | Err {
+    if (offset < 0 || length <= 0) return fail(EINVAL);
+    return fail(this.writable ? EOPNOTSUPP : EBADF);
+  }
+
+  override flushed(caller: Caller): void {
+    super.flushed(caller);
+    this.inode.pages.writeBack();
+  }
+
+  protected override release(): void {
+    super.release();
+    this.inode.release();
+  }
+}
