@@ -1,6 +1,7 @@
 /**
  * Raw field access of ELF64 little-endian structures. 64-bit fields become numbers: exact below 2^53, and above
- * that still far beyond every bound they are checked against.
+ * that still far beyond every bound they are checked against. Addresses are read as signed, because Linux lets them
+ * wrap around when a load bias is added.
  */
 export const EHDR_SIZE = 64;
 export const PHDR_SIZE = 56;
@@ -14,6 +15,7 @@ export interface ElfHeader {
   readonly type: number;
   readonly machine: number;
   readonly version: number;
+  /** Signed. */
   readonly entry: number;
   /** File offsets of the program header and section header tables, bytes. */
   readonly phoff: number;
@@ -32,6 +34,7 @@ export interface ProgramHeader {
   /** PF_* */
   readonly flags: number;
   readonly offset: number;
+  /** Signed. */
   readonly vaddr: number;
   readonly paddr: number;
   readonly filesz: number;
@@ -55,8 +58,15 @@ export interface SectionHeader {
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-export const u64 = (view: DataView, at: number): number =>
-  view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+/** Rounded down above 2^53, so that no other number becomes a power of two. */
+export function u64(view: DataView, at: number): number {
+  const high = view.getUint32(at + 4, true);
+  const low = view.getUint32(at, true);
+  const excess = 11 - Math.clz32(high);
+  return high * 2 ** 32 + (excess > 0 ? ((low >>> excess) << excess) >>> 0 : low);
+}
+
+const i64 = (view: DataView, at: number): number => view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
 
 /** @param view at least EHDR_SIZE bytes */
 export const readElfHeader = (view: DataView): ElfHeader => ({
@@ -67,7 +77,7 @@ export const readElfHeader = (view: DataView): ElfHeader => ({
   type: view.getUint16(16, true),
   machine: view.getUint16(18, true),
   version: view.getUint32(20, true),
-  entry: u64(view, 24),
+  entry: i64(view, 24),
   phoff: u64(view, 32),
   shoff: u64(view, 40),
   flags: view.getUint32(48, true),
@@ -84,7 +94,7 @@ export const readProgramHeader = (view: DataView, at: number): ProgramHeader => 
   type: view.getUint32(at, true),
   flags: view.getUint32(at + 4, true),
   offset: u64(view, at + 8),
-  vaddr: u64(view, at + 16),
+  vaddr: i64(view, at + 16),
   paddr: u64(view, at + 24),
   filesz: u64(view, at + 32),
   memsz: u64(view, at + 40),

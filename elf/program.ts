@@ -12,6 +12,9 @@ import { hasElfMagic, isPowerOfTwo, PHDR_SIZE, readElfHeader, readProgramHeader,
 export interface ProgramTable {
   /** ET_DYN: may be loaded anywhere. */
   readonly isRelocatable: boolean;
+  /** ET_EXEC or ET_DYN. Only interpreters get this far without. */
+  readonly isRunnable: boolean;
+  /** Signed, as all addresses here: Linux lets them wrap when the load bias is added. */
   readonly entry: number;
   /** Bytes in the file. */
   readonly offset: number;
@@ -45,24 +48,22 @@ export interface ProgramPlan extends ProgramTable {
 }
 
 const PAGE_SIZE = 4096;
-const MAX_TABLE_BYTES = 4096;
-const MIN_INTERPRETER = 2;
-const MAX_INTERPRETER = 4096;
+const MAX_TABLE_BYTES = 65536;
 
 /**
  * @param head the first 64 bytes of the file, zeros where it is shorter
- * @returns -ENOEXEC when this is no program for this machine
+ * @returns -ENOEXEC when this is no ELF file for this machine
  */
 export function locateProgram(head: Uint8Array): ProgramTable | Err {
   const view = viewOf(head);
   if (!hasElfMagic(view)) return fail(ENOEXEC);
   const header = readElfHeader(view);
-  if (header.type !== ET_EXEC && header.type !== ET_DYN) return fail(ENOEXEC);
   if (header.machine !== EM_X86_64 || header.phentsize !== PHDR_SIZE) return fail(ENOEXEC);
   const size = header.phnum * PHDR_SIZE;
   if (size === 0 || size > MAX_TABLE_BYTES) return fail(ENOEXEC);
   return {
     isRelocatable: header.type === ET_DYN,
+    isRunnable: header.type === ET_EXEC || header.type === ET_DYN,
     entry: header.entry,
     offset: header.phoff,
     size,
@@ -70,11 +71,8 @@ export function locateProgram(head: Uint8Array): ProgramTable | Err {
   };
 }
 
-/**
- * @param headers the `table.size` bytes at `table.offset` of the file
- * @returns -ENOEXEC when the interpreter's path has an impossible length
- */
-export function planProgram(table: ProgramTable, headers: Uint8Array): ProgramPlan | Err {
+/** @param headers the `table.size` bytes at `table.offset` of the file */
+export function planProgram(table: ProgramTable, headers: Uint8Array): ProgramPlan {
   const view = viewOf(headers);
   const segments: Segment[] = [];
   let interpreter: ProgramPlan['interpreter'] = null;
@@ -87,7 +85,6 @@ export function planProgram(table: ProgramTable, headers: Uint8Array): ProgramPl
     const header = readProgramHeader(view, i * PHDR_SIZE);
     if (header.type === PT_GNU_STACK) hasExecutableStack = (header.flags & PF_X) !== 0;
     if (header.type === PT_INTERP && interpreter === null) {
-      if (header.filesz < MIN_INTERPRETER || header.filesz > MAX_INTERPRETER) return fail(ENOEXEC);
       interpreter = { offset: header.offset, size: header.filesz };
     }
     if (header.type !== PT_LOAD) continue;
@@ -102,12 +99,14 @@ export function planProgram(table: ProgramTable, headers: Uint8Array): ProgramPl
       headersAddress = table.offset - header.offset + header.vaddr;
     }
     if (isPowerOfTwo(header.align)) alignment = Math.max(alignment, header.align);
-    low = Math.min(low, header.vaddr - (header.vaddr % PAGE_SIZE));
-    high = Math.max(high, header.vaddr + header.memsz);
+    low = Math.min(low, unsigned(Math.floor(header.vaddr / PAGE_SIZE) * PAGE_SIZE));
+    high = Math.max(high, unsigned(header.vaddr + header.memsz));
   }
   const span = segments.length === 0 ? 0 : high - low;
   return { ...table, segments, interpreter, hasExecutableStack, headersAddress, alignment, span };
 }
+
+const unsigned = (address: number): number => (address < 0 ? address + 2 ** 64 : address);
 
 const protOf = (flags: number): number =>
   (flags & PF_R ? PROT_READ : 0) | (flags & PF_W ? PROT_WRITE : 0) | (flags & PF_X ? PROT_EXEC : 0);

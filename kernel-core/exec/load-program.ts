@@ -6,7 +6,7 @@
  *
  * @source execve(2), fs/exec.c, fs/binfmt_elf.c
  */
-import { E2BIG, EIO, ELIBBAD, ELOOP, ENOEXEC, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import { E2BIG, EACCES, EINVAL, EIO, ELIBBAD, ELOOP, ENOEXEC, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.js';
 import { RLIMIT_STACK } from '../../abi/resource.js';
 import type { PhysicalMemory } from '../../cpu/index.js';
@@ -57,6 +57,11 @@ export interface LoadedProgram {
 export const EXEC_FATAL = -4096 as Err;
 
 const MAX_SCRIPT_DEPTH = 5;
+/** Reads beyond it would overflow a signed 64-bit offset. */
+const MAX_OFFSET = 2 ** 63 - 4096;
+/** Bytes of an interpreter's path in a program, its zero byte included. */
+const MIN_INTERPRETER = 2;
+const MAX_INTERPRETER = 4096;
 
 /** @returns -ENOEXEC, -ELIBBAD, -ELOOP, -E2BIG, -ENOMEM, -EIO, EXEC_FATAL, or what opening an interpreter answered */
 export function loadProgram(request: LoadRequest): LoadedProgram | Err {
@@ -103,9 +108,13 @@ function enterScript(
   budget.remove(argv[0]!);
   if (!budget.addAll(front)) return fail(E2BIG);
   argv.splice(0, 1, ...front);
-  const file = request.open(line.interpreter);
+  const file = openNamed(request, line.interpreter);
   return isErr(file) ? file : { file, name: line.interpreter };
 }
+
+/** An empty name is the working directory, which is no regular file. */
+const openNamed = (request: LoadRequest, path: string): OpenFile | Err =>
+  path === '' ? fail(EACCES) : request.open(path);
 
 /** The first `size` bytes, zeros behind the end of the file. */
 function readHead(file: OpenFile, size: number): Uint8Array | Err {
@@ -125,10 +134,11 @@ function readAt(file: OpenFile, target: Uint8Array, position: number): number | 
   return iter.position;
 }
 
-/** Reads exactly `size` bytes. @returns -EIO when the file is shorter */
+/** Reads exactly `size` bytes. @returns -EIO when the file is shorter, -EINVAL when no file is that long */
 function readExact(file: OpenFile, size: number, position: number): Uint8Array | Err {
+  if (position > Number.MAX_SAFE_INTEGER) return fail(position < MAX_OFFSET ? EIO : EINVAL);
   const bytes = new Uint8Array(size);
-  const count = position < Number.MAX_SAFE_INTEGER ? readAt(file, bytes, position) : fail(EIO);
+  const count = readAt(file, bytes, position);
   if (isErr(count)) return count;
   return count === size ? bytes : fail(EIO);
 }
@@ -152,6 +162,7 @@ function loadElf(request: LoadRequest, file: OpenFile, argv: readonly string[]):
   if (isErr(file.mapping())) return fail(ENOEXEC);
   const plan = readPlan(file, head);
   if (isErr(plan)) return plan;
+  if (!plan.isRunnable) return fail(ENOEXEC);
   const interpreter = plan.interpreter === null ? null : openInterpreter(request, file, plan.interpreter);
   if (isErr(interpreter)) return interpreter;
   const loaded = buildSpace(request, file, plan, interpreter, argv);
@@ -164,10 +175,11 @@ function openInterpreter(
   file: OpenFile,
   where: { readonly offset: number; readonly size: number },
 ): Interpreter | Err {
+  if (where.size < MIN_INTERPRETER || where.size > MAX_INTERPRETER) return fail(ENOEXEC);
   const path = readExact(file, where.size, where.offset);
   if (isErr(path)) return path;
   if (path[path.length - 1] !== 0) return fail(ENOEXEC);
-  const opened = request.open(String.fromCharCode(...path.subarray(0, path.indexOf(0))));
+  const opened = openNamed(request, String.fromCharCode(...path.subarray(0, path.indexOf(0))));
   if (isErr(opened)) return opened;
   const head = readExact(opened, EHDR_SIZE, 0);
   const plan = isErr(head) ? head : readPlan(opened, head);

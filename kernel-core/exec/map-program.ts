@@ -32,7 +32,7 @@ export function mapProgram(space: AddressSpace, file: OpenFile, plan: ProgramPla
         span = plan.span;
         const base = chooseBase(space, file, plan, segment);
         if (isErr(base)) return base;
-        if (base === 0) flags = MAP_PRIVATE;
+        if (isPlacedByMmap(plan)) flags = MAP_PRIVATE;
         bias = pageFloor(base - segment.address);
       }
     }
@@ -46,11 +46,13 @@ export function mapProgram(space: AddressSpace, file: OpenFile, plan: ProgramPla
   return bias;
 }
 
-/** Where a position-independent program goes: programs with an interpreter at a fixed place, others where mmap puts them (0). */
+const isPlacedByMmap = (plan: ProgramPlan): boolean => plan.interpreter === null && plan.alignment === PAGE_SIZE;
+
+/** Where a position-independent program goes: programs with an interpreter at a fixed place, others where mmap puts them. */
 function chooseBase(space: AddressSpace, file: OpenFile, plan: ProgramPlan, first: Segment): number | Err {
   const align = (address: number): number => address - (address % plan.alignment);
   if (plan.interpreter !== null) return align(PIE_BASE);
-  if (plan.alignment === PAGE_SIZE) return 0;
+  if (isPlacedByMmap(plan)) return 0;
   const probe = mapSegment(space, file, 0, first, MAP_PRIVATE, plan.span);
   if (isErr(probe) || isBad(probe)) return isErr(probe) ? probe : fail(EINVAL);
   space.unmap(probe, plan.span);
@@ -64,7 +66,7 @@ export function mapInterpreter(
   plan: ProgramPlan,
   programBias: number,
 ): number | Err {
-  if (plan.span === 0) return fail(EINVAL);
+  if (plan.span === 0 || !plan.isRunnable) return fail(EINVAL);
   let bias = 0;
   let isPlaced = false;
   let { span } = plan;

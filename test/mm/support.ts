@@ -7,6 +7,7 @@ import { PhysicalMemory } from '../../cpu/index.js';
 import { AddressSpace } from '../../kernel-core/mm/address-space.js';
 import { DEFAULT_LIMITS, type MmLimits } from '../../kernel-core/mm/limits.js';
 import type { Timespec } from '../../vfs/caller.js';
+import { DeviceTable } from '../../vfs/devices.js';
 import { OpenFile } from '../../vfs/file.js';
 import { FileSystem, type FsStatistics, type VfsEnv } from '../../vfs/filesystem.js';
 import { Inode } from '../../vfs/inode.js';
@@ -139,7 +140,11 @@ export interface World {
 
 export function makeWorld(bytes = 64 * 2 ** 20): World {
   const memory = new TestMemory(bytes);
-  const fs = new TestFs({ frames: memory, now: (out: Timespec) => Object.assign(out, { sec: 0, nsec: 0 }) });
+  const fs = new TestFs({
+    frames: memory,
+    devices: new DeviceTable(),
+    now: (out: Timespec) => Object.assign(out, { sec: 0, nsec: 0 }),
+  });
   const files: TestFile[] = [];
   return {
     memory,
