@@ -248,7 +248,7 @@ function fillBlock(c: Case, r: Random, form: Form): void {
 /** Distance to a branch target among the int3 bytes around the case, never the case itself: that would not end. */
 const branchOffset = (r: Random): bigint => BigInt(r.chance(2) ? 16 + r.below(32) : -20 - r.below(20));
 
-const STRING = /^(rep[a-z]* )?(movs|stos|lods|scas|cmps)/;
+const STRING = /^(movs|stos|lods|scas|cmps)$/;
 const STACK = /^(push|pop|call|ret|enter|leave|iret)/;
 
 /** Writes a whole case into `buffer` (IN_SIZE bytes). */
