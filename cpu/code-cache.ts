@@ -23,7 +23,7 @@ import {
   R_TARGET,
   RECORD_SIZE,
 } from './record.js';
-import { PAGE_SIZE, RESYNC, ZERO } from './state.js';
+import { PAGE_SIZE, RESYNC, TLB_ENTRIES, TLB_EXEC, ZERO } from './state.js';
 import type { Row } from './table/row.js';
 import { type HandlerSet, type HotMode, hotKey, OP_CROSS_PAGE, OP_GOTO, type Variant } from './tier0/handlers.js';
 
@@ -32,6 +32,8 @@ const CHUNK_FRAMES = 2;
 const CHUNK_BYTES = CHUNK_FRAMES * PAGE_SIZE;
 /** Instructions decoded ahead in one go. */
 const MAX_RUN = 16;
+/** Decodings take at most one frame in so many of the memory; then all are dropped. */
+const MEMORY_SHARE = 4;
 /** How far a jump target is looked at to see whether it needs the flags. */
 const PEEK = 3;
 
@@ -77,6 +79,8 @@ export class CodeCache {
   /** Runs of frames to give back: [first frame, count]. */
   #graveyard: [frame: number, count: number][] = [];
   #run: RunEntry[] = [];
+  /** Frames of tables and chunks in use. */
+  #frames = 0;
 
   constructor(memory: PhysicalMemory, rows: readonly Row[], handlers: HandlerSet) {
     this.#memory = memory;
@@ -93,7 +97,7 @@ export class CodeCache {
   page(frame: number): CodePage | undefined {
     let page = this.#pages.get(frame);
     if (page === undefined) {
-      const table = this.#memory.allocRun(TABLE_FRAMES);
+      const table = this.#allocate(TABLE_FRAMES);
       if (table === 0) return undefined;
       page = new CodePage(frame, table * PAGE_SIZE);
       this.#pages.set(frame, page);
@@ -148,31 +152,58 @@ export class CodeCache {
     this.#graveyard.length = 0;
   }
 
-  /** Forgets all decoded code (memory is short). */
+  /** Forgets all decoded code and every cached way to it (memory is short). */
   dropAll(): void {
-    for (const frame of [...this.#pages.keys()]) this.#memory.willWrite(frame);
+    for (const page of this.#pages.values()) {
+      this.#forget(page);
+      this.#bury(page.table / PAGE_SIZE, TABLE_FRAMES);
+    }
+    this.#pages.clear();
+    const { u32, tlbBlocks } = this.#memory;
+    for (const block of tlbBlocks) {
+      const first = (block + TLB_EXEC) >>> 2;
+      u32.fill(0, first, first + TLB_ENTRIES * 4);
+      u32[first] = 1;
+    }
   }
 
-  #drop(frame: number): void {
-    const page = this.#pages.get(frame);
-    if (page === undefined) return;
+  #allocate(count: number): number {
+    if (this.#frames + count > this.#memory.limitFrames / MEMORY_SHARE) return 0;
+    const first = this.#memory.allocRun(count);
+    if (first !== 0) this.#frames += count;
+    return first;
+  }
+
+  #bury(first: number, count: number): void {
+    this.#graveyard.push([first, count]);
+    this.#frames -= count;
+  }
+
+  /** Drops the decodings of a page; its (empty) table stays. */
+  #forget(page: CodePage): void {
     page.version++;
-    for (const chunk of page.chunks) this.#graveyard.push([chunk, CHUNK_FRAMES]);
+    for (const chunk of page.chunks) this.#bury(chunk, CHUNK_FRAMES);
     page.chunks = [];
     page.spans.clear();
     page.free = 0;
     page.end = 0;
     this.#memory.u32.fill(0, page.table >>> 2, (page.table >>> 2) + PAGE_SIZE);
     this.#memory.u32[RESYNC >>> 2] = 1;
+  }
+
+  #drop(frame: number): void {
+    const page = this.#pages.get(frame);
+    if (page === undefined) return;
+    this.#forget(page);
     if (this.#memory.refs(frame) > 0) return;
     this.#pages.delete(frame);
-    this.#graveyard.push([page.table / PAGE_SIZE, TABLE_FRAMES]);
+    this.#bury(page.table / PAGE_SIZE, TABLE_FRAMES);
   }
 
   /** Makes sure that `count` records follow each other, with one to spare for a way on. */
   #room(page: CodePage, count: number): boolean {
     if (page.end - page.free >= (count + 1) * RECORD_SIZE) return true;
-    const chunk = this.#memory.allocRun(CHUNK_FRAMES);
+    const chunk = this.#allocate(CHUNK_FRAMES);
     if (chunk === 0) return false;
     page.chunks.push(chunk);
     page.free = chunk * PAGE_SIZE;
@@ -251,6 +282,7 @@ export class CodeCache {
     const displacement = out.ripRelative || out.branch ? out.displacement + next : out.displacement;
     if (out.branch) out.form = !spans && displacement >= 0 && displacement < PAGE_SIZE ? 'near' : 'far';
     let { index, segment } = out;
+    if (out.row.options.noSegment) segment = ZERO;
     if (out.form === 'm' && index === ZERO && !out.address32) {
       index = segment;
       segment = ZERO;

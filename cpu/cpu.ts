@@ -9,8 +9,8 @@ import type { FaultInfo } from './exits.js';
 import { readFlags, writeFlags } from './flags.js';
 import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
-import { restoreFx, saveFx } from './x87/index.js';
 import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, OTHER_FLAGS, RESYNC, RIP, TLB } from './state.js';
+import { restoreFx, saveFx } from './x87/index.js';
 
 export interface CpuHooks {
   /**

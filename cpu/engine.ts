@@ -361,12 +361,11 @@ export class Engine implements HelperContext {
       this.#leave(EXIT_FAULT, i32[FUEL >> 2]!);
       return 0;
     }
-    const page = this.#codePage(high * TWO_32 + low);
-    if (page === undefined) {
-      this.#leave(EXIT_FAULT, this.memory.i32[FUEL >> 2]!);
-      return 0;
-    }
-    const record = this.#withMemory(() => this.code.record(page, low & (PAGE_SIZE - 1)));
+    const address = high * TWO_32 + low;
+    const record = this.#decoded(() => {
+      const page = this.#codePage(address);
+      return page && this.code.record(page, low & (PAGE_SIZE - 1));
+    });
     if (record === 0) {
       this.#leave(EXIT_FAULT, this.memory.i32[FUEL >> 2]!);
       return 0;
@@ -377,8 +376,11 @@ export class Engine implements HelperContext {
     return record;
   }
 
-  /** The code page that an address executes from, entered into the instruction TLB; undefined with `fault` set. */
-  #codePage(address: number): CodePage | undefined {
+  /**
+   * The code page that an address executes from, entered into the instruction TLB.
+   * @returns undefined with `fault` set; 0 when there is no memory for the page
+   */
+  #codePage(address: number): CodePage | 0 | undefined {
     const vpn = pageNumber(address);
     let entry = this.#pageTable!.entryOf(vpn);
     while ((entry & PTE_EXEC) === 0) {
@@ -386,15 +388,8 @@ export class Engine implements HelperContext {
       entry = this.#pageTable!.entryOf(vpn);
     }
     const frame = entry >>> 3;
-    let page = this.code.page(frame);
-    if (page === undefined) {
-      this.code.dropAll();
-      page = this.code.page(frame);
-    }
-    if (page === undefined) {
-      this.#setFault(SIGKILL, SI_KERNEL, 0, TRAP_PF, 0);
-      return undefined;
-    }
+    const page = this.code.page(frame);
+    if (page === undefined) return 0;
     const { u32 } = this.memory;
     const at = (this.#pageTable!.tlb + TLB_EXEC + (vpn % TLB_ENTRIES) * 16) >>> 2;
     u32[at] = (vpn * PAGE_SIZE) % TWO_32;
@@ -404,15 +399,20 @@ export class Engine implements HelperContext {
     return page;
   }
 
-  /** Tries again without the other decodings when memory is short; sets `fault` (killed) when that does not help. */
-  #withMemory(make: () => number): number {
+  /**
+   * The record that `make` finds or decodes. When it has no memory (0), all other decodings go and it tries again.
+   * Records that are executing go with them: emitted code does not touch its record after a look-up that set RESYNC.
+   * @returns 0 with `fault` set
+   */
+  #decoded(make: () => number | undefined): number {
     let record = make();
     if (record === 0) {
       this.code.dropAll();
+      this.code.release();
       record = make();
+      if (record === 0) this.#setFault(SIGKILL, SI_KERNEL, 0, TRAP_PF, 0);
     }
-    if (record === 0) this.#setFault(SIGKILL, SI_KERNEL, 0, TRAP_PF, 0);
-    return record;
+    return record ?? 0;
   }
 
   #resync(record: number): number {
@@ -425,6 +425,7 @@ export class Engine implements HelperContext {
       this.#leave(EXIT_STOP, rest);
       return 0;
     }
+    this.code.release();
     i32[FUEL >> 2] = rest;
     i32[SLOW_EA >> 2] = i32[RIP >> 2]!;
     i32[(SLOW_EA >> 2) + 1] = i32[(RIP >> 2) + 1]!;
@@ -440,18 +441,16 @@ export class Engine implements HelperContext {
     this.#setRip(pc);
     const offset = this.memory.u16[(pc + R_OFF) >> 1]!;
     const more = this.memory.u16[(pc + R_OP) >> 1] === this.#handlers.opMore;
-    const page = this.#codePage(here);
-    // The frame may have been replaced while the hook ran: then the resync after this record finds the new one.
-    const nextPage = more ? page : this.#codePage(here - offset + PAGE_SIZE);
-    if (page === undefined || nextPage === undefined) {
-      this.#leave(EXIT_FAULT, (this.memory.i32[FUEL >> 2]! - pc) | 0);
-      return 0;
-    }
-    const found = this.#withMemory(() =>
-      more ? this.code.record(page, offset) : this.code.spanRecord(page, offset, nextPage.frame),
-    );
-    if (found === 0) this.#leave(EXIT_FAULT, (this.memory.i32[FUEL >> 2]! - pc) | 0);
-    else if (more) this.code.linkRun(pc, found);
+    const rest = (this.memory.i32[FUEL >> 2]! - pc) | 0;
+    const found = this.#decoded(() => {
+      const page = this.#codePage(here);
+      if (more) return page && this.code.record(page, offset);
+      // Should a hook replace the first page now, the look-up after this instruction finds the new one.
+      const nextPage = page && this.#codePage(here - offset + PAGE_SIZE);
+      return page && nextPage && this.code.spanRecord(page, offset, nextPage.frame);
+    });
+    if (found === 0) this.#leave(EXIT_FAULT, rest);
+    else if (more && this.memory.u32[RESYNC >> 2] === 0) this.code.linkRun(pc, found);
     return found;
   }
 

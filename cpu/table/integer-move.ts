@@ -311,7 +311,7 @@ export const moves: readonly Row[] = [
       const address = b.effectiveAddress();
       b.write(0, b.size === 64 ? address : b.wrap(address));
     },
-    { hot: '32bd 64bd 32bis 64bis' },
+    { hot: '32bd 64bd 32bis 64bis', noSegment: true },
   ),
   row('50', 'push', 'Zv', (b) => b.push(b.read(0), b.size), { d64: true, hot: '64r' }),
   row(

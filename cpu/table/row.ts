@@ -56,6 +56,8 @@ export interface RowOptions {
   jumpCondition?: number;
   /** Observes all arithmetic flags in a way that the semantics do not show. */
   readsFlags?: boolean;
+  /** A segment prefix does not matter (lea). */
+  noSegment?: boolean;
   /** Only with this value of REX.B (90 is nop without, xchg with it). */
   rexB?: 0 | 1;
 }

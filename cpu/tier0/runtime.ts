@@ -383,9 +383,15 @@ function jumpNear(c: Code, lookup: number, taken: number): void {
   c.i32(0);
   c.return();
   c.end();
+  // The look-up may have dropped this record (RESYNC says so): then it must not be written to.
+  c.i32(0);
+  c.memory('i32.load', RESYNC);
+  c.op('i32.eqz');
+  c.if();
   c.get(0);
   c.get(target);
   c.memory('i32.store', R_TARGET);
+  c.end();
   storeFuel(c, () => {
     c.get(rest);
     c.get(0);
