@@ -319,6 +319,10 @@ export function generate(buffer: Buffer, form: Form, r: Random): void {
       const address = chooseAddress(r, bytes);
       const offset = address - BigInt(n.BLOCK_AT);
       if (offset >= 0n && offset < BigInt(n.BLOCK)) c.view.setUint32(n.IN_OPERAND, Number(offset), true);
+      if (row.name === 'ldmxcsr') {
+        // Bit 17 exists on some processors only.
+        c.view.setUint32(c.block(Number(offset)), r.word() & (r.chance(8) ? ~0x20000 : 0xffff), true);
+      }
       finish = encodeMemory(e, c, r, reg, address, used);
     } else {
       const letter = row.operands.find(({ letter: l }) => 'ERNUWQ'.includes(l))?.letter;
@@ -354,8 +358,9 @@ function setUpImplicit(c: Case, r: Random, form: Form, used: Set<number>): void 
   const { name } = form.row;
   const inBlock = () => (r.chance(24) ? r.pick(BAD_ADDRESSES) : BigInt(n.BLOCK_AT + 32 + r.below(n.BLOCK - 64)));
   if (STRING.test(name) || /^maskmov/.test(name)) {
+    // At most one is bad: which of two faults comes first is the processor's affair.
     c.gpr[RSI] = inBlock();
-    c.gpr[RDI] = inBlock();
+    c.gpr[RDI] = BAD_ADDRESSES.includes(c.gpr[RSI]!) ? BigInt(n.BLOCK_AT + 64) : inBlock();
     c.gpr[RCX] = BigInt(r.below(r.chance(4) ? 64 : 8));
     used.add(RSI).add(RDI).add(RCX);
     // Equal bytes, so that comparisons run on.
@@ -391,8 +396,7 @@ function setUpImplicit(c: Case, r: Random, form: Form, used: Set<number>): void 
     for (let i = 0; i < n.BLOCK; i += 8) c.view.setBigUint64(n.IN_BLOCK + i, c.gpr[0]!, true);
     c.gpr[2] = c.gpr[0]!;
   }
-  if (/^(ldmxcsr|fxrstor)/.test(name)) {
-    // Bit 17 exists on some processors only.
+  if (/^fxrstor/.test(name)) {
     const limit = r.chance(8) ? ~0x20000 : 0xffff;
     for (let i = 0; i < n.BLOCK; i += 4) c.view.setUint32(n.IN_BLOCK + i, r.word() & limit, true);
   }
@@ -408,6 +412,9 @@ function encodeImmediates(e: Encoder, r: Random, { row, size }: Form): void {
     else if (letter === 'J') {
       const bytes = code === 'b' ? 1 : size === 16 ? 2 : 4;
       push(e.immediate, branchOffset(r), bytes);
+    } else if (letter === 'I' && row.name === 'int') {
+      // Neither int 4 (#OF) nor int 80: the host's kernel would take that for a system call.
+      push(e.immediate, BigInt(5 + r.below(120)), 1);
     } else if (letter === 'I') {
       const wide = code === 'v' ? size / 8 : size === 16 ? 2 : 4;
       const bytes = code === 'b' || code === 'bs' ? 1 : code === 'w' ? 2 : code === 'wb' ? 3 : wide;
