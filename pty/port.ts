@@ -55,7 +55,7 @@ export class TtyPort {
     return Math.max(0, LIMIT - this.#accounted);
   }
 
-  /** Queues bytes and passes on what there is room for. @returns bytes taken */
+  /** Queues bytes; `flush` passes them on. @returns bytes taken */
   insert(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
     while (at < end) {
@@ -69,7 +69,6 @@ export class TtyPort {
       at += space;
       if (space < goal) break;
     }
-    this.flush();
     return at - start;
   }
 

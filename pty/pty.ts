@@ -41,7 +41,9 @@ abstract class PtyEnd implements TtyDevice {
   }
 
   write(bytes: Uint8Array, start: number, end: number): number {
-    return this.tty.stopped ? 0 : this.peer.port.insert(bytes, start, end);
+    if (this.tty.stopped) return 0;
+    this.tty.gate.filled(this.peer.port);
+    return this.peer.port.insert(bytes, start, end);
   }
 
   writeRoom(): number {

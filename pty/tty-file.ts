@@ -130,6 +130,7 @@ export class TtyFile extends OpenFile implements TtyDescription {
         return written > 0 ? written : fail(EFAULT);
       }
       const taken = ldisc.write(scratch, 0, size);
+      this.tty.gate.settle();
       written += taken;
       if (taken < size) {
         from.rewind(size - taken);

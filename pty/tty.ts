@@ -248,6 +248,7 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
   receive(bytes: Uint8Array, start = 0, end = bytes.length): number {
     this.gate.enter();
     const taken = this.port.insert(bytes, start, end);
+    this.port.flush();
     this.gate.leave();
     return taken;
   }

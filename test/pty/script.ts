@@ -23,7 +23,6 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 /** Runs one script on our terminals. @returns one answer per command */
 export function runHere(commands: readonly string[]): string[] {
   const { kernel, leader, memory, master, slave } = openPair();
-  const node = slave.inode;
   const files: Record<string, OpenFile | null> = { m: master, s: slave };
   const answerTo = (line: string): string => {
     const [command, end, ...rest] = line.split(' ');
@@ -74,7 +73,8 @@ export function runHere(commands: readonly string[]): string[] {
         files[end] = null;
         return '0';
       case 'o': {
-        const opened = node.open(O_RDWR | O_NOCTTY | O_NONBLOCK, leader);
+        const node = kernel.devpts.root.lookup('0');
+        const opened = isErr(node) ? node : node.open(O_RDWR | O_NOCTTY | O_NONBLOCK, leader);
         if (isErr(opened)) return String(opened);
         files['s'] = opened;
         return '0';
