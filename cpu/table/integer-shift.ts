@@ -164,7 +164,12 @@ function bitTest(change: BitChange, immediate: boolean): Semantics {
     let x: Value;
     if (far) {
       const words = b.bin('shr_s', b.widen(offset, size, true), b.i64(Math.log2(size)));
-      const address = b.bin('add', b.effectiveAddress(), b.bin('shl', words, b.i64(Math.log2(size / 8))));
+      // A 32-bit address size cuts the sum with the bit offset, not with the segment base.
+      const segment = b.segmentBase();
+      const base = b.bin('sub', b.effectiveAddress(), segment);
+      const place = b.bin('add', base, b.bin('shl', words, b.i64(Math.log2(size / 8))));
+      const cut = b.select(b.bin('and', place, b.i64(0xffffffffn)), place, b.address32());
+      const address = b.bin('add', cut, segment);
       pa = b.probe(address, { size: size / 8, write: change !== 'none', aligned: false });
       x = b.loadAt(pa, load);
     } else x = change === 'none' ? b.read(0) : b.modify(0);

@@ -77,6 +77,8 @@ function push(list: number[], value: bigint, bytes: number): void {
 /** State of a case under construction. */
 class Case {
   readonly gpr: bigint[] = [];
+  /** Segment prefixes are allowed. Not with bit offsets, which can make the offset non-canonical. */
+  mayOverride = true;
   readonly view: DataView;
   readonly buffer: Buffer;
 
@@ -152,7 +154,7 @@ function encodeMemory(
   let displacement = wide ? BigInt(r.word()) : BigInt((r.word() << 24) >> 24);
   const base = free();
   // Whether a non-canonical offset alone is a fault depends on the processor.
-  const segment = r.chance(12) && address < 1n << 47n;
+  const segment = c.mayOverride && r.chance(12) && address < 1n << 47n;
   if (segment) {
     e.legacy.unshift(0x65);
     address = (address - BigInt(n.GS_BASE)) & M64;
@@ -389,6 +391,7 @@ function setUpImplicit(c: Case, r: Random, form: Form, used: Set<number>): void 
     const at = c.block(Number(c.gpr[RSP]! - BigInt(n.BLOCK_AT)));
     c.view.setBigUint64(at, c.view.getBigUint64(at, true) & ~0x244100n, true);
   }
+  c.mayOverride = !/^bt/.test(name);
   if (/^bt/.test(name) && form.form === 'm')
     for (let i = 0; i < 16; i++) if (!r.chance(4)) c.gpr[i] = BigInt.asUintN(64, BigInt(r.below(1600) - 800));
   if (/^cmpxchg/.test(name) && r.chance(2)) {
