@@ -143,9 +143,13 @@ function flowControl(call: IoctlCall): number | Err {
   }
 }
 
-/** Sends one character past everything else, even while output is stopped. */
+/** Sends one character past everything else; a terminal that a key has stopped lets it through. */
 function sendFlowCharacter(tty: Tty, c: number): number {
-  if (c !== DISABLED) tty.device.write(Uint8Array.of(c), 0, 1);
+  if (c === DISABLED) return 0;
+  const { stopped } = tty;
+  if (stopped) tty.startOutput();
+  tty.output(Uint8Array.of(c), 0, 1);
+  if (stopped) tty.stopOutput();
   return 0;
 }
 
