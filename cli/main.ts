@@ -17,9 +17,17 @@ const DEFAULT_MEMORY = 1024;
 
 const withRunOptions = (command: Command): Command =>
   command
-    .option('--rootfs <dir|tar>', 'root file system: a directory or a tar or tar.gz file, never written to (default: the embedded busybox)')
+    .option(
+      '--rootfs <dir|tar>',
+      'root file system: a directory or a tar or tar.gz file, never written to (default: the embedded busybox)',
+    )
     .option('--mount <host:guest[:ro]>', 'show a host directory inside; repeatable', parseMount, [])
-    .option('--env <name=value>', 'set an environment variable; NAME alone takes the value it has here; repeatable', parseEnv, {})
+    .option(
+      '--env <name=value>',
+      'set an environment variable; NAME alone takes the value it has here; repeatable',
+      parseEnv,
+      {},
+    )
     .option('--cwd <dir>', 'working directory inside')
     .option('--user <uid[:gid]>', 'run as this user (default 0:0)', parseUser)
     .option('--strace[=file]', 'trace system calls to standard error or a file')
@@ -49,7 +57,9 @@ withRunOptions(program.command('run'))
   .passThroughOptions()
   .action(async (name: string, args: string[], options: RunOptions) => {
     if (options.tty && !(process.stdin.isTTY && process.stdout.isTTY)) {
-      process.stderr.write('banos: -t needs a terminal on standard input and output; leave it out for pipes and files\n');
+      process.stderr.write(
+        'banos: -t needs a terminal on standard input and output; leave it out for pipes and files\n',
+      );
       process.exitCode = 125;
       return;
     }

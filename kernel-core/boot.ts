@@ -1,8 +1,9 @@
 /** Boot: from options to a running kernel with its file systems mounted. */
-import { EEXIST, ENOENT, type Err, isErr } from '../abi/errno.js';
+import { EEXIST, EINVAL, ENOENT, type Err, fail, isErr } from '../abi/errno.js';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from '../abi/mount.js';
 import { PhysicalMemory } from '../cpu/index.js';
 import { Devpts } from '../pty/devpts.js';
+import type { SessionControl } from '../pty/job-control.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
 import { DeviceTable, makeDevice } from '../vfs/devices.js';
 import type { FileSystem, VfsEnv } from '../vfs/filesystem.js';
@@ -16,15 +17,18 @@ import { MountNamespace } from '../vfs/mount.js';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
 import { mkdirAt } from '../vfs/operations.js';
 import { errnoError } from './errno-error.js';
+import { parseMountOptions, parseSize } from './filesystem-types.js';
 import type { Host } from './host.js';
 import { DeterministicHost } from './host-deterministic.js';
 import { NodeHost } from './host-node.js';
 import { readEmbeddedBusybox } from './host-userland.js';
 import { Kernel } from './kernel.js';
+import { PAGE_SIZE } from './mm/layout.js';
 import { procSource } from './proc/source.js';
 import { BootedKernel } from './public.js';
 import { sessionControl } from './sessions.js';
 import { SYSCALLS, UNKNOWN_SYSCALL } from './syscalls/table.js';
+import { type ConsoleSink, installTerminals } from './terminals.js';
 import { toKernelText } from './text.js';
 import { Tracer } from './trace/tracer.js';
 import { populate } from './userland/tree.js';
@@ -50,6 +54,8 @@ export interface BootOptions {
   /** Deterministic run: virtual clock and random numbers that follow from this number. */
   seed?: number;
   hostname?: string;
+  /** Gets what programs write to /dev/console. */
+  console?: ConsoleSink;
   /** Gets each line of a system call trace in the format of strace. */
   trace?: (line: string) => void;
   /** Tasks that may exist at once. Default: 4096. */
@@ -128,6 +134,8 @@ async function assemble(builder: Builder, options: BootOptions): Promise<BootedK
     hostname,
   });
   if (options.trace !== undefined) kernel.tracer = new Tracer(options.trace);
+  installTerminals(env, devfs, devpts, control, options.console ?? (() => {}));
+  registerTypes(kernel, builder, devfs, control);
   mountAt(kernel, devfs, '/dev', MS_NOSUID, 'devtmpfs');
   mountAt(kernel, devpts, '/dev/pts', MS_NOSUID | MS_NOEXEC, 'devpts');
   mountAt(kernel, new Tmpfs(env, builder.nextDevice(), { mode: 0o1777 }), '/dev/shm', MS_NOSUID | MS_NODEV, 'tmpfs');
@@ -137,6 +145,35 @@ async function assemble(builder: Builder, options: BootOptions): Promise<BootedK
     mountAt(kernel, hostfs, toKernelText(guest), readOnly === true ? MS_RDONLY : 0, path);
   }
   return new BootedKernel(kernel, () => builder.dispose());
+}
+
+/** What mount(2) can make. */
+function registerTypes(kernel: Kernel, builder: Builder, devfs: Devfs, control: SessionControl): void {
+  const { env, memory } = builder;
+  const types = kernel.fileSystemTypes;
+  types.register('tmpfs', (_source, options) => {
+    const fields = parseMountOptions(options, ['size', 'mode', 'uid', 'gid', 'nr_inodes']);
+    if (fields === null) return fail(EINVAL);
+    const size = parseSize(fields.get('size') ?? '50%', memory.limitFrames * PAGE_SIZE);
+    if (isErr(size)) return size;
+    return new Tmpfs(env, types.nextDevice(), {
+      sizeLimit: size,
+      mode: Number.parseInt(fields.get('mode') ?? '1777', 8),
+      uid: Number(fields.get('uid') ?? 0),
+      gid: Number(fields.get('gid') ?? 0),
+    });
+  });
+  types.register('devtmpfs', () => devfs);
+  types.register('proc', () => new Procfs(env, types.nextDevice(), procSource(kernel)));
+  types.register('devpts', (_source, options) => {
+    const fields = parseMountOptions(options, ['mode', 'uid', 'gid', 'ptmxmode', 'newinstance']);
+    if (fields === null) return fail(EINVAL);
+    return new Devpts(env, types.nextDevice(), control, {
+      mode: Number.parseInt(fields.get('mode') ?? '620', 8),
+      gid: Number(fields.get('gid') ?? 5),
+      ptmxMode: Number.parseInt(fields.get('ptmxmode') ?? '0', 8),
+    });
+  });
 }
 
 async function makeRoot(builder: Builder, rootfs: string | undefined, hostname: string): Promise<FileSystem> {
@@ -172,5 +209,3 @@ function directoryAt(kernel: Kernel, guest: string) {
     if (at < 0) return find();
   }
 }
-
-

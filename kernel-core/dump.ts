@@ -1,7 +1,8 @@
 /** A picture of the whole kernel as plain data. */
-import { fromKernelText } from './text.js';
+
 import type { Kernel } from './kernel.js';
 import type { Process } from './process.js';
+import { fromKernelText } from './text.js';
 
 export interface ProcessDump {
   pid: number;

@@ -18,8 +18,8 @@ import { MAY_EXEC, permission } from '../vfs/permission.js';
 import { EXEC_FATAL, type LoadedProgram, loadProgram } from './exec/load-program.js';
 import type { ProcessorFacts, ProgramIdentity } from './exec/stack-image.js';
 import { exitTask, releaseMemory } from './exit.js';
-import { exitGroup } from './signals/send.js';
 import { SS_DISABLE } from './signals/frame.js';
+import { exitGroup } from './signals/send.js';
 import type { Task } from './task.js';
 
 const RSP = 4;
@@ -158,4 +158,3 @@ function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: stri
   task.syscall = -1;
   process.hasExecuted = true;
 }
-

@@ -1,11 +1,11 @@
 /** A program as the embedder sees it: its streams or its terminal, and the promise of its end. */
 import type { Readable, Writable } from 'node:stream';
-import { SIGNAL_NUMBERS, signalName } from './signal-names.js';
-import type { Process } from './process.js';
-import type { Pty } from './host-pty.js';
-import { makeSignalInfo } from './signals/state.js';
-import { sendToProcess } from './signals/send.js';
 import { SI_USER } from '../abi/signal.js';
+import type { Pty } from './host-pty.js';
+import type { Process } from './process.js';
+import { SIGNAL_NUMBERS, signalName } from './signal-names.js';
+import { sendToProcess } from './signals/send.js';
+import { makeSignalInfo } from './signals/state.js';
 
 export interface ExitStatus {
   /** Exit status, 0 to 255; null when a signal ended the program. */

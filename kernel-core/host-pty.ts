@@ -154,7 +154,10 @@ export class Pty {
       const count = this.#master.read(bytes, 0, KERNEL_CALLER);
       if (count === WOULD_BLOCK) return;
       // -EIO: the last program that had the terminal open has closed it.
-      if (count <= 0) return this.hangUp();
+      if (count <= 0) {
+        this.hangUp();
+        return;
+      }
       const text = this.#decoder.write(Buffer.from(bytes.bytes.buffer, 0, count));
       if (text !== '') for (const listener of this.#dataListeners) listener(text);
     }

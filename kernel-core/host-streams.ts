@@ -120,7 +120,10 @@ export class GuestInput extends Writable {
     while (data.remaining > 0) {
       const count = this.#file.write(data, 0, KERNEL_CALLER);
       if (count === WOULD_BLOCK) return;
-      if (count < 0) return this.#finish(errnoError(count, 'write'));
+      if (count < 0) {
+        this.#finish(errnoError(count, 'write'));
+        return;
+      }
     }
     this.#finish(null);
   }

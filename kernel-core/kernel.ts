@@ -13,16 +13,17 @@ import type { VfsEnv } from '../vfs/filesystem.js';
 import type { MountNamespace } from '../vfs/mount.js';
 import { holdPath } from '../vfs/namei.js';
 import { FdTable } from './fd-table.js';
+import { FileSystemTypes } from './filesystem-types.js';
 import { FutexTable } from './futex.js';
 import type { Host } from './host.js';
-import { faultCode, faultSignal } from './mm/fault.js';
 import { LoadAverage } from './load-average.js';
+import { faultCode, faultSignal } from './mm/fault.js';
 import { Process } from './process.js';
 import { ProcessTable } from './process-table.js';
 import { Scheduler } from './scheduler.js';
 import { isRestart } from './signals/deliver.js';
-import type { SyscallRow } from './syscalls/row.js';
 import { SignalHandlers } from './signals/state.js';
+import type { SyscallRow } from './syscalls/row.js';
 import { type SharedFsContext, Task } from './task.js';
 import { TimerQueue } from './timers.js';
 import type { Tracer } from './trace/tracer.js';
@@ -56,6 +57,7 @@ export class Kernel {
   readonly timers = new TimerQueue();
   readonly futexes = new FutexTable();
   readonly load = new LoadAverage();
+  readonly fileSystemTypes = new FileSystemTypes();
   readonly processes: ProcessTable;
   readonly scheduler: Scheduler;
   readonly syscalls: readonly SyscallRow[];
@@ -91,7 +93,13 @@ export class Kernel {
     this.scheduler = new Scheduler(this);
     this.init = new Process(this, this.processes.allocatePid(), null);
     this.processes.add(this.init);
-    this.rootContext = { root: parts.namespace.root, cwd: parts.namespace.root, umask: 0o022, namespace: parts.namespace, refs: 1 };
+    this.rootContext = {
+      root: parts.namespace.root,
+      cwd: parts.namespace.root,
+      umask: 0o022,
+      namespace: parts.namespace,
+      refs: 1,
+    };
     holdPath(this.rootContext.root);
     holdPath(this.rootContext.cwd);
     this.init.leader = this.#makeInitTask();

@@ -4,11 +4,11 @@ import { O_RDWR } from '../abi/fcntl.js';
 import { SIGKILL } from '../abi/signal.js';
 import type { OpenFile } from '../vfs/file.js';
 import { createPipe } from '../vfs/fs/pipefs.js';
-import { type KernelDump, dumpKernel } from './dump.js';
+import { dumpKernel, type KernelDump } from './dump.js';
 import { errnoError } from './errno-error.js';
 import { decodeExit, type ExitStatus, GuestProcess, type GuestStreams } from './guest-process.js';
-import { GuestInput, GuestOutput } from './host-streams.js';
 import { openPty, type PtySize } from './host-pty.js';
+import { GuestInput, GuestOutput } from './host-streams.js';
 import type { Kernel } from './kernel.js';
 import { kernelSignal, sendToProcess } from './signals/send.js';
 import { type Identity, spawnProcess } from './spawn.js';
@@ -95,7 +95,10 @@ export class BootedKernel {
     const { processes, timers, futexes, init } = this.#kernel;
     const left: string[] = [];
     for (const process of processes.all()) {
-      if (process !== init) left.push(`process ${process.pid} (${process.leader.comm}) is ${process.isZombie ? 'a zombie' : process.leader.state}`);
+      if (process !== init)
+        left.push(
+          `process ${process.pid} (${process.leader.comm}) is ${process.isZombie ? 'a zombie' : process.leader.state}`,
+        );
     }
     if (timers.size > 0) left.push(`${timers.size} timers are armed`);
     if (futexes.size > 0) left.push(`futex waiters in ${futexes.size} address spaces`);

@@ -5,7 +5,7 @@
 import { EACCES, EINVAL, ENOENT, ENOTDIR, type Err, fail, isErr } from '../abi/errno.js';
 import { TIOCSCTTY } from '../abi/ioctl.js';
 import { SIGKILL } from '../abi/signal.js';
-import { KERNEL_CALLER, type Credentials } from '../vfs/caller.js';
+import { type Credentials, KERNEL_CALLER } from '../vfs/caller.js';
 import type { OpenFile } from '../vfs/file.js';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
 import { copyFs } from './clone.js';

@@ -3,7 +3,18 @@ import { PTE_WRITE } from '../../cpu/index.js';
 import type { ProcMemory, ProcRegion, ProcRegionUsage } from '../../vfs/fs/procfs/source.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import { PAGE_SIZE } from '../mm/layout.js';
-import { VM_DONTDUMP, VM_DONTFORK, VM_GROWSDOWN, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_NORESERVE, VM_WIPEONFORK, type Vma } from '../mm/vma.js';
+import {
+  VM_DONTDUMP,
+  VM_DONTFORK,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYWRITE,
+  VM_NORESERVE,
+  VM_WIPEONFORK,
+  type Vma,
+} from '../mm/vma.js';
 
 const FLAG_LETTERS: readonly (readonly [number, string])[] = [
   [VM_MAYREAD, 'mr'],
@@ -108,7 +119,16 @@ function residentByKind(mm: AddressSpace): { anonymous: number; file: number; sh
 }
 
 function regionUsage(mm: AddressSpace, region: ProcRegion): ProcRegionUsage {
-  const usage = { rss: 0, pss: 0, sharedClean: 0, sharedDirty: 0, privateClean: 0, privateDirty: 0, anonymous: 0, locked: 0 };
+  const usage = {
+    rss: 0,
+    pss: 0,
+    sharedClean: 0,
+    sharedDirty: 0,
+    privateClean: 0,
+    privateDirty: 0,
+    anonymous: 0,
+    locked: 0,
+  };
   mm.pageTable.forEach(region.start / PAGE_SIZE, region.end / PAGE_SIZE, (_vpn, frame, prot) => {
     if (frame === mm.zeroFrame) return;
     const sharers = Math.max(1, mm.memory.refs(frame) - (region.file === null ? 0 : 1));

@@ -24,8 +24,6 @@ const TTY_DRIVERS: readonly ProcTtyDriver[] = [
   { name: 'pty_slave', node: '/dev/pts', major: UNIX98_SLAVE_MAJOR, minors: [0, MAX_PTYS - 1], type: 'pty:slave' },
 ];
 
-const FILE_SYSTEMS = ['tmpfs', 'devtmpfs', 'proc', 'devpts', 'hostfs'].map((name) => ({ name, needsDevice: false }));
-
 class SystemView implements ProcSystem {
   readonly #kernel: Kernel;
   readonly bootId: string;
@@ -34,7 +32,6 @@ class SystemView implements ProcSystem {
   readonly buildVersion = KERNEL_VERSION;
   readonly builder = '(banos@banos) (tsc)';
   readonly commandLine = 'banos';
-  readonly fileSystems = FILE_SYSTEMS;
   readonly modules = [];
   readonly ttyDrivers = TTY_DRIVERS;
   readonly pidMax = PID_MAX;
@@ -49,6 +46,9 @@ class SystemView implements ProcSystem {
     this.bootId = this.randomUuid();
   }
 
+  get fileSystems() {
+    return this.#kernel.fileSystemTypes.names.map((name) => ({ name, needsDevice: false }));
+  }
   get memory(): ProcMemoryInfo {
     const { memory } = this.#kernel;
     const spaces = new Set([...this.#kernel.processes.tasks()].map((task) => task.mm).filter((mm) => mm !== null));

@@ -12,8 +12,8 @@ import type {
   TaskStateLetter,
 } from '../../vfs/fs/procfs/source.js';
 import type { Usage } from '../process.js';
-import { SIG_DFL, SIG_IGN } from '../signals/state.js';
 import { SigSet } from '../signals/sigset.js';
+import { SIG_DFL, SIG_IGN } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { procMemory } from './memory.js';
 
