@@ -1,0 +1,292 @@
+/**
+ * Inodes of procfs, one class per kind of row.
+ *
+ * Rows of the system are made once. What belongs to a task is made on lookup and forgotten with its last user; its
+ * subject stands for the task's identity, so that /proc/PID of a dead task stays dead when its number is used again.
+ */
+import { EACCES, ELOOP, ENOENT, EPERM, type Err, ESRCH, fail } from '../../../abi/errno.js';
+import { DT_DIR, DT_LNK, DT_REG, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/stat.js';
+import { type Caller, isSuperuser } from '../../caller.js';
+import type { Path } from '../../dentry.js';
+import { DirectoryFile } from '../../directory-file.js';
+import type { OpenFile } from '../../file.js';
+import { type AttributeChange, type DirectoryEntry, Inode } from '../../inode.js';
+import { ALWAYS_READY } from '../memory-file.js';
+import type { Procfs } from './index.js';
+import type { DirectoryRow, FileRow, LinkRow, NumbersRow, Row, SpecialRow } from './row.js';
+import type { ProcTask } from './source.js';
+import { ProcText } from './text-file.js';
+
+const BLOCK_SIZE = 1024;
+/** st_size of the links in fd. */
+const LINK_SIZE = 64;
+
+/** What an inode is about: the whole system (null) or a task, and where it finds its numbers. */
+export interface Subject<S> {
+  readonly procfs: Procfs;
+  readonly value: S;
+  /** The task, whose end is the end of the inode; null for the system. */
+  readonly task: ProcTask | null;
+  /** Inode number of row `row` of this subject; `number` sets entries of numbered directories apart. */
+  ino(row: Row<S>, number?: number): number;
+}
+
+/** May `caller` look into `task`? @source Linux kernel/ptrace.c __ptrace_may_access, PTRACE_MODE_READ_FSCREDS */
+export function mayInspect(caller: Caller, task: ProcTask): boolean {
+  if (caller.pid === task.tgid || isSuperuser(caller.cred)) return true;
+  const { fsuid, fsgid } = caller.cred;
+  const { uid, euid, suid, gid, egid, sgid } = task.cred;
+  const same = uid === fsuid && euid === fsuid && suid === fsuid && gid === fsgid && egid === fsgid && sgid === fsgid;
+  return same && task.dumpable;
+}
+
+export abstract class ProcInode<S> extends Inode {
+  declare readonly fs: Procfs;
+  readonly subject: Subject<S>;
+  /** Takes it out of its directory's table when nobody uses it. */
+  onForget: (() => void) | null = null;
+
+  constructor(subject: Subject<S>, ino: number, mode: number) {
+    super(subject.procfs, ino, mode);
+    this.subject = subject;
+    this.updateOwner();
+  }
+
+  override get blocks(): number {
+    return 0;
+  }
+
+  override get blockSize(): number {
+    return BLOCK_SIZE;
+  }
+
+  /** The owner is the task's at the moment, or root while it must not be inspected. */
+  updateOwner(): void {
+    const { task } = this.subject;
+    if (task === null) return;
+    this.uid = task.dumpable || this.isDirectory ? task.cred.euid : 0;
+    this.gid = task.dumpable || this.isDirectory ? task.cred.egid : 0;
+  }
+
+  get isAlive(): boolean {
+    const { task } = this.subject;
+    return task === null || this.fs.source.task(task.tid) === task;
+  }
+
+  protected mayInspect(caller: Caller): boolean {
+    const { task } = this.subject;
+    return task === null || mayInspect(caller, task);
+  }
+
+  override poll(): number {
+    return ALWAYS_READY;
+  }
+
+  override evict(): void {
+    this.forget();
+  }
+
+  override forget(): void {
+    this.onForget?.();
+  }
+
+  /** Truncation, which shells ask for when they redirect, and times are accepted; the rest is not to be changed. */
+  override setAttributes(change: AttributeChange): number | Err {
+    if (change.mode !== undefined || change.uid !== undefined || change.gid !== undefined) return fail(EPERM);
+    if (change.atime !== undefined) Object.assign(this.atime, change.atime);
+    if (change.mtime !== undefined) Object.assign(this.mtime, change.mtime);
+    return 0;
+  }
+}
+
+export class ProcFile<S> extends ProcInode<S> {
+  readonly row: FileRow<S> | SpecialRow<S>;
+
+  constructor(subject: Subject<S>, row: FileRow<S> | SpecialRow<S>, ino: number) {
+    super(subject, ino, S_IFREG | row.mode);
+    this.row = row;
+  }
+
+  override open(flags: number, caller: Caller): OpenFile | Err {
+    if (!this.isAlive) return fail(ESRCH);
+    const { row } = this;
+    if (row.guarded === true && !this.mayInspect(caller)) return fail(EACCES);
+    return row.kind === 'special' ? row.open(this, this.subject.value, flags) : new ProcText(this, row, flags);
+  }
+}
+
+export class ProcLink<S> extends ProcInode<S> {
+  readonly row: LinkRow<S>;
+
+  constructor(subject: Subject<S>, row: LinkRow<S>, ino: number) {
+    super(subject, ino, S_IFLNK | row.mode);
+    this.row = row;
+  }
+
+  override get size(): number {
+    return this.row.guarded === true ? LINK_SIZE : 0;
+  }
+
+  override open(): OpenFile | Err {
+    return fail(ELOOP);
+  }
+
+  override readlink(caller: Caller): string | Err {
+    const refused = this.#refusal(caller);
+    return refused === 0 ? this.row.readlink(this.subject.value, this.fs.reader(caller)) : refused;
+  }
+
+  override magicLink(caller: Caller): Path | Inode | Err | null {
+    if (this.row.goal === undefined) return null;
+    const refused = this.#refusal(caller);
+    return refused === 0 ? this.row.goal(this.subject.value) : refused;
+  }
+
+  #refusal(caller: Caller): 0 | Err {
+    if (!this.isAlive) return fail(ENOENT);
+    return this.row.guarded !== true || this.mayInspect(caller) ? 0 : fail(EACCES);
+  }
+}
+
+/** What directories of all kinds share: a table of the children that are in use. */
+abstract class ProcParent<S> extends ProcInode<S> {
+  readonly #children = new Map<string, ProcInode<never>>();
+
+  override open(flags: number, _caller: Caller): OpenFile | Err {
+    return new DirectoryFile(this, flags);
+  }
+
+  override get volatileNames(): boolean {
+    return this.subject.task !== null;
+  }
+
+  /** Names are made by nobody. @source host: every creating call answers ENOENT */
+  override create(): Inode | Err {
+    return fail(ENOENT);
+  }
+  override mkdir(): Inode | Err {
+    return fail(ENOENT);
+  }
+  override symlink(): Inode | Err {
+    return fail(ENOENT);
+  }
+  override link(): number | Err {
+    return fail(ENOENT);
+  }
+
+  /** The child that is in use already, if it still stands for `subject` and `row`. */
+  protected keep(name: string, subject: unknown, row: unknown, make: () => ProcInode<never>): Inode {
+    const known = this.#children.get(name) as (ProcInode<never> & { row?: unknown }) | undefined;
+    if (known !== undefined && known.subject.value === subject && known.row === row) {
+      known.updateOwner();
+      return known;
+    }
+    const child = make();
+    this.#children.set(name, child);
+    if (child.subject.task !== null) {
+      child.onForget = () => {
+        if (this.#children.get(name) === child) this.#children.delete(name);
+      };
+    }
+    return child;
+  }
+}
+
+export class ProcDirectory<S> extends ProcParent<S> {
+  readonly row: DirectoryRow<S>;
+
+  constructor(subject: Subject<S>, row: DirectoryRow<S>, ino: number) {
+    super(subject, ino, S_IFDIR | row.mode);
+    this.row = row;
+    for (const child of row.rows) if (isDirectoryRow(child)) this.nlink++;
+    this.nlink++;
+  }
+
+  override lookup(name: string): Inode | Err {
+    const row = this.isAlive ? this.row.rows.find((one) => one.name === name) : undefined;
+    if (row === undefined) return fail(ENOENT);
+    const { subject } = this;
+    return this.keep(name, subject.value, row, () => makeInode(subject, row, subject.ino(row)));
+  }
+
+  override readdir(cookie: number, emit: (entry: DirectoryEntry, next: number) => boolean): number | Err {
+    if (!this.isAlive) return fail(ENOENT);
+    const { rows } = this.row;
+    for (let i = cookie; i < rows.length; i++) {
+      const row = rows[i];
+      if (!emit({ name: row.name, ino: this.subject.ino(row), type: typeOf(row) }, i + 1)) break;
+    }
+    return 0;
+  }
+}
+
+export class ProcNumbers<S> extends ProcParent<S> {
+  readonly row: NumbersRow<S>;
+
+  constructor(subject: Subject<S>, row: NumbersRow<S>, ino: number) {
+    super(subject, ino, S_IFDIR | row.mode);
+    this.row = row;
+    this.nlink = 2;
+  }
+
+  override get size(): number {
+    return this.isAlive ? (this.row.size?.(this.subject.value) ?? 0) : 0;
+  }
+
+  override lookup(name: string): Inode | Err {
+    const number = parseNumber(name);
+    if (number === null || !this.isAlive) return fail(ENOENT);
+    const { subject } = this;
+    const entry = this.row.entry(subject.value, number);
+    if (entry === null) return fail(ENOENT);
+    const below = entry.subject === subject.task ? subject : this.fs.taskSubject(entry.subject, true);
+    return this.keep(name, entry.subject, entry.row, () =>
+      makeInode(below as Subject<ProcTask>, entry.row, this.#ino(entry.subject, entry.row, number)),
+    );
+  }
+
+  override readdir(cookie: number, emit: (entry: DirectoryEntry, next: number) => boolean): number | Err {
+    if (!this.isAlive) return fail(ENOENT);
+    for (const number of this.row.numbers(this.subject.value)) {
+      if (number < cookie) continue;
+      const entry = this.row.entry(this.subject.value, number);
+      if (entry === null) continue;
+      const ino = this.#ino(entry.subject, entry.row, number);
+      if (!emit({ name: `${number}`, ino, type: typeOf(entry.row) }, number + 1)) break;
+    }
+    return 0;
+  }
+
+  /** Threads have numbers of their own; entries about the task itself take theirs from this directory's. */
+  #ino(task: ProcTask, row: Row<ProcTask>, number: number): number {
+    return row.kind === 'directory'
+      ? this.fs.taskSubject(task, true).ino(row)
+      : this.subject.ino(this.row as unknown as Row<S>, number);
+  }
+}
+
+const isDirectoryRow = (row: Row<never>): boolean => row.kind === 'directory' || row.kind === 'numbers';
+
+const typeOf = (row: Row<never>): number => (isDirectoryRow(row) ? DT_DIR : row.kind === 'link' ? DT_LNK : DT_REG);
+
+/** A decimal number as names have it: no sign, no leading zeros. */
+export function parseNumber(name: string): number | null {
+  return /^(0|[1-9]\d{0,9})$/.test(name) ? Number(name) : null;
+}
+
+export function makeInode<S>(subject: Subject<S>, row: Row<S>, ino: number): ProcInode<never> {
+  const inode = ((): unknown => {
+    switch (row.kind) {
+      case 'file':
+      case 'special':
+        return new ProcFile(subject, row, ino);
+      case 'link':
+        return new ProcLink(subject, row, ino);
+      case 'directory':
+        return new ProcDirectory(subject, row, ino);
+      case 'numbers':
+        return new ProcNumbers(subject, row, ino);
+    }
+  })();
+  return inode as ProcInode<never>;
+}

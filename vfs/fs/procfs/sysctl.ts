@@ -1,0 +1,74 @@
+/** /proc/sys: what can be asked of, and a little that can be told to, the running kernel. Only what holds here is there. */
+import { EINVAL, fail } from '../../../abi/errno.js';
+import { directory, type FileRow, file, type Row } from './row.js';
+import type { ProcSource, ProcSystem } from './source.js';
+
+/** @source linux/utsname.h __NEW_UTS_LEN */
+const UTS_LENGTH = 64;
+/** @source linux/limits.h NGROUPS_MAX */
+const NGROUPS_MAX = 65536;
+/** @source linux/capability.h CAP_CHECKPOINT_RESTORE */
+const LAST_CAPABILITY = 40;
+const OVERFLOW_ID = 65534;
+/** RLIMIT_NOFILE can be raised up to it. */
+const NR_OPEN = 1 << 20;
+const PIPE_MAX_SIZE = 1 << 20;
+const MOUNT_MAX = 100_000;
+/** Bits that the random number generator is said to hold; it never blocks. */
+const ENTROPY_BITS = 256;
+const NAME_MODE = 0o644;
+
+const figure = (name: string, get: (system: ProcSystem) => string | number): FileRow<ProcSource> =>
+  file(name, ({ system }) => `${get(system)}\n`);
+
+/** A name of uname(2) that the superuser may set. Longer ones are cut, as sysctl does. */
+const utsName = (name: 'hostname' | 'domainname'): FileRow<ProcSource> =>
+  file(name, ({ system }) => `${system[name]}\n`, {
+    mode: NAME_MODE,
+    write: ({ system }, text) => {
+      const end = text.search(/[\n\0]/);
+      const value = (end < 0 ? text : text.slice(0, end)).slice(0, UTS_LENGTH);
+      if (text.length === 0) return fail(EINVAL);
+      system[name] = value;
+      return 0;
+    },
+  });
+
+export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
+  directory('fs', [
+    figure('dentry-state', (s) => `${s.dentries}\t${s.unusedDentries}\t45\t0\t0\t0`),
+    figure('file-max', (s) => s.openFilesMax),
+    figure('file-nr', (s) => `${s.openFiles}\t0\t${s.openFilesMax}`),
+    figure('inode-nr', (s) => `${s.inodes}\t${s.unusedInodes}`),
+    figure('inode-state', (s) => `${s.inodes}\t${s.unusedInodes}\t0\t0\t0\t0\t0`),
+    figure('mount-max', () => MOUNT_MAX),
+    figure('nr_open', () => NR_OPEN),
+    figure('overflowgid', () => OVERFLOW_ID),
+    figure('overflowuid', () => OVERFLOW_ID),
+    figure('pipe-max-size', () => PIPE_MAX_SIZE),
+    figure('protected_hardlinks', () => 1),
+    figure('protected_symlinks', () => 0),
+  ]),
+  directory('kernel', [
+    figure('arch', () => 'x86_64'),
+    figure('cap_last_cap', () => LAST_CAPABILITY),
+    utsName('domainname'),
+    utsName('hostname'),
+    figure('ngroups_max', () => NGROUPS_MAX),
+    figure('ns_last_pid', (s) => s.lastPid),
+    figure('osrelease', (s) => s.release),
+    figure('ostype', (s) => s.ostype),
+    figure('overflowgid', () => OVERFLOW_ID),
+    figure('overflowuid', () => OVERFLOW_ID),
+    figure('pid_max', (s) => s.pidMax),
+    directory('random', [
+      figure('boot_id', (s) => s.bootId),
+      figure('entropy_avail', () => ENTROPY_BITS),
+      figure('poolsize', () => ENTROPY_BITS),
+      figure('uuid', (s) => s.randomUuid()),
+    ]),
+    figure('threads-max', (s) => s.threadsMax),
+    figure('version', (s) => s.buildVersion),
+  ]),
+  directory('vm', [figure('max_map_count', (s) => s.maxMapCount), figure('overcommit_memory', () => 0)]),
+];
