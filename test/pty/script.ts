@@ -3,7 +3,7 @@
  * answers. A command is a line; see the driver for what each does.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isErr } from '../../abi/errno.js';
@@ -92,21 +92,34 @@ export function runHere(commands: readonly string[]): string[] {
   });
 }
 
+let directory: string | null = null;
+
+/** Compiles native/NAME.c. @returns path of the program, or null where there is no C compiler or no host terminal */
+export function compileNative(name: string): string | null {
+  if (process.platform !== 'linux' || !existsSync('/dev/ptmx')) return null;
+  if (directory === null) {
+    const made = mkdtempSync(join(tmpdir(), 'pty-native-'));
+    process.on('exit', () => rmSync(made, { recursive: true, force: true }));
+    directory = made;
+  }
+  const binary = join(directory, name);
+  const source = join(import.meta.dirname, 'native', `${name}.c`).replace('/dist/test/', '/test/');
+  try {
+    execFileSync('gcc', ['-O1', '-w', '-o', binary, source], { stdio: 'pipe' });
+    return binary;
+  } catch {
+    return null;
+  }
+}
+
 let driver: string | null | undefined;
 
-/** Compiles the driver once. @returns its path, or null where there is no C compiler or no host terminal */
+/** The script driver, compiled and tried once. @returns its path, or null where it does not work */
 export function nativeDriver(): string | null {
   if (driver !== undefined) return driver;
-  driver = null;
-  if (process.platform !== 'linux') return null;
-  const directory = mkdtempSync(join(tmpdir(), 'pty-native-'));
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
-  const binary = join(directory, 'driver');
-  const source = join(import.meta.dirname, 'native/driver.c').replace(/\/dist\/test\//, '/test/');
+  driver = compileNative('driver');
   try {
-    execFileSync('gcc', ['-O1', '-o', binary, source], { stdio: 'pipe' });
-    execFileSync(binary, ['0'], { input: 'N\np\n', stdio: 'pipe' });
-    driver = binary;
+    if (driver !== null) execFileSync(driver, ['0'], { input: 'N\np\n', stdio: 'pipe' });
   } catch {
     driver = null;
   }
