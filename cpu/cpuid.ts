@@ -2,7 +2,8 @@
 
 const MAX_BASIC = 1;
 const MAX_EXTENDED = 0x80000008;
-export const CPU_VENDOR = 'BanosBanosCP';
+/** glibc looks at the features of no processor whose maker it does not know, and then finds the machine too old. */
+export const CPU_VENDOR = 'AuthenticAMD';
 export const CPU_BRAND = 'Banos virtual processor';
 /** What the feature bits below are called in /proc/cpuinfo. */
 export const CPU_FLAGS = 'fpu tsc msr cx8 sep cmov clflush mmx fxsr sse sse2 syscall nx lm cx16 lahf_lm';
@@ -20,6 +21,12 @@ const EXTENDED_ECX = 1 << 0;
 /** family 15, model 6, stepping 1 */
 const SIGNATURE = 0x00000f61;
 const CLFLUSH_LINE_8 = 8 << 8;
+/** Data and instructions: 32 KiB, 8 ways, lines of 64 bytes. @source AMD APM vol. 3, Fn8000_0005 */
+const L1_CACHE = (32 << 24) | (8 << 16) | (1 << 8) | 64;
+/** 512 KiB, 8 ways. C libraries size their copying loops by it. @source Fn8000_0006 */
+const L2_CACHE = (512 << 16) | (6 << 12) | (1 << 8) | 64;
+/** 8 MiB (in units of 512 KiB), 16 ways. */
+const L3_CACHE = (16 << 18) | (8 << 12) | (1 << 8) | 64;
 const ADDRESS_BITS = (48 << 8) | 32;
 
 function text(source: string, at: number): number {
@@ -48,6 +55,12 @@ export function defaultCpuid(leaf: number, _subleaf: number, out: Uint32Array): 
     case 0x80000003:
     case 0x80000004:
       for (let i = 0; i < 4; i++) out[i] = text(BRAND, (leaf - 0x80000002) * 16 + i * 4);
+      break;
+    case 0x80000005:
+      out.set([0, 0, L1_CACHE, L1_CACHE]);
+      break;
+    case 0x80000006:
+      out.set([0, 0, L2_CACHE, L3_CACHE]);
       break;
     case 0x80000008:
       out[0] = ADDRESS_BITS;
