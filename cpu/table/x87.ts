@@ -99,20 +99,23 @@ function memoryRow(source: X87Row): Row {
 }
 
 /** fldenv, fnstenv, frstor, fnsave: two layouts, and too wide for the run loop's bounce area. */
-function imageRows(source: X87Row): Row[] {
+function imageRow(source: X87Row): Row {
   const { name, opcode, modrm: field } = source;
   const write = source.access === 'w';
-  return [false, true].map((operand16) => {
+  const helperFor = (operand16: boolean): Helper => {
     const bytes = x87OperandBytes(source, operand16);
-    const helper: Helper = (cpu, record, pa) =>
+    return (cpu, record, pa) =>
       withWide(cpu, pa, bytes, write, (at) => {
         x87Of(cpu.memory).operand16 = operand16;
         return execute(cpu, source, field << 3, record, at);
       });
-    return row(`${operand16 ? '66' : 'np'} ${hex(opcode)} /${field}`, name, 'Mt', (b) => {
-      if (!source.noWait) checkPending(b);
-      wideOperand(b, bytes, write, helper);
-    });
+  };
+  const narrow = helperFor(true);
+  const wide = helperFor(false);
+  return row(`${hex(opcode)} /${field}`, name, 'Mv', (b) => {
+    if (!source.noWait) checkPending(b);
+    const operand16 = b.size === 16;
+    wideOperand(b, x87OperandBytes(source, operand16), write, operand16 ? narrow : wide);
   });
 }
 
@@ -164,7 +167,7 @@ export const x87Rows: readonly Row[] = [
     if (source.opcode === 0x9b)
       return [row('9b', 'fwait', '', (b) => b.helper((cpu, record) => execute(cpu, source, 0, record, 0)))];
     if (source.count > 0) return [registerRow(source)];
-    return source.bytes >= 28 ? imageRows(source) : [memoryRow(source)];
+    return [source.bytes >= 28 ? imageRow(source) : memoryRow(source)];
   }),
   fxRow(0, 'fxsave', fxsave, true),
   fxRow(1, 'fxrstor', fxrstor, false),

@@ -3,7 +3,7 @@
  * the real processor: registers, flags, vector and x87 state, memory, signal, si_code, si_addr, rip.
  * What is left out of the comparison: see native/compare.ts.
  *
- * BANOS_CASES: cases per form (default 24; some thousands for a long run). BANOS_SEED. BANOS_ONLY: prefix of names.
+ * BANOS_CASES: cases per form (default 40; some thousands for a long run). BANOS_SEED. BANOS_ONLY: prefix of names.
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -14,7 +14,7 @@ import { Machine } from './native/machine.js';
 import * as n from './native/native.js';
 import { Random } from './native/random.js';
 
-const CASES = Number(process.env['BANOS_CASES'] ?? 24);
+const CASES = Number(process.env['BANOS_CASES'] ?? 40);
 const SEED = Number(process.env['BANOS_SEED'] ?? 1);
 const ONLY = process.env['BANOS_ONLY'] ?? '';
 /** Failures printed per instruction. */

@@ -154,12 +154,12 @@ function compareFloatingPoint(
 }
 
 /** Blanks the pointers (and MXCSR_MASK) in x87 images that the case has stored. */
-function maskImages({ row }: Form, input: Buffer, mine: Buffer, theirs: Buffer): void {
+function maskImages({ row, size }: Form, input: Buffer, mine: Buffer, theirs: Buffer): void {
   if (!/^(fnstenv|fnsave|fxsave)/.test(row.name)) return;
   const at = input.readUInt32LE(n.IN_OPERAND);
   let [from, to] = [12, 28];
   if (row.name === 'fxsave') [from, to] = [28, 32];
-  else if (row.prefix === '66') [from, to] = [6, 14];
+  else if (size === 16) [from, to] = [6, 14];
   mine.fill(0, at + from, at + to);
   theirs.fill(0, at + from, at + to);
 }

@@ -338,6 +338,7 @@ export function generate(buffer: Buffer, form: Form, r: Random): void {
       e.tail.push(0xc0 | ((reg & 7) << 3) | (rm & 7));
     }
   }
+  addIdlePrefixes(e, r, form);
   encodeImmediates(e, r, form);
   let bytes = e.bytes();
   finish(bytes.length);
@@ -345,6 +346,15 @@ export function generate(buffer: Buffer, form: Form, r: Random): void {
   c.view.setUint32(n.IN_LENGTH, bytes.length, true);
   c.buffer.set(bytes, n.IN_CODE);
   for (let i = 0; i < 16; i++) c.view.setBigUint64(n.IN_GPR + 8 * i, c.gpr[i]!, true);
+}
+
+/** Prefixes and REX bits that mean nothing to the instruction. */
+function addIdlePrefixes(e: Encoder, r: Random, { row, form }: Form): void {
+  if (row.name === 'privileged' || !r.chance(4)) return;
+  if (r.chance(2) && !e.legacy.includes(0x65)) e.legacy.unshift(r.pick([0x26, 0x2e, 0x36, 0x3e]));
+  if (row.sizes.length === 1 && r.chance(2)) e.rex |= 8;
+  if (form === 'r' && r.chance(2)) e.rex |= 2;
+  if (row.extension >= 0 && r.chance(2)) e.rex |= 4;
 }
 
 const FX_BYTES = 416;
