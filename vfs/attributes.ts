@@ -17,6 +17,7 @@ import { MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, M
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISGID } from '../abi/stat.js';
 import { type Caller, isInGroup, isSuperuser, type Timespec } from './caller.js';
 import { type Path, releasePath } from './dentry.js';
+import type { OpenFile } from './file.js';
 import type { FsStatistics } from './filesystem.js';
 import type { AttributeChange, Inode } from './inode.js';
 import type { Mount } from './mount.js';
@@ -198,11 +199,17 @@ export function truncatePath(path: Path, caller: Caller, size: number): number |
   const { inode } = path.dentry;
   if (inode.isDirectory) return fail(EISDIR);
   if ((inode.mode & S_IFMT) !== S_IFREG) return fail(EINVAL);
-  if (path.mount.readOnly) return fail(EROFS);
   const allowed = permission(inode, caller, MAY_WRITE);
   if (allowed !== 0) return allowed;
+  if (path.mount.readOnly) return fail(EROFS);
   if (inode.writeCount < 0) return fail(ETXTBSY);
   return truncateInode(inode, caller, size);
+}
+
+/** ftruncate(2). @returns -EINVAL when it is no regular file open for writing */
+export function truncateFile(file: OpenFile, caller: Caller, size: number): number | Err {
+  if (size < 0 || !file.writable || (file.inode.mode & S_IFMT) !== S_IFREG) return fail(EINVAL);
+  return truncateInode(file.inode, caller, size);
 }
 
 /** Sets the length of a regular file that may be written to, taking set-id bits away. @returns 0, -EFBIG, -ENOSPC … */

@@ -28,7 +28,7 @@ export interface AttributeChange {
   gid?: number;
   atime?: Timespec;
   mtime?: Timespec;
-  /** New length in bytes (truncate). */
+  /** New length in bytes (truncate); sets mtime even when the length stays. */
   size?: number;
 }
 

@@ -193,7 +193,7 @@ export class MountNamespace {
   }
 
   /**
-   * Unmounts the mount whose root `path` is. The caller's reference of `path` does not count as use.
+   * Unmounts the mount whose root `path` is; that of the namespace only becomes read-only, as the end of a shutdown. The caller's reference of `path` does not count as use.
    * @param flags MNT_DETACH, UMOUNT_NOFOLLOW (done by the path walk)
    * @returns 0; -EINVAL (not a mount's root, or unknown flags), -EBUSY
    */
@@ -203,7 +203,7 @@ export class MountNamespace {
     // Marking as expired is not offered; what cannot expire is in use.
     if (flags & MNT_EXPIRE) return fail(flags & (MNT_FORCE | MNT_DETACH) ? EINVAL : EBUSY);
     if (mount.namespace !== this || path.dentry !== mount.root) return fail(EINVAL);
-    if (mount.parent === null) return fail(mount === this.root.mount ? EBUSY : EINVAL);
+    if (mount.parent === null) return flags & MNT_DETACH ? fail(EINVAL) : this.#retireRoot();
     if (flags & MNT_DETACH) {
       for (const below of this.#tree(mount).reverse()) this.#remove(below);
       return 0;
@@ -216,6 +216,11 @@ export class MountNamespace {
   /** Takes everything down; paths that are still held keep their mounts alive. */
   dispose(): void {
     for (const mount of [...this.#mounts].reverse()) this.#remove(mount);
+  }
+
+  /** @source Linux fs/namespace.c do_umount_root */
+  #retireRoot(): number | Err {
+    return this.remount(this.root, this.root.mount.flags | MS_RDONLY);
   }
 
   #graft(mount: Mount, at: Path): Mount | Err {

@@ -98,11 +98,10 @@ export abstract class MemoryInode extends Inode {
   }
 
   override setAttributes(change: AttributeChange): number | Err {
-    const before = this.size;
     if (change.size !== undefined) {
       const resized = this.resize(change.size);
       if (isErr(resized)) return resized;
-      if (this.size !== before) this.fs.env.now(this.mtime);
+      this.fs.env.now(this.mtime);
     }
     if (change.mode !== undefined) this.mode = (this.mode & S_IFMT) | (change.mode & ~S_IFMT);
     if (change.uid !== undefined) this.uid = change.uid;
