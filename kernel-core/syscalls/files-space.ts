@@ -12,7 +12,7 @@ import {
 import { S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.js';
 import type { Inode } from '../../vfs/inode.js';
 import { LOOKUP_FOLLOW, releasePath, resolve } from '../../vfs/namei.js';
-import { truncateInode, truncatePath } from '../../vfs/operations.js';
+import { truncateFile, truncatePath } from '../../vfs/operations.js';
 import type { Task } from '../task.js';
 import { openFile, pathArgument } from './args.js';
 import { roomBelowLimit } from './io.js';
@@ -44,7 +44,7 @@ function ftruncate(task: Task, fd: number, size: number): number {
   if (file === null) return fail(EBADF);
   if ((file.inode.mode & S_IFMT) !== S_IFREG || !file.writable) return fail(EINVAL);
   const growth = checkGrowth(task, file.inode, size);
-  return growth !== 0 ? growth : truncateInode(file.inode, task, size);
+  return growth !== 0 ? growth : truncateFile(file, task, size);
 }
 
 const KNOWN_MODES =

@@ -263,7 +263,7 @@ function vmsplice(task: Task, fd: number, vectors: number, count: number, flags:
 }
 
 export const fileTransferSyscalls: SyscallRows = {
-  40: { name: 'sendfile', fn: sendfile, support: 'full', args: ['fd', 'fd', 'offsetInOut', 'size'] },
+  40: { name: 'sendfile', fn: sendfile, support: 'full', args: ['fd', 'fd', 'movedOffset', 'size'] },
   275: {
     name: 'splice',
     fn: splice,

@@ -22,7 +22,7 @@ import {
 import { isSuperuser } from '../../vfs/caller.js';
 import type { Path } from '../../vfs/dentry.js';
 import { LOOKUP_FOLLOW, releasePath, resolve } from '../../vfs/namei.js';
-import { makeFileSystem } from '../filesystem-types.js';
+
 import type { Task } from '../task.js';
 import { pathArgument } from './args.js';
 import type { SyscallRows } from './row.js';
@@ -73,7 +73,7 @@ function mountAt(task: Task, at: Path, flags: number, source: string, type: stri
   if ((flags & PROPAGATION) !== 0) return changePropagation(at, flags);
   if ((flags & MS_MOVE) !== 0) return withSource(task, source, (from) => namespace.move(from, at));
   if (type === null) return fail(EINVAL);
-  const fs = makeFileSystem(task.kernel, type, source, options);
+  const fs = task.kernel.fileSystemTypes.make(type, source, options);
   if (isErr(fs)) return fs;
   const mounted = namespace.mount(fs, at, flags, source === '' ? 'none' : source);
   if (isErr(mounted)) {

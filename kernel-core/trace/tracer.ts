@@ -1,0 +1,170 @@
+/**
+ * The tracer behind --strace: one line per system call, signal and exit, as `strace -f` writes them. All it knows about
+ * a call is its row: the kinds of the arguments and of the result.
+ *
+ * A line begins when a call is made, with the arguments up to the first that the call fills in, and ends when the call
+ * returns. Another task's line in between breaks it into `<unfinished ...>` and `<... name resumed>`. Lines carry
+ * `[pid N]` while more than one task is traced.
+ */
+
+import { ERESTART_RESTARTBLOCK } from '../../abi/errno.js';
+import type { SignalInfo } from '../signals/state.js';
+import type { SyscallRow } from '../syscalls/row.js';
+import type { Task } from '../task.js';
+import { type ArgumentFormat, interruptedCalls, type TraceCall } from './call.js';
+import { ARGUMENT_KINDS } from './kinds.js';
+import { deliveredText } from './kinds-signals.js';
+import { resultText } from './result.js';
+import { hex, signalText } from './text.js';
+
+/** Column of the equals sign. */
+const RESULT_COLUMN = 40;
+
+/** A call under way. */
+interface Pending {
+  row: SyscallRow;
+  args: readonly number[];
+  /** Kinds of the arguments; those behind a command argument are known only once that has been seen. */
+  kinds: readonly string[];
+  /** First argument not yet written. */
+  next: number;
+  /** An argument has been written: the next one needs a comma. */
+  comma: boolean;
+}
+
+const FALLBACK: ArgumentFormat = ARGUMENT_KINDS['hex'];
+
+export class Tracer {
+  readonly #write: (line: string) => void;
+  readonly #pending = new Map<Task, Pending>();
+  readonly #tasks = new Set<Task>();
+  /** Children whose attachment has not been told yet. */
+  readonly #attached: Task[] = [];
+  /** Whose line is open, and its text so far. */
+  #open: Task | null = null;
+  #line = '';
+
+  /** @param write gets whole lines, each with its newline */
+  constructor(write: (line: string) => void) {
+    this.#write = write;
+  }
+
+  /** A task makes a call. */
+  enter(task: Task, row: SyscallRow, args: ArrayLike<number>): void {
+    const pending: Pending = { row, args: Array.from(args), kinds: row.args, next: 0, comma: false };
+    this.#begin(task);
+    this.#line += `${nameOf(row, task)}(`;
+    this.#pending.set(task, pending);
+    this.#arguments(task, pending, null);
+  }
+
+  /** The call returned `result` (what rax gets, or a restart code). */
+  leave(task: Task, row: SyscallRow, _args: ArrayLike<number>, result: number): void {
+    const pending = this.#resume(task);
+    if (pending === null) return;
+    this.#arguments(task, pending, result);
+    if (result === -ERESTART_RESTARTBLOCK && row.name !== 'restart_syscall') interruptedCalls.set(task, row.name);
+    this.#finish(resultText({ task, row, args: pending.args, result }));
+  }
+
+  /** A signal is about to be acted on. */
+  signal(task: Task, info: SignalInfo): void {
+    this.#whole(task, `--- ${signalText(info.signo)} ${deliveredText(info)} ---`);
+  }
+
+  /** The process stopped. */
+  stopped(task: Task, signal: number): void {
+    this.#whole(task, `--- stopped by ${signalText(signal)} ---`);
+  }
+
+  cloned(_parent: Task, child: Task): void {
+    this.#attached.push(child);
+  }
+
+  /** The task is gone. @param status wait(2) status word */
+  exit(task: Task, status: number): void {
+    const pending = this.#resume(task);
+    if (pending !== null) {
+      if (pending.next < pending.kinds.length) this.#line += ' <unfinished ...>';
+      this.#finish('?');
+      task.traced = null;
+    }
+    const signal = status & 0x7f;
+    const how = signal === 0 ? `exited with ${(status >> 8) & 0xff}` : `killed by ${signalText(signal)}`;
+    this.#whole(task, `+++ ${how}${status & 0x80 ? ' (core dumped)' : ''} +++`);
+    this.#tasks.delete(task);
+  }
+
+  /** Writes an open line as far as it goes: for the end, and for people who watch a program that waits. */
+  flush(): void {
+    if (this.#open === null) return;
+    this.#write(`${this.#line} <unfinished ...>\n`);
+    this.#open = null;
+    this.#line = '';
+  }
+
+  /** Starts a line of `task`, breaking the open one. */
+  #begin(task: Task): void {
+    this.flush();
+    for (const child of this.#attached.splice(0)) {
+      this.#tasks.add(child);
+      this.#write(`strace: Process ${child.tid} attached\n`);
+    }
+    this.#tasks.add(task);
+    this.#open = task;
+    this.#line = this.#tasks.size > 1 ? `[pid ${String(task.tid).padStart(5)}] ` : '';
+  }
+
+  #whole(task: Task, text: string): void {
+    this.#begin(task);
+    this.#write(`${this.#line}${text}\n`);
+    this.#open = null;
+    this.#line = '';
+  }
+
+  /** Goes back to the line of the call that `task` is in. @returns null when it is in none */
+  #resume(task: Task): Pending | null {
+    const pending = this.#pending.get(task);
+    if (pending === undefined) return null;
+    this.#pending.delete(task);
+    if (this.#open === task) return pending;
+    this.#begin(task);
+    this.#line += `<... ${nameOf(pending.row, task)} resumed>`;
+    return pending;
+  }
+
+  /** Writes arguments: before the call (`result` null) up to the first late one, after it all that are left. */
+  #arguments(task: Task, pending: Pending, result: number | null): void {
+    const call: TraceCall = { task, row: pending.row, args: pending.args, result };
+    while (pending.next < pending.kinds.length) {
+      const index = pending.next;
+      const format = ARGUMENT_KINDS[pending.kinds[index]] ?? FALLBACK;
+      const value = pending.args[index] ?? 0;
+      if (result === null && format.late) {
+        // The comma belongs to what is written before the call.
+        if (pending.comma) this.#line += ', ';
+        pending.comma = false;
+        return;
+      }
+      pending.next++;
+      const text = format.text(call, value, index);
+      if (text !== null) {
+        this.#line += pending.comma ? `, ${text}` : text;
+        pending.comma = true;
+      }
+      if (format.rest !== undefined) {
+        pending.kinds = [...pending.kinds.slice(0, pending.next), ...format.rest(call, value)];
+      }
+    }
+  }
+
+  #finish(result: string): void {
+    this.#write(`${`${this.#line}) `.padEnd(RESULT_COLUMN)}= ${result}\n`);
+    this.#open = null;
+    this.#line = '';
+  }
+}
+
+/** A call that Linux does not know is named after its number. */
+const nameOf = (row: SyscallRow, task: Task): string =>
+  row.name === 'syscall' ? `syscall_${hex(task.syscall)}` : row.name;
