@@ -5,15 +5,21 @@ import {
   F_DUPFD_CLOEXEC,
   F_GETFD,
   F_GETFL,
+  F_GETLK,
   F_GETOWN,
   F_GETOWN_EX,
   F_GETPIPE_SZ,
   F_GETSIG,
+  F_OFD_GETLK,
+  F_OFD_SETLK,
+  F_OFD_SETLKW,
   F_OWNER_PGRP,
   F_OWNER_PID,
   F_OWNER_TID,
   F_SETFD,
   F_SETFL,
+  F_SETLK,
+  F_SETLKW,
   F_SETOWN,
   F_SETOWN_EX,
   F_SETPIPE_SZ,
@@ -35,6 +41,7 @@ import { isOwner } from '../../vfs/permission.js';
 import type { Task } from '../task.js';
 import { anyFile } from './args.js';
 import { type AsyncOwner, asyncOwner, setAsync } from './async-io.js';
+import { getRecordLock, setRecordLock } from './file-locks.js';
 import { putI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
 
@@ -134,6 +141,12 @@ const COMMANDS = new Map<number, FcntlCommand>([
   ],
   [F_GETFL, (_task, file) => file.flags & ~O_CLOEXEC],
   [F_SETFL, (task, file, argument) => setFlags(task, file, argument | 0)],
+  [F_GETLK, (task, file, address) => getRecordLock(task, file, address, false)],
+  [F_SETLK, (task, file, address) => setRecordLock(task, file, address, false, false)],
+  [F_SETLKW, (task, file, address) => setRecordLock(task, file, address, false, true)],
+  [F_OFD_GETLK, (task, file, address) => getRecordLock(task, file, address, true)],
+  [F_OFD_SETLK, (task, file, address) => setRecordLock(task, file, address, true, false)],
+  [F_OFD_SETLKW, (task, file, address) => setRecordLock(task, file, address, true, true)],
   [F_SETOWN, setOwnerOld],
   [
     F_GETOWN,

@@ -1,4 +1,6 @@
 /** Files and descriptors: one family in several files. */
+
+import { fileLockSyscalls } from './file-locks.js';
 import { fileControlSyscalls } from './files-control.js';
 import { fileDataSyscalls } from './files-data.js';
 import { fileOpenSyscalls } from './files-open.js';
@@ -13,5 +15,6 @@ export const fileSyscalls: SyscallRows = {
   ...fileControlSyscalls,
   ...fileSpaceSyscalls,
   ...fileTransferSyscalls,
+  ...fileLockSyscalls,
   ...memfdSyscalls,
 };
