@@ -32,16 +32,18 @@ function append(code: number[], scratch: Buffer, form: Form, r: Random, limit: n
   return true;
 }
 
-function makeSequence(
-  into: Buffer,
-  scratch: Buffer,
-  r: Random,
-  plain: readonly Form[],
-  setters: readonly Form[],
-): void {
-  // Registers, flags and memory come from one ordinary case.
-  generate(into, r.pick(plain), r);
-  const code: number[] = [];
+interface Forms {
+  /** Any form of the plain instructions. */
+  first: readonly Form[];
+  /** Register forms. */
+  plain: readonly Form[];
+  setters: readonly Form[];
+}
+
+function makeSequence(into: Buffer, scratch: Buffer, r: Random, { first, plain, setters }: Forms): void {
+  // One ordinary case, whose registers and memory suit its own operand, starts the sequence.
+  generate(into, r.pick(first), r);
+  const code = [...into.subarray(n.IN_CODE, n.IN_CODE + into.readUInt32LE(n.IN_LENGTH))];
   const wanted = 1 + r.below(5);
   for (let k = 0; k < wanted; k++) append(code, scratch, r.pick(plain), r, CODE_BYTES - 10);
   append(code, scratch, r.pick(setters), r, CODE_BYTES - 2);
@@ -61,13 +63,13 @@ else {
     const native = new n.Native();
     const machine = new Machine();
     const r = new Random(SEED);
-    // Register forms: the registers of a memory operand are set for a single instruction.
-    const plain = formsOf(table).filter(({ row, form }) => form === 'r' && row.map < 2 && PLAIN.test(row.name));
+    const first = formsOf(table).filter(({ row }) => row.map < 2 && PLAIN.test(row.name));
+    const plain = first.filter(({ form }) => form === 'r');
     const setters = plain.filter(({ row }) => FLAG_SETTERS.test(row.name));
     const cases = Buffer.alloc(COUNT * n.IN_SIZE);
     const scratch = Buffer.alloc(n.IN_SIZE);
     const input = (i: number) => cases.subarray(i * n.IN_SIZE, (i + 1) * n.IN_SIZE);
-    for (let i = 0; i < COUNT; i++) makeSequence(input(i), scratch, r, plain, setters);
+    for (let i = 0; i < COUNT; i++) makeSequence(input(i), scratch, r, { first, plain, setters });
     const outcomes = native.run(cases);
     native.dispose();
     const here = Buffer.alloc(n.OUT_SIZE);
