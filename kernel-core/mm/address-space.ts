@@ -180,7 +180,7 @@ export class AddressSpace implements UserMemory {
     return moveBreak(this, address);
   }
 
-  /** madvise(2). @returns 0, -EINVAL, -ENOMEM, -EFAULT, -EACCES, -EPERM */
+  /** madvise(2). @returns 0, -EINVAL, -ENOMEM, -EFAULT, -EACCES */
   advise(address: number, length: number, advice: number): number | Err {
     return adviseRange(this, address, length, advice);
   }

@@ -1,5 +1,5 @@
 /** madvise(2): what changes contents or inheritance is done; mere hints are checked and forgotten. @source mm/madvise.c */
-import { EACCES, EFAULT, EINVAL, ENOMEM, EPERM, type Err, fail, isErr } from '../../abi/errno.js';
+import { EACCES, EFAULT, EINVAL, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
 import {
   MADV_COLD,
   MADV_DODUMP,
@@ -10,7 +10,6 @@ import {
   MADV_DONTNEED_LOCKED,
   MADV_FREE,
   MADV_HUGEPAGE,
-  MADV_HWPOISON,
   MADV_KEEPONFORK,
   MADV_MERGEABLE,
   MADV_NOHUGEPAGE,
@@ -24,15 +23,16 @@ import {
   MADV_UNMERGEABLE,
   MADV_WILLNEED,
   MADV_WIPEONFORK,
+  PROT_READ,
   PROT_WRITE,
 } from '../../abi/mman.js';
 import { PTE_READ, PTE_WRITE } from '../../cpu/index.js';
 import type { AddressSpace } from './address-space.js';
-import { FAULT_ACCERR, FAULT_OOM } from './fault.js';
-import { MAX_MAPPINGS, PAGE_SIZE, pageCeil, USER_END } from './layout.js';
+import { FAULT_OOM } from './fault.js';
+import { MAX_MAPPINGS, PAGE_SIZE, pageCeil, USER_END, wrapsAround } from './layout.js';
 import { dropPages } from './pages.js';
 import { touch } from './populate.js';
-import { VM_DONTDUMP, VM_DONTFORK, VM_LOCKED, VM_WIPEONFORK, type Vma } from './vma.js';
+import { VM_DONTDUMP, VM_DONTFORK, VM_LOCKED, VM_MAYWRITE, VM_WIPEONFORK, type Vma } from './vma.js';
 import { changeVma, mergeRange, splitVma } from './vma-ops.js';
 
 type Advice = (space: AddressSpace, vma: Vma, start: number, end: number) => number | Err;
@@ -62,7 +62,7 @@ const flagging =
 
 const remove: Advice = (_space, vma, start, end) => {
   if ((vma.flags & VM_LOCKED) !== 0 || vma.cache === null) return fail(EINVAL);
-  if (!vma.isShared || (vma.prot & PROT_WRITE) === 0) return fail(EACCES);
+  if (!vma.isShared || (vma.flags & VM_MAYWRITE) === 0) return fail(EACCES);
   const from = vma.cacheIndex(start);
   const to = vma.cacheIndex(end - PAGE_SIZE) + 1;
   if (vma.shared !== null) {
@@ -102,12 +102,12 @@ const ADVICE: Readonly<Record<number, Advice>> = {
 export function adviseRange(space: AddressSpace, address: number, length: number, advice: number): number | Err {
   const isPopulate = advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE;
   const act = ADVICE[advice];
-  if (advice === MADV_HWPOISON) return fail(EPERM);
   if ((act === undefined && !isPopulate) || address % PAGE_SIZE !== 0 || length < 0) return fail(EINVAL);
   if (length === 0) return 0;
+  if (wrapsAround(address, length)) return fail(EINVAL);
   if (address < 0 || address > USER_END || length > USER_END) return fail(ENOMEM); // nothing is mapped there
   const end = address + pageCeil(length);
-  if (isPopulate) return populateAdvice(space, address, end, advice === MADV_POPULATE_WRITE ? PTE_WRITE : PTE_READ);
+  if (isPopulate) return populateAdvice(space, address, end, advice === MADV_POPULATE_WRITE);
   const result = adviseVmas(space, address, end, act!);
   mergeRange(space, address, end);
   return result;
@@ -131,14 +131,15 @@ function adviseVmas(space: AddressSpace, start: number, end: number, act: Advice
   return hasHole ? fail(ENOMEM) : 0;
 }
 
-function populateAdvice(space: AddressSpace, start: number, end: number, access: number): number | Err {
+function populateAdvice(space: AddressSpace, start: number, end: number, writes: boolean): number | Err {
   for (let at = start; at < end; ) {
     const vma = space.areas.at(at);
     if (vma === null) return fail(ENOMEM);
+    // The right itself is asked for, although whatever may be executed can be read.
+    if ((vma.prot & (writes ? PROT_WRITE : PROT_READ)) === 0) return fail(EINVAL);
     const to = Math.min(end, vma.end);
-    const failed = touch(space, at, to, access);
-    if (failed === FAULT_OOM) return fail(ENOMEM);
-    if (failed !== 0) return fail(failed === FAULT_ACCERR ? EINVAL : EFAULT);
+    const failed = touch(space, at, to, writes ? PTE_WRITE : PTE_READ);
+    if (failed !== 0) return fail(failed === FAULT_OOM ? ENOMEM : EFAULT);
     at = to;
   }
   return 0;

@@ -27,6 +27,14 @@ const MAX_GAP = Math.floor(USER_END / 6) * 5;
 /** Rounds down, negative numbers too. */
 export const pageFloor = (address: number): number => Math.floor(address / PAGE_SIZE) * PAGE_SIZE;
 export const pageCeil = (address: number): number => pageFloor(address + PAGE_SIZE - 1);
+/** A length that is huge as Linux sees it, and wraps to 0 when rounded up to pages. */
+export const roundsToNothing = (length: number): boolean => length < 0 && length > -PAGE_SIZE;
+/** Does [address, address + length), rounded up to pages, wrap around the end of 64-bit addresses? */
+export function wrapsAround(address: number, length: number): boolean {
+  const size = pageCeil(length);
+  if (address < 0 && size < 0) return true;
+  return (address < 0 || size < 0) && address + size >= 0;
+}
 /** Virtual page number. */
 export const pageOf = (address: number): number => Math.floor(address / PAGE_SIZE);
 

@@ -4,7 +4,7 @@ import { MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT } from '../../abi/m
 import { RLIMIT_MEMLOCK } from '../../abi/resource.js';
 import type { AddressSpace } from './address-space.js';
 import { FAULT_OOM } from './fault.js';
-import { MAX_MAPPINGS, PAGE_SIZE, pageCeil, pageFloor, USER_END } from './layout.js';
+import { MAX_MAPPINGS, PAGE_SIZE, pageCeil, pageFloor, USER_END, wrapsAround } from './layout.js';
 import { populate } from './populate.js';
 import { VM_LOCKED, VM_LOCKONFAULT } from './vma.js';
 import { changeVma, cutsNeeded, isolate, mergeRange } from './vma-ops.js';
@@ -18,7 +18,7 @@ export function lockRange(space: AddressSpace, address: number, length: number, 
   const start = pageFloor(address);
   const size = pageCeil(length + (address - start));
   const already = (space.figures.locked - lockedIn(space, start, start + size)) * PAGE_SIZE;
-  if (length < 0 || already + size > limit) return fail(ENOMEM);
+  if (size < 0 || already + size > limit) return fail(ENOMEM);
   const wanted = flags & MLOCK_ONFAULT ? LOCK_FLAGS : VM_LOCKED;
   const result = setLock(space, start, start + size, wanted);
   if (result !== 0 || wanted === LOCK_FLAGS) return result;
@@ -27,7 +27,6 @@ export function lockRange(space: AddressSpace, address: number, length: number, 
 
 export function unlockRange(space: AddressSpace, address: number, length: number): number | Err {
   const start = pageFloor(address);
-  if (length < 0) return fail(EINVAL);
   return setLock(space, start, start + pageCeil(length + (address - start)), 0);
 }
 
@@ -66,7 +65,8 @@ function lockedIn(space: AddressSpace, start: number, end: number): number {
 /** Gives [start, end) the lock flags `wanted`, up to the first hole. */
 function setLock(space: AddressSpace, start: number, end: number, wanted: number): number | Err {
   if (start === end) return 0;
-  if (start < 0 || !(start < end)) return fail(EINVAL);
+  if (wrapsAround(start, end - start) || end < start) return fail(EINVAL);
+  if (start < 0) return fail(ENOMEM);
   const { areas } = space;
   if (areas.count + cutsNeeded(space, start, end) > MAX_MAPPINGS || areas.at(start) === null) return fail(ENOMEM);
   let at = start;

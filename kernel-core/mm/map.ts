@@ -27,7 +27,6 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
-  MAP_SYNC,
   MAP_TYPE,
   PROT_EXEC,
   PROT_READ,
@@ -187,8 +186,7 @@ function fileFlags(
   if (type !== MAP_SHARED && type !== MAP_SHARED_VALIDATE && type !== MAP_PRIVATE) return fail(EINVAL);
   let allowed = vmFlags;
   if (type !== MAP_PRIVATE) {
-    const known = LEGACY_FLAGS | MAP_FIXED_NOREPLACE;
-    if (type === MAP_SHARED_VALIDATE && ((flags & ~(known | MAP_TYPE)) !== 0 || (flags & MAP_SYNC) !== 0)) {
+    if (type === MAP_SHARED_VALIDATE && (flags & ~(LEGACY_FLAGS | MAP_TYPE)) !== 0) {
       return fail(EOPNOTSUPP);
     }
     if ((prot & PROT_WRITE) !== 0 && !file.writable) return fail(EACCES);

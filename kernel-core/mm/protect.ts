@@ -4,7 +4,7 @@ import { PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_WRITE } from '
 import { PTE_WRITE } from '../../cpu/index.js';
 import { isImpossible, mayExpand } from './accounting.js';
 import type { AddressSpace } from './address-space.js';
-import { MAX_MAPPINGS, PAGE_SIZE, pageCeil, pageOf, USER_END } from './layout.js';
+import { MAX_MAPPINGS, PAGE_SIZE, pageCeil, pageOf, roundsToNothing, wrapsAround } from './layout.js';
 import { isDataMapping, pteRights, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, type Vma } from './vma.js';
 import { changeVma, mergeRange, splitVma } from './vma-ops.js';
 
@@ -16,8 +16,9 @@ export function protectRange(space: AddressSpace, address: number, length: numbe
   const prot = protection & ~GROWS;
   if (grows === GROWS || address % PAGE_SIZE !== 0) return fail(EINVAL);
   if (length === 0) return 0;
-  if (length < 0 || address < 0 || length > USER_END || address > USER_END) return fail(ENOMEM);
+  if (roundsToNothing(length) || wrapsAround(address, length)) return fail(ENOMEM);
   if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM)) !== 0) return fail(EINVAL);
+  if (length < 0 || address < 0) return fail(ENOMEM);
   const end = address + pageCeil(length);
   const first = space.areas.overlapping(address, end);
   if (first === undefined) return fail(ENOMEM);

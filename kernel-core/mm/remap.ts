@@ -22,19 +22,23 @@ export function remapRange(
   if ((flags & ~(MREMAP_FIXED | MREMAP_MAYMOVE | MREMAP_DONTUNMAP)) !== 0) return fail(EINVAL);
   if (address % PAGE_SIZE !== 0 || newLength <= 0 || newLength > USER_END) return fail(EINVAL);
   const newSize = pageCeil(newLength);
-  const oldSize = oldLength < 0 || oldLength > USER_END ? Number.POSITIVE_INFINITY : pageCeil(oldLength);
+  const rounded = pageCeil(oldLength);
+  const oldSize = rounded < 0 ? Number.POSITIVE_INFINITY : rounded;
   const moves = (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0;
   if (moves) {
     if (newAddress < 0 || newAddress > USER_END - newSize || newAddress % PAGE_SIZE !== 0) return fail(EINVAL);
     if ((flags & MREMAP_MAYMOVE) === 0) return fail(EINVAL);
     if ((flags & MREMAP_DONTUNMAP) !== 0 && oldSize !== newSize) return fail(EINVAL);
-    if (address + oldSize > newAddress && newAddress + newSize > address) return fail(EINVAL);
+    const oldEnd = asUnsigned(address + rounded); // a huge length wraps around
+    if (oldEnd > newAddress && newAddress + newSize > asUnsigned(address)) return fail(EINVAL);
     if (space.areas.count + 2 >= MAX_MAPPINGS - 3) return fail(ENOMEM);
   }
   if ((flags & MREMAP_FIXED) !== 0 && oldSize === newSize) return moveMany(space, address, oldSize, flags, newAddress);
   if (moves) return moveOne(space, address, oldSize, newSize, flags, newAddress);
   return resize(space, address, oldSize, newSize, flags);
 }
+
+const asUnsigned = (value: number): number => (value < 0 ? value + 2 ** 64 : value);
 
 /** Checks for everything but shrinking in place. */
 function checkSource(space: AddressSpace, vma: Vma, address: number, oldSize: number, newSize: number): number | Err {
@@ -106,14 +110,14 @@ function moveOne(
 ): number | Err {
   let vma = space.areas.at(address);
   if (vma === null) return fail(EFAULT);
-  const bad = checkSource(space, vma, address, oldSize, newSize);
+  const size = Math.min(oldSize, newSize);
+  const bad = checkSource(space, vma, address, size, newSize);
   if (bad !== 0) return bad;
   const isFixed = (flags & MREMAP_FIXED) !== 0;
   if (isFixed) removeRange(space, wanted, wanted + newSize);
-  let size = oldSize;
   if (newSize < oldSize) {
+    if (!isUserRange(address, oldSize)) return fail(EINVAL);
     removeRange(space, address + newSize, address + oldSize);
-    size = newSize;
   }
   vma = space.areas.at(address);
   if (vma === null) return fail(EFAULT);

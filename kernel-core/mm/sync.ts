@@ -3,13 +3,13 @@ import { EBUSY, EFAULT, EINVAL, ENOMEM, type Err, fail, isErr } from '../../abi/
 import { MS_ASYNC, MS_INVALIDATE, MS_SYNC } from '../../abi/mman.js';
 import { PTE_WRITE } from '../../cpu/index.js';
 import type { AddressSpace } from './address-space.js';
-import { isUserRange, PAGE_SIZE, pageCeil, pageOf, USER_END } from './layout.js';
+import { isUserRange, PAGE_SIZE, pageCeil, pageOf, roundsToNothing, USER_END } from './layout.js';
 import { VM_LOCKED, type Vma } from './vma.js';
 
 export function syncRange(space: AddressSpace, address: number, length: number, flags: number): number | Err {
   if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) !== 0 || address % PAGE_SIZE !== 0) return fail(EINVAL);
   if ((flags & MS_ASYNC) !== 0 && (flags & MS_SYNC) !== 0) return fail(EINVAL);
-  if (length === 0) return 0;
+  if (length === 0 || roundsToNothing(length)) return 0;
   if (length < 0 || address < 0 || address > USER_END || length > USER_END) return fail(ENOMEM);
   const end = address + pageCeil(length);
   let hasHole = false;

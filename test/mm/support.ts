@@ -1,6 +1,6 @@
 /** What the tests of the memory manager share: a file on frames, a space, and the check that everything came back. */
 import * as assert from 'uvu/assert';
-import { ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import { EFBIG, ENODEV, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
 import { O_RDWR } from '../../abi/fcntl.js';
 import { S_IFREG } from '../../abi/stat.js';
 import { PhysicalMemory } from '../../cpu/index.js';
@@ -89,9 +89,11 @@ export class TestInode extends Inode implements PageCache {
     this.dirty.add(index);
   }
 
+  /** @param length a multiple of the page size */
   truncate(length: number): void {
     const from = Math.ceil(length / PAGE);
     this.length = length;
+    this.content.fill(0, length);
     for (const [index, frame] of this.frames) {
       if (index < from) continue;
       this.frames.delete(index);
@@ -119,6 +121,18 @@ export class TestFile extends OpenFile {
     return to.put(inode.content, position, inode.length);
   }
 
+  /** fallocate(2) with FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE. */
+  override allocate(_mode: number, offset: number, length: number): number | Err {
+    const inode = this.inode as TestInode;
+    if (offset + length > 2 ** 44) return fail(EFBIG);
+    for (let index = offset / PAGE; index < (offset + length) / PAGE; index++) {
+      const frame = inode.page(index);
+      if (frame < 0) return frame as Err;
+      if (frame > 0) inode.fs.env.frames.u8.fill(0, frame * PAGE, (frame + 1) * PAGE);
+    }
+    return 0;
+  }
+
   override fsync(): number {
     (this.inode as TestInode).synced++;
     return 0;
@@ -127,6 +141,13 @@ export class TestFile extends OpenFile {
   protected override release(): void {
     super.release();
     this.released = true;
+  }
+}
+
+/** What a pipe is to mmap. */
+export class UnmappableFile extends TestFile {
+  override mapping(): PageCache | Err {
+    return fail(ENODEV);
   }
 }
 
