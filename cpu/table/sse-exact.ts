@@ -8,7 +8,7 @@ import { TRAP_GP, TRAP_XM } from '../exits.js';
 import type { Helper, HelperContext } from '../helpers.js';
 import { R_B, R_IMM } from '../record.js';
 import { MXCSR, SCRATCH_XMM } from '../state.js';
-import { arithmetic, sqrt } from '../x87/arithmetic.js';
+import { ADD, arithmetic, DIV, MUL, SUB, sqrt } from '../x87/arithmetic.js';
 import {
   compare,
   DE,
@@ -157,10 +157,10 @@ function denormalise(format: Format): void {
 }
 
 export const OPERATIONS = {
-  add: arithmeticOf(0),
-  mul: arithmeticOf(1),
-  sub: arithmeticOf(4),
-  div: arithmeticOf(6),
+  add: arithmeticOf(ADD),
+  mul: arithmeticOf(MUL),
+  sub: arithmeticOf(SUB),
+  div: arithmeticOf(DIV),
   min: minMax(-1),
   max: minMax(1),
   sqrt: squareRoot,

@@ -19,7 +19,7 @@ export function defaultControl(b: Builder): Value {
   return b.bin('eq', b.bin('and', b.get(MXCSR, 'i32.load'), b.i32(CONTROL_BITS)), b.i32(CONTROL_DEFAULT));
 }
 
-export interface Width {
+interface Width {
   prefix: string;
   suffix: string;
   bits: 32 | 64;

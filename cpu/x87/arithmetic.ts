@@ -15,7 +15,9 @@ import {
   integer,
   mulNormal,
   NORMAL,
+  PE,
   QNAN,
+  RC_DOWN,
   raise,
   round,
   roundBig,
@@ -43,9 +45,8 @@ export function precisionOf(control: number): Format {
 export const ADD = 0;
 export const MUL = 1;
 export const SUB = 4;
-export const SUBR = 5;
+const SUBR = 5;
 export const DIV = 6;
-export const DIVR = 7;
 
 /** Masked response to an invalid operation. */
 function invalid(r: Unpacked): boolean {
@@ -81,7 +82,7 @@ function add(r: Unpacked, a: Unpacked, b: Unpacked, bSign: number, f: Format): b
   else if (b.kind === INF) setInf(r, bSign);
   else if (a.kind === NORMAL) roundOf(r, a, a.sign, f);
   else if (b.kind === NORMAL) roundOf(r, b, bSign, f);
-  else setZero(r, a.sign === bSign ? a.sign : env.rc === 1 ? 1 : 0);
+  else setZero(r, a.sign === bSign ? a.sign : env.rc === RC_DOWN ? 1 : 0);
   return true;
 }
 
@@ -151,7 +152,7 @@ export function roundToInteger(r: Unpacked, a: Unpacked): boolean {
   if (a.kind !== NORMAL || a.exp >= 63) return true;
   toInteger(a, env.rc);
   const { up } = env;
-  if (integer.inexact) raise(32);
+  if (integer.inexact) raise(PE);
   if ((integer.hi | integer.lo) === 0) setZero(r, a.sign);
   else roundBig(r, (BigInt(integer.hi >>> 0) << 32n) | BigInt(integer.lo >>> 0), 0, false, EXT64);
   env.up = up;

@@ -26,9 +26,9 @@ export const PE = 32;
 /** Exceptions that stop an operation before it has a result. */
 export const PRE = IE | DE | ZE;
 
-export const RC_NEAREST = 0;
+const RC_NEAREST = 0;
 export const RC_DOWN = 1;
-export const RC_UP = 2;
+const RC_UP = 2;
 export const RC_ZERO = 3;
 
 export class Unpacked {

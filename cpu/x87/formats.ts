@@ -1,19 +1,6 @@
 /** Packed forms of floating-point numbers, words in and words out: 80-bit extended, binary64, binary32. */
 
-import {
-  F32,
-  F64,
-  INF,
-  NORMAL,
-  normalise,
-  QNAN,
-  SNAN,
-  setInf,
-  setZero,
-  UNSUPPORTED,
-  type Unpacked,
-  ZERO,
-} from './float.js';
+import { INF, NORMAL, normalise, QNAN, SNAN, setInf, setZero, UNSUPPORTED, type Unpacked, ZERO } from './float.js';
 
 /** 80 bits: `se` = sign and biased exponent (16 bits), significand words. */
 export function unpack80(r: Unpacked, se: number, hi: number, lo: number): void {
@@ -117,5 +104,3 @@ export function pack32(r: Unpacked): number {
   if (r.kind === NORMAL) return r.hi < 0 ? s | ((r.exp + 127) << 23) | fraction : s | (r.hi >>> 8);
   return r.kind === ZERO ? s : s | 0x7f800000 | fraction;
 }
-
-export const formatOfSize = (bytes: number) => (bytes === 8 ? F64 : F32);

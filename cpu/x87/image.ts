@@ -11,7 +11,7 @@ import { ES, type X87 } from './unit.js';
 const scratch = new Unpacked();
 
 /** The 16-bit tag word: 0 valid, 1 zero, 2 special, 3 empty, by physical register. */
-export function fullTags(u: X87): number {
+function fullTags(u: X87): number {
   let word = 0;
   const { i32 } = u.memory;
   for (let p = 0; p < 8; p++) {
@@ -46,7 +46,7 @@ function setAbridgedTags(u: X87, bits: number): void {
   u.tags = tags;
 }
 
-export const environmentBytes = (u: X87) => (u.operand16 ? 14 : 28);
+const environmentBytes = (u: X87) => (u.operand16 ? 14 : 28);
 
 /** fnstenv, without the masking that follows it. */
 export function writeEnvironment(u: X87, at: number): void {

@@ -1,8 +1,24 @@
 /** x87 loads, stores and conversions between the register stack and memory operands. */
 
-import { DE, env, F32, F64, fromInteger, IE, integer, OE, PE, QNAN, raise, round, toInteger, UE } from './float.js';
+import {
+  DE,
+  env,
+  F32,
+  F64,
+  fromInteger,
+  IE,
+  integer,
+  NORMAL,
+  OE,
+  PE,
+  QNAN,
+  raise,
+  round,
+  toInteger,
+  UE,
+} from './float.js';
 import { pack32, pack64, packed, unpack32, unpack64 } from './formats.js';
-import { nan1, type X87 } from './unit.js';
+import { C1, nan1, type X87 } from './unit.js';
 
 const le32 = (u: X87, at: number) => u.memory.view.getInt32(at, true);
 const put32 = (u: X87, at: number, v: number) => u.memory.view.setInt32(at, v, true);
@@ -62,7 +78,7 @@ export function load80(u: X87, at: number): void {
   const lo = le32(u, at);
   const hi = le32(u, at + 4);
   u.pushWords(u.memory.view.getUint16(at + 8, true), hi, lo);
-  u.status &= ~0x200;
+  u.status &= ~C1;
 }
 
 export function store80(u: X87, at: number): void {
@@ -73,7 +89,7 @@ export function store80(u: X87, at: number): void {
     const { i32 } = u.memory;
     const x = u.index(0);
     put80(u, at, i32[x + 2]! & 0xffff, i32[x + 1]!, i32[x]!);
-    u.status &= ~0x200;
+    u.status &= ~C1;
   }
   u.pop();
 }
@@ -103,7 +119,7 @@ export function storeFloat(u: X87, kind: 'f32' | 'f64', at: number, pop: boolean
   if (a.kind >= QNAN) ok = nan1(r, a);
   else {
     r.set(a);
-    if (a.kind === 1) round(r, 0, kind === 'f32' ? F32 : F64);
+    if (a.kind === NORMAL) round(r, 0, kind === 'f32' ? F32 : F64);
     // Unmasked overflow and underflow leave memory as it was; the inexactness of the result does not count then.
     if ((env.flags & ~env.masks & (OE | UE)) !== 0) {
       ok = false;
@@ -121,8 +137,8 @@ export function storeFloat(u: X87, kind: 'f32' | 'f64', at: number, pop: boolean
   if (pop) u.pop();
 }
 
-/** fist, fistp, and fisttp when `truncate`. */
-export function storeInteger(u: X87, bytes: 2 | 4 | 8, at: number, pop: boolean, truncate: boolean): void {
+/** fist and fistp. */
+export function storeInteger(u: X87, bytes: 2 | 4 | 8, at: number, pop: boolean): void {
   const { a } = u;
   let valid = false;
   if (u.isEmpty(0)) {
@@ -130,7 +146,7 @@ export function storeInteger(u: X87, bytes: 2 | 4 | 8, at: number, pop: boolean,
   } else {
     u.load(0, a);
     u.begin();
-    valid = a.kind < 2 && toInteger(a, truncate ? 3 : env.rc) && fits(bytes, a.sign);
+    valid = a.kind <= NORMAL && toInteger(a, env.rc) && fits(bytes, a.sign);
     if (valid) {
       if (integer.inexact) raise(PE);
     } else {
@@ -177,7 +193,7 @@ export function loadBcd(u: X87, at: number): void {
     v = v * 100n + BigInt((byte >> 4) * 10 + (byte & 15));
   }
   fromInteger(u.b, view.getUint8(at + 9) >>> 7, Number(v >> 32n) | 0, Number(v & 0xffffffffn) | 0);
-  u.status &= ~0x200;
+  u.status &= ~C1;
   u.top--;
   u.store(0, u.b);
 }
@@ -191,7 +207,7 @@ export function storeBcd(u: X87, at: number): void {
   } else {
     u.load(0, a);
     u.begin();
-    if (a.kind < 2 && toInteger(a, env.rc)) v = (BigInt(integer.hi >>> 0) << 32n) | BigInt(integer.lo >>> 0);
+    if (a.kind <= NORMAL && toInteger(a, env.rc)) v = (BigInt(integer.hi >>> 0) << 32n) | BigInt(integer.lo >>> 0);
     if (v >= BCD_LIMIT) {
       env.up = 0;
       raise(IE);

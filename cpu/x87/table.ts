@@ -1,6 +1,6 @@
 /**
- * The x87 instruction table: opcode D8…DF × ModRM → name, memory operand, action. The decoder asks it for operand
- * sizes, the generated tests enumerate it, `executeX87` runs it. fwait (9B) is a row too.
+ * The x87 instruction table: opcode D8…DF × ModRM → name, memory operand, action. The rows of ../table/x87.ts are made
+ * from it, `runX87Row` executes it, tests enumerate it. fwait (9B) is a row too.
  */
 
 import { FIP, FOP } from '../state.js';
@@ -44,7 +44,6 @@ import {
   X87_MF,
   X87_SET_AX,
   X87_SET_FLAGS,
-  X87_UD,
   ZF,
 } from './unit.js';
 
@@ -241,17 +240,16 @@ mem(0xdd, 2, 'fst f64', 8, 'w', (u, _i, at) => storeFloat(u, 'f64', at, false));
 mem(0xdd, 3, 'fstp f64', 8, 'w', (u, _i, at) => storeFloat(u, 'f64', at, true));
 mem(0xdb, 7, 'fstp f80', 10, 'w', (u, _i, at) => store80(u, at));
 mem(0xdf, 6, 'fbstp', 10, 'w', (u, _i, at) => storeBcd(u, at));
-const INTEGER_STORES: [number, 2 | 4 | 8, number, number, boolean, boolean][] = [
-  // opcode, bytes, reg, -, pop, truncate
-  [0xdf, 2, 2, 0, false, false],
-  [0xdf, 2, 3, 0, true, false],
-  [0xdb, 4, 2, 0, false, false],
-  [0xdb, 4, 3, 0, true, false],
-  [0xdf, 8, 7, 0, true, false],
+const INTEGER_STORES: [opcode: number, bytes: 2 | 4 | 8, field: number, pop: boolean][] = [
+  [0xdf, 2, 2, false],
+  [0xdf, 2, 3, true],
+  [0xdb, 4, 2, false],
+  [0xdb, 4, 3, true],
+  [0xdf, 8, 7, true],
 ];
-for (const [opcode, bytes, field, , pop, truncate] of INTEGER_STORES) {
+for (const [opcode, bytes, field, pop] of INTEGER_STORES) {
   mem(opcode, field, `${pop ? 'fistp' : 'fist'} i${8 * bytes}`, bytes, 'w', (u, _i, at) =>
-    storeInteger(u, bytes, at, pop, truncate),
+    storeInteger(u, bytes, at, pop),
   );
 }
 
@@ -628,27 +626,9 @@ controlRow(
   true,
 );
 
-// ── lookup and execution ─────────────────────────────────────────────────────────────────────────────────────────────
+// ── execution ─────────────────────────────────────────────────────────────────────────────────────────────
 
 export const X87_TABLE: readonly X87Row[] = rows;
-
-/** Index: (opcode & 7) × 72 + (memory form: reg; register form: 8 + modrm − C0). */
-const index: (X87Row | undefined)[] = new Array(8 * 72).fill(undefined);
-for (const row of rows) {
-  if (row.opcode === 0x9b) continue;
-  const base = (row.opcode & 7) * 72;
-  if (row.count === 0) index[base + row.modrm] = row;
-  else for (let k = 0; k < row.count; k++) index[base + 8 + row.modrm - 0xc0 + k] ??= row;
-}
-// Single forms inside an eight-form range (fcompp in DE's fcomp alias range …) take their place whatever the order.
-for (const row of rows) if (row.count === 1) index[(row.opcode & 7) * 72 + 8 + row.modrm - 0xc0] = row;
-
-/** The row of an instruction; undefined when there is none (#UD). `opcode` D8…DF or 9B. */
-export function x87Row(opcode: number, modrm: number): X87Row | undefined {
-  if (opcode === 0x9b) return rows[0];
-  const base = (opcode & 7) * 72;
-  return index[modrm >= 0xc0 ? base + 8 + modrm - 0xc0 : base + ((modrm >>> 3) & 7)];
-}
 
 /** Bytes of the row's memory operand under the operand size. */
 export function x87OperandBytes(row: X87Row, operand16: boolean): number {
@@ -657,17 +637,12 @@ export function x87OperandBytes(row: X87Row, operand16: boolean): number {
 }
 
 /**
- * Executes one instruction.
+ * Executes an instruction.
+ * @param modrm its ModRM byte; of memory forms only the reg field counts
  * @param at byte address in `u.memory` of the memory operand, wholly readable or writable there; 0 for register forms.
  *   An operand that is written may stay as it was (unmasked exception): a bounce buffer must be filled before.
- * @returns X87_DONE, X87_SET_FLAGS, X87_SET_AX, X87_MF (nothing done: raise SIGFPE), X87_UD
+ * @returns X87_DONE, X87_SET_FLAGS, X87_SET_AX, X87_MF (nothing done: raise SIGFPE)
  */
-export function executeX87(u: X87, opcode: number, modrm: number, at: number): number {
-  const row = x87Row(opcode, modrm);
-  return row === undefined ? X87_UD : runX87Row(u, row, modrm, at);
-}
-
-/** The same for a known row. */
 export function runX87Row(u: X87, row: X87Row, modrm: number, at: number): number {
   if (!row.noWait && (u.status & ES) !== 0) return X87_MF;
   if (!row.control) u.memory.i32[FOP >> 2] = ((row.opcode & 7) << 8) | modrm;

@@ -28,7 +28,7 @@ export interface X87Memory {
   readonly view: DataView;
 }
 
-/** What `execute` answers. */
+/** What `runX87Row` answers. */
 export const X87_DONE = 0;
 /** `flags` holds new values of ZF, PF and CF. */
 export const X87_SET_FLAGS = 1;
@@ -36,8 +36,6 @@ export const X87_SET_FLAGS = 1;
 export const X87_SET_AX = 2;
 /** An unmasked exception was pending: #MF (SIGFPE) before the instruction; nothing was executed. */
 export const X87_MF = 3;
-/** No such instruction. */
-export const X87_UD = 4;
 
 /** rflags bits of fcomi and fcmov. */
 export const CF = 1;

@@ -379,7 +379,7 @@ test('cpuid and rdtsc are the host’s to answer', () => {
   guest.run([0x0f, 0x31, 0x48, 0x89, 0xc7, 0x48, 0x89, 0xd6, 0x31, 0xc0, 0x0f, 0xa2, ...SYSCALL]);
   assert.is(guest.cpu.regLo(RDI), 0x34567890);
   assert.is(guest.cpu.reg(RSI), 0x12);
-  assert.is(Buffer.from(Uint32Array.of(guest.cpu.regLo(RBX)).buffer).toString(), 'Bano');
+  assert.is(Buffer.from(Uint32Array.of(guest.cpu.regLo(RBX)).buffer).toString(), CPU_VENDOR.slice(0, 4));
 });
 
 test('random bytes never hang or throw', () => {
