@@ -37,7 +37,6 @@ import {
   TRAP_UD,
   TRAP_XM,
 } from './exits.js';
-import { readFlags } from './flags.js';
 import type { HelperContext } from './helpers.js';
 import { type PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
@@ -49,9 +48,7 @@ import {
   GS_BASE,
   PAGE_SIZE,
   PAGE_VA,
-  R11,
   RBP,
-  RCX,
   RESYNC,
   RIP,
   RSP,
@@ -190,12 +187,6 @@ export class Engine implements HelperContext {
   }
 
   syscall(record: number): boolean {
-    const { i32, u8 } = this.memory;
-    const next = this.instructionAddress(record) + u8[record + R_LEN]!;
-    this.#write64(RIP, next);
-    this.#write64(RCX, next);
-    i32[R11 >> 2] = readFlags(this.memory);
-    i32[(R11 >> 2) + 1] = 0;
     if (this.#hooks.syscall()) return true;
     this.#leave(EXIT_SYSCALL, (this.memory.i32[FUEL >> 2]! - record - RECORD_SIZE) | 0);
     return false;

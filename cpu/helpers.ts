@@ -20,7 +20,7 @@ export interface HelperContext {
   commit(): void;
   /** Address of the instruction that executes. */
   instructionAddress(record: number): number;
-  /** Runs the syscall hook with the registers as `syscall` leaves them; false when the run loop must be left. */
+  /** Runs the syscall hook, when rip, rcx and r11 are set; false when the run loop must be left. */
   syscall(record: number): boolean;
   rdtsc(): number;
   cpuid(leaf: number, subleaf: number, out: Uint32Array): void;

@@ -3,11 +3,13 @@
  * @source Intel SDM vol. 2; which ones fault in user mode: vol. 3, 5.9
  */
 import { TRAP_BP, TRAP_DB, TRAP_GP, TRAP_UD } from '../exits.js';
+import { FLAGS_FIXED } from '../flags.js';
 import type { Helper } from '../helpers.js';
 import type { Builder } from '../ir/builder.js';
 import { CC_NAMES, type Value } from '../ir/ir.js';
 import { R_IMM } from '../record.js';
-import { DF, RAX, RBX, RCX, RDX, RIP } from '../state.js';
+import { DF, R11, RAX, RBX, RCX, RDX, RIP } from '../state.js';
+import { flagsWord } from './integer-move.js';
 import { type Row, row } from './row.js';
 
 type Semantics = (b: Builder) => void;
@@ -207,6 +209,10 @@ export const flow: readonly Row[] = [
     b.read(0);
   }),
   row('0f 05', 'syscall', '', (b) => {
+    const next = b.returnAddress();
+    b.set(RIP, 'i64.store', next);
+    b.set(RCX, 'i64.store', next);
+    b.set(R11, 'i64.store', b.widen(b.bin('or', flagsWord(b), b.i32(FLAGS_FIXED)), 32, false));
     b.helper(syscall);
     b.target(b.get(RIP, 'i64.load'));
     b.jump();

@@ -84,7 +84,7 @@ function compareExchangePair(size: IntSize): Semantics {
 }
 
 /** rflags as an i32 without the fixed bits: arithmetic flags, DF and the others. */
-function flagsWord(b: Builder): Value {
+export function flagsWord(b: Builder): Value {
   const at = (value: Value, bit: number): Value => b.bin('shl', value, b.i32(bit));
   const half = b.bin('and', b.wrap(b.get(AUX, 'i64.load')), b.i32(0x10));
   return [

@@ -72,17 +72,6 @@ function mainLoop(handlers: HandlerSet, runtime: Runtime): Code {
   const pool = new LocalPool(code);
   const tlb = code.local('i32');
   const fuel = code.local('i32');
-  // Take the locals that handlers will use, so that they can be reset at the loop head.
-  const temporaries = [...Array(12).keys()].flatMap(() => [pool.take('i32'), pool.take('i64')]);
-  const resets: (() => void)[] = [];
-  for (let i = 0; i < temporaries.length; i++) {
-    const local = temporaries[i]!;
-    resets.push(() => {
-      if (i % 2 === 0) code.i32(0);
-      else code.i64(0);
-      code.set(local);
-    });
-  }
   code.i32(0);
   code.memory('i32.load', TLB);
   code.set(tlb);
@@ -92,8 +81,6 @@ function mainLoop(handlers: HandlerSet, runtime: Runtime): Code {
   const leave = code.block();
   const exhausted = code.block();
   const next = code.loop();
-  // Temporaries are dead here; saying so keeps them out of the loop's phis.
-  for (const reset of resets) reset();
   const otherwise = code.block();
   const labels: number[] = [];
   for (let op = handlers.hotLimit - 1; op >= 0; op--) labels[op] = code.block();

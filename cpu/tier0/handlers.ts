@@ -86,7 +86,8 @@ export class HandlerSet {
   readonly opUndefined: number;
   readonly opTooLong: number;
   readonly opCount: number;
-  #helpers = new Map<number, Helper>();
+  /** Dense, because every system call looks here. */
+  #helpers: (Helper | undefined)[];
   #byRow = new Map<Row, Variant[]>();
 
   /** @param flagUses as from `flagUses` of an earlier set over the same table; saves building the semantics to know */
@@ -140,6 +141,7 @@ export class HandlerSet {
     this.opUndefined = next++;
     this.opTooLong = next++;
     this.opCount = next;
+    this.#helpers = new Array<Helper | undefined>(next * HELPERS_PER_HANDLER).fill(undefined);
     if (flagUses === undefined) return;
     for (const [i, variant] of this.variants.entries()) {
       variant.flagUse = FLAG_USES[flagUses.charCodeAt(i) - FIRST_CHARACTER]!;
@@ -156,11 +158,11 @@ export class HandlerSet {
 
   /** The helper that emitted code calls by this number. */
   helper(id: number): Helper {
-    let helper = this.#helpers.get(id);
+    let helper = this.#helpers[id];
     if (helper === undefined) {
       const op = Math.floor(id / HELPERS_PER_HANDLER);
       helper = helpersOf(this.variants[op - this.hotLimit]!.build())[id % HELPERS_PER_HANDLER]!;
-      this.#helpers.set(id, helper);
+      this.#helpers[id] = helper;
     }
     return helper;
   }

@@ -67,10 +67,6 @@ export class LocalPool {
   reset(): void {
     for (const type of COUNTED_TYPES) this.#used[type] = 0;
   }
-
-  all(type: ValueType): readonly number[] {
-    return this.#locals[type];
-  }
 }
 
 export class Lowering {
@@ -116,6 +112,12 @@ export class Lowering {
     this.#nextRecord();
   }
 
+  #nextHelper(): number {
+    const id = this.#helperId++;
+    if (this.#helperId % HELPERS_PER_HANDLER === 0) throw new Error('too many helpers in one handler');
+    return id;
+  }
+
   #nextRecord(): void {
     this.code.get(PC);
     this.code.i32(RECORD_SIZE);
@@ -153,7 +155,7 @@ export class Lowering {
         return;
       case 'helper':
         if (this.#hot !== undefined) throw new Error('helper in a hot form');
-        code.i32(this.#helperId++);
+        code.i32(this.#nextHelper());
         code.get(PC);
         if (statement.pa === undefined) code.i32(0);
         else this.#value(statement.pa);
@@ -541,7 +543,7 @@ export class Lowering {
 export const PC = 0;
 
 /** Room for the numbers of one handler's helpers. */
-export const HELPERS_PER_HANDLER = 16;
+export const HELPERS_PER_HANDLER = 4;
 
 /** Second argument of the translation function: access size, and these. */
 export const PROBE_WRITE = 0x1000;
