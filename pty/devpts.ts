@@ -20,7 +20,7 @@ import type { Tty } from './tty.js';
 import { TtyFile } from './tty-file.js';
 import { TtyAlias, TtyInode } from './tty-inode.js';
 
-/** Pairs at most, as kernel.pty.max. */
+/** Pairs at most when the mount does not say: kernel.pty.max. */
 const PAIR_LIMIT = 4096;
 const ROOT_INO = 1;
 const PTMX_INO = 2;
@@ -37,6 +37,8 @@ export interface DevptsOptions {
   gid?: number;
   /** Permission bits of ptmx in the directory; 0 when absent, since /dev/ptmx is the way in. */
   ptmxMode?: number;
+  /** Pairs at most. */
+  max?: number;
 }
 
 function changeAttributes(inode: Inode, change: AttributeChange): number {
@@ -135,6 +137,7 @@ export class Devpts extends FileSystem {
   readonly #uid: number | undefined;
   readonly #gid: number;
   readonly #ptmxMode: number;
+  readonly #max: number | undefined;
   /** Numbers in use, with the node while the master is open. */
   readonly #slaves = new Map<number, SlaveInode | null>();
 
@@ -145,6 +148,7 @@ export class Devpts extends FileSystem {
     this.#uid = options.uid;
     this.#gid = options.gid ?? 5;
     this.#ptmxMode = options.ptmxMode ?? 0;
+    this.#max = options.max;
     this.root = new PtsDirectory(this);
     this.ptmx = new PtmxInode(this, this.#ptmxMode);
   }
@@ -166,7 +170,7 @@ export class Devpts extends FileSystem {
   }
 
   #makePair(caller: Caller): PtyPair | Err {
-    if (this.#slaves.size >= PAIR_LIMIT) return fail(ENOSPC);
+    if (this.#slaves.size >= (this.#max ?? PAIR_LIMIT)) return fail(ENOSPC);
     let index = 0;
     while (this.#slaves.has(index)) index++;
     const pair = new PtyPair(index, this.#control, {
@@ -231,6 +235,7 @@ export class Devpts extends FileSystem {
   override options(): string {
     const octal = (mode: number): string => mode.toString(8).padStart(3, '0');
     const uid = this.#uid === undefined ? '' : `,uid=${this.#uid}`;
-    return `${uid},gid=${this.#gid},mode=${octal(this.#mode)},ptmxmode=${octal(this.#ptmxMode)}`;
+    const max = this.#max === undefined ? '' : `,max=${this.#max}`;
+    return `${uid},gid=${this.#gid},mode=${octal(this.#mode)},ptmxmode=${octal(this.#ptmxMode)}${max}`;
   }
 }

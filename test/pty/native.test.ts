@@ -692,7 +692,7 @@ test('random scripts', () => {
       const found = difference(script);
       assert.ok(found === null, found ?? '');
     }),
-    { numRuns },
+    { numRuns, includeErrorInReport: true },
   );
 });
 
