@@ -3,7 +3,16 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGILL, SIGSEGV, SIGTRAP } from '../../abi/signal.js';
-import { EXIT_FAULT, EXIT_SLICE, EXIT_STOP, EXIT_SYSCALL, PTE_EXEC, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
+import {
+  CPU_VENDOR,
+  EXIT_FAULT,
+  EXIT_SLICE,
+  EXIT_STOP,
+  EXIT_SYSCALL,
+  PTE_EXEC,
+  PTE_READ,
+  PTE_WRITE,
+} from '../../cpu/index.js';
 import {
   CODE,
   DATA,
