@@ -70,3 +70,12 @@ export interface HostFiles {
   /** The bytes of a file from its start, gunzipped if it is gzip. Throws on iteration: an `Error` with `code` where the host gave one. */
   content(path: string): AsyncIterable<Uint8Array>;
 }
+
+const encoder = new TextEncoder();
+
+/** A path as an embedder writes it (Unicode) as the bytes that the host knows it by. */
+export function hostPath(text: string): string {
+  let path = '';
+  for (const byte of encoder.encode(text)) path += String.fromCharCode(byte);
+  return path;
+}

@@ -18,7 +18,7 @@ import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.js';
 import { FileSystem, type FsStatistics, type VfsEnv } from '../filesystem.js';
 import { HostDirectory } from './hostfs-directory.js';
 import { HostFile } from './hostfs-file.js';
-import type { HostFiles, HostStat } from './hostfs-files.js';
+import { type HostFiles, type HostStat, hostPath } from './hostfs-files.js';
 import { type HostInode, HostNode, HostSymlink } from './hostfs-inode.js';
 
 export type { HostFiles, HostStat } from './hostfs-files.js';
@@ -32,7 +32,7 @@ const INO_RANGE = 2 ** 48;
 
 export interface HostfsOptions {
   host: HostFiles;
-  /** Directory of the host, latin1. */
+  /** Directory of the host, as the embedder writes it (Unicode). */
   path: string;
   readOnly: boolean;
 }
@@ -76,7 +76,7 @@ export class Hostfs extends FileSystem {
     this.host = host;
     this.readOnly = readOnly;
     if (readOnly) this.flags |= MS_RDONLY;
-    const real = host.realpath(path);
+    const real = host.realpath(hostPath(path));
     if (isErr(real)) throw new HostPathError(path, real);
     this.path = real;
     // For reading first, to learn now and not in the middle of a session that it cannot be read.

@@ -54,7 +54,7 @@ export interface ProcRegion {
   readonly file: OpenFile | null;
   /** `[heap]`, `[stack]`, `[vdso]`, `/dev/zero (deleted)` …; empty when there is none. Read only without `file`. */
   readonly name: string;
-  /** Locked, growing down, left out of core files and so on, as the letters of smaps' VmFlags: `lo gd dd`. */
+  /** Pairs of letters of smaps' VmFlags in any order: `mr mw me gd dd`. Rights as they are now, `sh`, `ms` and `ac` are added. */
   readonly flagLetters: string;
 }
 

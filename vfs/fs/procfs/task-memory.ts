@@ -67,16 +67,19 @@ const amount = (name: string, bytes: number): string => `${`${name}:`.padEnd(16)
 const usageLines = (usage: ProcRegionUsage): string =>
   USAGE_LINES.map(([name, get]) => amount(name, get(usage))).join('');
 
+/** The order in which Linux shows them. @source Linux fs/proc/task_mmu.c show_smap_vma_flags */
+const FLAG_ORDER = 'rd wr ex sh mr mw me ms gd pf lo io sr rr dc de ac nr ht sf wf dd'.split(' ');
+
 function flagLetters({ prot, shared, flagLetters: more }: ProcRegion): string {
-  let text = '';
-  if (prot & PROT_READ) text += 'rd ';
-  if (prot & PROT_WRITE) text += 'wr ';
-  if (prot & PROT_EXEC) text += 'ex ';
-  if (shared) text += 'sh ';
-  text += 'mr mw me ';
-  if (shared) text += 'ms ';
-  if (more !== '') text += `${more} `;
-  return !shared && prot & PROT_WRITE ? `${text}ac ` : text;
+  const letters = new Set(more.split(' '));
+  if (prot & PROT_READ) letters.add('rd');
+  if (prot & PROT_WRITE) letters.add('wr');
+  if (prot & PROT_EXEC) letters.add('ex');
+  if (shared) letters.add('sh').add('ms');
+  else if (prot & PROT_WRITE && !letters.has('nr')) letters.add('ac');
+  return FLAG_ORDER.filter((pair) => letters.has(pair))
+    .map((pair) => `${pair} `)
+    .join('');
 }
 
 export function smaps(task: ProcTask, reader: Reader): string {
