@@ -58,12 +58,14 @@ export interface SectionHeader {
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Rounded down above 2^53, so that no other number becomes a power of two. */
+/** Above 2^53 rounded to odd: what does not fit sets the last bit that does, so that no other number becomes a power of two. */
 export function u64(view: DataView, at: number): number {
   const high = view.getUint32(at + 4, true);
   const low = view.getUint32(at, true);
   const excess = 11 - Math.clz32(high);
-  return high * 2 ** 32 + (excess > 0 ? ((low >>> excess) << excess) >>> 0 : low);
+  if (excess <= 0) return high * 2 ** 32 + low;
+  const kept = (low >>> excess) << excess;
+  return high * 2 ** 32 + ((kept >>> 0 === low ? kept : kept | (1 << excess)) >>> 0);
 }
 
 const i64 = (view: DataView, at: number): number => view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
