@@ -21,7 +21,7 @@ import type { OpenFile } from './file.js';
 import type { FsStatistics } from './filesystem.js';
 import type { AttributeChange, Inode } from './inode.js';
 import type { Mount } from './mount.js';
-import { type FsContext, LOOKUP_EMPTY, LOOKUP_FOLLOW, resolve } from './namei.js';
+import { type FsContext, LOOKUP_EMPTY, LOOKUP_FOLLOW, resolve, type Start } from './namei.js';
 import { isOwner, MAY_EXEC, MAY_WRITE, permission, withoutSetId } from './permission.js';
 
 /** Largest file in bytes: offsets beyond are not exact numbers here. */
@@ -89,7 +89,7 @@ export function copyTime(from: Timespec, to: Timespec): void {
 export function accessAt(
   ctx: FsContext,
   caller: Caller,
-  at: Path | null,
+  at: Start,
   name: string,
   mode: number,
   flags: number,

@@ -6,7 +6,7 @@
  * too. The base class serves files with an offset; pipes, devices and terminals override what differs.
  */
 import { EBADF, EINVAL, EISDIR, ENODEV, ENOTTY, type Err, ESPIPE, fail } from '../abi/errno.js';
-import { O_ACCMODE, O_PATH, O_RDONLY, O_WRONLY } from '../abi/fcntl.js';
+import { O_ACCMODE, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/fcntl.js';
 import type { Caller } from './caller.js';
 import { type Path, releasePath } from './dentry.js';
 import type { Inode, PollMask } from './inode.js';
@@ -44,12 +44,15 @@ export abstract class OpenFile {
     return this.path === null ? this.inode : this.path.dentry.inode;
   }
 
+  /** Access mode 3 grants neither reading nor writing: such descriptions are for ioctl only. */
   get readable(): boolean {
-    return (this.flags & O_PATH) === 0 && (this.flags & O_ACCMODE) !== O_WRONLY;
+    const access = this.flags & O_ACCMODE;
+    return (this.flags & O_PATH) === 0 && (access === O_RDONLY || access === O_RDWR);
   }
 
   get writable(): boolean {
-    return (this.flags & O_PATH) === 0 && (this.flags & O_ACCMODE) !== O_RDONLY;
+    const access = this.flags & O_ACCMODE;
+    return (this.flags & O_PATH) === 0 && (access === O_WRONLY || access === O_RDWR);
   }
 
   /** Whether lseek, pread and pwrite make sense; if not they answer -ESPIPE. */

@@ -24,6 +24,13 @@ export interface FsContext {
   namespace: MountNamespace;
 }
 
+/**
+ * Where a relative name starts: a path, the working directory (null), or the error that looking up the descriptor
+ * gave. The error counts only if the name is relative, and only after what Linux checks before (*at calls look at
+ * their descriptor last).
+ */
+export type Start = Path | null | Err;
+
 /** Follow a link at the end of the name. */
 export const LOOKUP_FOLLOW = 0x1;
 /** The result must be a directory (else -ENOTDIR). */
@@ -62,13 +69,18 @@ export class Walk implements Path {
   readonly #caller: Caller;
   #links = 0;
 
-  constructor(ctx: FsContext, caller: Caller, at: Path | null, name: string) {
-    const start = name.charCodeAt(0) === SLASH ? ctx.root : (at ?? ctx.cwd);
+  private constructor(ctx: FsContext, caller: Caller, start: Path) {
     holdPath(start);
     this.mount = start.mount;
     this.dentry = start.dentry;
     this.#ctx = ctx;
     this.#caller = caller;
+  }
+
+  /** A walk that stands where `name` starts; -EBADF and the like when that is what `at` is and matters. */
+  static start(ctx: FsContext, caller: Caller, at: Start, name: string): Walk | Err {
+    const start = name.charCodeAt(0) === SLASH ? ctx.root : (at ?? ctx.cwd);
+    return isErr(start) ? start : new Walk(ctx, caller, start);
   }
 
   get inode(): Inode {
@@ -221,10 +233,11 @@ export class Walk implements Path {
  * Walks to the parent of the last component, for calls that make or remove names.
  * @returns the walk, whose reference the caller releases; -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG …
  */
-export function walkToParent(ctx: FsContext, caller: Caller, at: Path | null, name: string): Walk | Err {
+export function walkToParent(ctx: FsContext, caller: Caller, at: Start, name: string): Walk | Err {
   const bad = checkName(name);
   if (bad !== 0) return bad;
-  const walk = new Walk(ctx, caller, at, name);
+  const walk = Walk.start(ctx, caller, at, name);
+  if (isErr(walk)) return walk;
   const error = walk.toParent(name);
   if (error === 0) return walk;
   walk.release();
@@ -233,16 +246,17 @@ export function walkToParent(ctx: FsContext, caller: Caller, at: Path | null, na
 
 /**
  * Finds what `name` names.
- * @param at where a relative name starts; null: the working directory
+ * @param at where a relative name starts
  * @param name latin1
  * @param flags LOOKUP_*
  * @returns the path, whose reference the caller gives back with `releasePath`; -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG …
  */
-export function resolve(ctx: FsContext, caller: Caller, at: Path | null, name: string, flags: number): Path | Err {
+export function resolve(ctx: FsContext, caller: Caller, at: Start, name: string, flags: number): Path | Err {
   const bad = checkName(name, (flags & LOOKUP_EMPTY) !== 0);
   if (bad !== 0) return bad;
   const directory = (flags & LOOKUP_DIRECTORY) !== 0;
-  const walk = new Walk(ctx, caller, at, name);
+  const walk = Walk.start(ctx, caller, at, name);
+  if (isErr(walk)) return walk;
   let error: 0 | Err = 0;
   if (name.length > 0) {
     error = walk.toParent(name);

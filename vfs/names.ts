@@ -32,7 +32,7 @@ import {
   S_ISVTX,
 } from '../abi/stat.js';
 import { type Caller, isSuperuser } from './caller.js';
-import { Dentry, type Path, releasePath } from './dentry.js';
+import { Dentry, releasePath } from './dentry.js';
 import type { Inode } from './inode.js';
 import { isMountpoint, type Mount } from './mount.js';
 import {
@@ -44,6 +44,7 @@ import {
   LOOKUP_EMPTY,
   LOOKUP_FOLLOW,
   resolve,
+  type Start,
   type Walk,
   walkToParent,
 } from './namei.js';
@@ -54,7 +55,7 @@ const DIRECTORY_MODE_BITS = S_IRWXU | S_IRWXG | S_IRWXO | S_ISVTX;
 const MODE_BITS = 0o7777;
 
 /** mkdirat(2). @param mode permission bits; the umask is applied here */
-export function mkdirAt(ctx: FsContext, caller: Caller, at: Path | null, name: string, mode: number): number | Err {
+export function mkdirAt(ctx: FsContext, caller: Caller, at: Start, name: string, mode: number): number | Err {
   const bits = mode & DIRECTORY_MODE_BITS & ~ctx.umask;
   return makeName(ctx, caller, at, name, true, (dir, last) => dir.mkdir(last, S_IFDIR | bits, caller));
 }
@@ -63,7 +64,7 @@ export function mkdirAt(ctx: FsContext, caller: Caller, at: Path | null, name: s
 export function mknodAt(
   ctx: FsContext,
   caller: Caller,
-  at: Path | null,
+  at: Start,
   name: string,
   mode: number,
   rdev: number,
@@ -81,7 +82,7 @@ export function mknodAt(
 }
 
 /** symlinkat(2). @param target latin1, not empty */
-export function symlinkAt(ctx: FsContext, caller: Caller, target: string, at: Path | null, name: string): number | Err {
+export function symlinkAt(ctx: FsContext, caller: Caller, target: string, at: Start, name: string): number | Err {
   const bad = checkName(target);
   if (bad !== 0) return bad;
   return makeName(ctx, caller, at, name, false, (dir, last) => dir.symlink(last, target, caller));
@@ -91,9 +92,9 @@ export function symlinkAt(ctx: FsContext, caller: Caller, target: string, at: Pa
 export function linkAt(
   ctx: FsContext,
   caller: Caller,
-  oldAt: Path | null,
+  oldAt: Start,
   oldName: string,
-  newAt: Path | null,
+  newAt: Start,
   newName: string,
   flags: number,
 ): number | Err {
@@ -121,7 +122,7 @@ export function linkAt(
 }
 
 /** unlinkat(2) without AT_REMOVEDIR. */
-export function unlinkAt(ctx: FsContext, caller: Caller, at: Path | null, name: string): number | Err {
+export function unlinkAt(ctx: FsContext, caller: Caller, at: Start, name: string): number | Err {
   const walk = walkToParent(ctx, caller, at, name);
   if (isErr(walk)) return walk;
   const result = walk.kind === LAST_NAME ? removeName(walk, caller, false) : fail(EISDIR);
@@ -130,7 +131,7 @@ export function unlinkAt(ctx: FsContext, caller: Caller, at: Path | null, name: 
 }
 
 /** rmdir(2). */
-export function rmdirAt(ctx: FsContext, caller: Caller, at: Path | null, name: string): number | Err {
+export function rmdirAt(ctx: FsContext, caller: Caller, at: Start, name: string): number | Err {
   const walk = walkToParent(ctx, caller, at, name);
   if (isErr(walk)) return walk;
   const result = walk.kind === LAST_NAME ? removeName(walk, caller, true) : fail(notRemovable(walk.kind));
@@ -141,7 +142,7 @@ export function rmdirAt(ctx: FsContext, caller: Caller, at: Path | null, name: s
 const notRemovable = (kind: number): number => (kind === LAST_DOT ? EINVAL : kind === LAST_DOTDOT ? ENOTEMPTY : EBUSY);
 
 /** readlinkat(2). @returns the target, latin1; -EINVAL if it is no link, -ENOENT if `name` is empty and `at` is none */
-export function readlinkAt(ctx: FsContext, caller: Caller, at: Path | null, name: string): string | Err {
+export function readlinkAt(ctx: FsContext, caller: Caller, at: Start, name: string): string | Err {
   const path = resolve(ctx, caller, at, name, at === null ? 0 : LOOKUP_EMPTY);
   if (isErr(path)) return path;
   const { inode } = path.dentry;
@@ -163,7 +164,7 @@ type RawMaker = (dir: Dentry, last: string, mount: Mount) => Inode | Err;
 function makeName(
   ctx: FsContext,
   caller: Caller,
-  at: Path | null,
+  at: Start,
   name: string,
   directory: boolean,
   make: Maker,
@@ -178,7 +179,7 @@ function makeName(
 function makeNameAt(
   ctx: FsContext,
   caller: Caller,
-  at: Path | null,
+  at: Start,
   name: string,
   directory: boolean,
   make: RawMaker,
@@ -244,9 +245,9 @@ function remove(walk: Walk, dir: Dentry, victim: Dentry, caller: Caller, directo
 export function renameAt(
   ctx: FsContext,
   caller: Caller,
-  oldAt: Path | null,
+  oldAt: Start,
   oldName: string,
-  newAt: Path | null,
+  newAt: Start,
   newName: string,
   flags: number,
 ): number | Err {

@@ -26,6 +26,7 @@ import {
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
+  O_RDWR,
   O_TMPFILE,
   O_TRUNC,
   O_WRONLY,
@@ -37,7 +38,16 @@ import type { Caller } from './caller.js';
 import { Dentry, holdPath, type Path } from './dentry.js';
 import { OpenFile } from './file.js';
 import type { Inode } from './inode.js';
-import { checkName, type FsContext, LAST_NAME, LOOKUP_DIRECTORY, LOOKUP_FOLLOW, resolve, Walk } from './namei.js';
+import {
+  checkName,
+  type FsContext,
+  LAST_NAME,
+  LOOKUP_DIRECTORY,
+  LOOKUP_FOLLOW,
+  resolve,
+  type Start,
+  Walk,
+} from './namei.js';
 import { isOwner, MAY_EXEC, MAY_READ, MAY_WRITE, permission } from './permission.js';
 
 /** What O_TMPFILE adds to O_DIRECTORY. */
@@ -67,7 +77,7 @@ function accessMask(flags: number): number {
 export function openAt(
   ctx: FsContext,
   caller: Caller,
-  at: Path | null,
+  at: Start,
   name: string,
   flags: number,
   mode: number,
@@ -77,7 +87,8 @@ export function openAt(
   if (flags & TMPFILE_BIT) return openTemporary(ctx, caller, at, name, flags, mode);
   const bad = checkName(name);
   if (bad !== 0) return bad;
-  const walk = new Walk(ctx, caller, at, name);
+  const walk = Walk.start(ctx, caller, at, name);
+  if (isErr(walk)) return walk;
   const file = openWalk(walk, ctx, caller, name, flags, mode);
   walk.release();
   return file;
@@ -193,7 +204,8 @@ const isSpecial = (inode: Inode): boolean => {
 function openInode(path: Path, caller: Caller, flags: number): OpenFile | Err {
   const { inode } = path.dentry;
   if ((inode.mode & S_IFMT) === S_IFSOCK) return fail(ENXIO);
-  const writes = (flags & O_ACCMODE) !== O_RDONLY && !isSpecial(inode);
+  const access = flags & O_ACCMODE;
+  const writes = (access === O_WRONLY || access === O_RDWR) && !isSpecial(inode);
   if (writes) {
     if (inode.writeCount < 0) return fail(ETXTBSY);
     if (path.mount.readOnly) return fail(EROFS);
@@ -214,7 +226,7 @@ function attach(file: OpenFile, path: Path): void {
   file.path = { mount: path.mount, dentry: path.dentry };
 }
 
-function openPath(ctx: FsContext, caller: Caller, at: Path | null, name: string, flags: number): OpenFile | Err {
+function openPath(ctx: FsContext, caller: Caller, at: Start, name: string, flags: number): OpenFile | Err {
   const follow = flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
   const directory = flags & O_DIRECTORY ? LOOKUP_DIRECTORY : 0;
   const path = resolve(ctx, caller, at, name, follow | directory);
@@ -228,12 +240,12 @@ function openPath(ctx: FsContext, caller: Caller, at: Path | null, name: string,
 function openTemporary(
   ctx: FsContext,
   caller: Caller,
-  at: Path | null,
+  at: Start,
   name: string,
   flags: number,
   mode: number,
 ): OpenFile | Err {
-  if ((flags & O_TMPFILE) !== O_TMPFILE || !(accessMask(flags) & MAY_WRITE)) return fail(EINVAL);
+  if ((flags & O_TMPFILE) !== O_TMPFILE || !(accessMask(flags & O_ACCMODE) & MAY_WRITE)) return fail(EINVAL);
   const follow = flags & O_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
   const dir = resolve(ctx, caller, at, name, follow | LOOKUP_DIRECTORY);
   if (isErr(dir)) return dir;

@@ -1,7 +1,16 @@
 /** Runs the calls of script.c on the file layers here, with the same results in the same form. */
-import { EBADF, EINVAL, ENOENT, ENOTDIR, type Err, fail, isErr } from '../../../abi/errno.js';
-import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_LARGEFILE, O_PATH } from '../../../abi/fcntl.js';
+import { EBADF, EINVAL, ENOENT, ENOTDIR, EOPNOTSUPP, fail, isErr } from '../../../abi/errno.js';
+import {
+  AT_EMPTY_PATH,
+  AT_SYMLINK_NOFOLLOW,
+  FALLOC_FL_PUNCH_HOLE,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_LARGEFILE,
+  O_PATH,
+} from '../../../abi/fcntl.js';
 import { MS_BIND, MS_REC } from '../../../abi/mount.js';
+import { POLLNVAL } from '../../../abi/poll.js';
 import { UTIME_NOW, UTIME_OMIT } from '../../../abi/stat.js';
 import type { Caller } from '../../../vfs/caller.js';
 import { type Path, releasePath } from '../../../vfs/dentry.js';
@@ -11,15 +20,12 @@ import { Tmpfs } from '../../../vfs/fs/tmpfs.js';
 import { readFile, readFileAt, writeFile, writeFileAt } from '../../../vfs/io.js';
 import { BytesIter } from '../../../vfs/iter.js';
 import { flock, getRangeLock, lockRange, setRangeLock } from '../../../vfs/locks.js';
-import { LOOKUP_EMPTY, LOOKUP_FOLLOW, PATH_MAX, resolve } from '../../../vfs/namei.js';
+import { LOOKUP_EMPTY, LOOKUP_FOLLOW, resolve, type Start } from '../../../vfs/namei.js';
 import * as ops from '../../../vfs/operations.js';
 import type { World } from '../env.js';
 import type { Call } from './native.js';
 
 type Result = number | string;
-
-/** Calls that take an empty name for the slot itself. */
-const EMPTY_ALLOWED = new Set(['readlink', 'list']);
 
 export class Interpreter {
   readonly #world: World;
@@ -47,24 +53,18 @@ export class Interpreter {
     const caller = this.#caller;
     const text = (i: number) => String(args[i] ?? '');
     const num = (i: number) => Number(args[i] ?? 0);
-    /** A relative name's start: a slot, or the working directory. A name that is wrong in itself is found out first. */
-    const at = (i: number, name: number): Path | null | Err => {
+    /** A relative name's start: a slot, or the working directory. */
+    const at = (i: number): Start => {
       const slot = num(i);
-      if (slot < 0 || text(name).startsWith('/') || text(name).length >= PATH_MAX) return null;
-      if (text(name) === '' && !EMPTY_ALLOWED.has(op) && !args.slice(name + 1).includes(AT_EMPTY_PATH)) return null;
+      if (slot < 0) return null;
       const file = this.#slots.get(slot);
       return file === undefined ? fail(EBADF) : (file.path ?? fail(ENOTDIR));
-    };
-    const from = (i: number, name: number, run: (path: Path | null) => Result): Result => {
-      const path = at(i, name);
-      return typeof path === 'number' ? path : run(path);
     };
     const file = (run: (file: OpenFile) => Result): Result => {
       const found = this.#slots.get(num(0));
       return found === undefined || found.flags & O_PATH ? fail(EBADF) : run(found);
     };
-    const named = (flags: number, run: (path: Path) => Result): Result =>
-      from(0, 1, (start) => this.#resolved(start, text(1), flags, run));
+    const named = (flags: number, run: (path: Path) => Result): Result => this.#resolved(at(0), text(1), flags, run);
 
     switch (op) {
       case 'user':
@@ -76,28 +76,27 @@ export class Interpreter {
         return old;
       }
       case 'mkdir':
-        return from(0, 1, (path) => ops.mkdirAt(ctx, caller, path, text(1), num(2)));
+        return ops.mkdirAt(ctx, caller, at(0), text(1), num(2));
       case 'mknod':
-        return from(0, 1, (path) => ops.mknodAt(ctx, caller, path, text(1), num(2), num(3)));
+        return ops.mknodAt(ctx, caller, at(0), text(1), num(2), num(3));
       case 'symlink':
-        return from(1, 2, (path) => ops.symlinkAt(ctx, caller, text(0), path, text(2)));
+        return ops.symlinkAt(ctx, caller, text(0), at(1), text(2));
       case 'link':
-        return from(0, 1, (old) => from(2, 3, (to) => ops.linkAt(ctx, caller, old, text(1), to, text(3), num(4))));
+        return ops.linkAt(ctx, caller, at(0), text(1), at(2), text(3), num(4));
       case 'unlink':
-        return from(0, 1, (path) => ops.unlinkAt(ctx, caller, path, text(1)));
+        return ops.unlinkAt(ctx, caller, at(0), text(1));
       case 'rmdir':
-        return from(0, 1, (path) => ops.rmdirAt(ctx, caller, path, text(1)));
+        return ops.rmdirAt(ctx, caller, at(0), text(1));
       case 'rename':
-        return from(0, 1, (old) => from(2, 3, (to) => ops.renameAt(ctx, caller, old, text(1), to, text(3), num(4))));
-      case 'open':
-        return from(1, 2, (path) => {
-          const opened = ops.openAt(ctx, caller, path, text(2), (num(3) & ~O_CLOEXEC) | O_LARGEFILE, num(4));
-          if (isErr(opened)) return opened;
-          const old = this.#slots.get(num(0));
-          this.#slots.set(num(0), opened);
-          if (old !== undefined) close(old, caller);
-          return 0;
-        });
+        return ops.renameAt(ctx, caller, at(0), text(1), at(2), text(3), num(4));
+      case 'open': {
+        const opened = ops.openAt(ctx, caller, at(1), text(2), (num(3) & ~O_CLOEXEC) | O_LARGEFILE, num(4));
+        if (isErr(opened)) return opened;
+        const old = this.#slots.get(num(0));
+        this.#slots.set(num(0), opened);
+        if (old !== undefined) close(old, caller);
+        return 0;
+      }
       case 'close': {
         const open = this.#slots.get(num(0));
         if (open === undefined) return fail(EBADF);
@@ -108,11 +107,13 @@ export class Interpreter {
       case 'write':
         return file((f) => writeFile(f, filled(65 + (num(1) % 26), num(1)), caller));
       case 'pwrite':
-        return file((f) => writeFileAt(f, filled(97 + (num(1) % 26), num(1)), num(2), caller));
+        return num(2) < 0
+          ? fail(EINVAL)
+          : file((f) => writeFileAt(f, filled(97 + (num(1) % 26), num(1)), num(2), caller));
       case 'read':
         return file((f) => summed(num(1), (to) => readFile(f, to, caller)));
       case 'pread':
-        return file((f) => summed(num(1), (to) => readFileAt(f, to, num(2), caller)));
+        return num(2) < 0 ? fail(EINVAL) : file((f) => summed(num(1), (to) => readFileAt(f, to, num(2), caller)));
       case 'lseek':
         return file((f) => f.seek(num(1), num(2)));
       case 'truncate':
@@ -120,9 +121,14 @@ export class Interpreter {
           ? fail(EINVAL)
           : this.#resolved(null, text(0), LOOKUP_FOLLOW, (path) => ops.truncatePath(path, caller, num(1)));
       case 'ftruncate':
-        return file((f) => ops.truncateFile(f, caller, num(1)));
+        return num(1) < 0 ? fail(EINVAL) : file((f) => ops.truncateFile(f, caller, num(1)));
       case 'fallocate':
-        return file((f) => f.allocate(num(1), num(2), num(3)));
+        // What the system call checks before it asks the file.
+        return file((f) => {
+          if (num(2) < 0 || num(3) <= 0) return fail(EINVAL);
+          if (num(1) === FALLOC_FL_PUNCH_HOLE) return fail(EOPNOTSUPP);
+          return f.allocate(num(1), num(2), num(3));
+        });
       case 'chmod':
         return named(LOOKUP_FOLLOW, (path) => ops.chmodPath(path, caller, num(2)));
       case 'fchmod':
@@ -136,7 +142,7 @@ export class Interpreter {
         return named(followFlags(num(6)), (path) => ops.utimensPath(path, caller, atime, mtime));
       }
       case 'access':
-        return from(0, 1, (path) => ops.accessAt(ctx, caller, path, text(1), num(2), num(3)));
+        return ops.accessAt(ctx, caller, at(0), text(1), num(2), num(3));
       case 'chdir':
         return ops.chdir(ctx, caller, text(0));
       case 'fchdir': {
@@ -152,7 +158,7 @@ export class Interpreter {
       case 'getcwd':
         return ops.workingDirectory(ctx);
       case 'readlink':
-        return from(0, 1, (path) => ops.readlinkAt(ctx, caller, path, text(1)));
+        return ops.readlinkAt(ctx, caller, at(0), text(1));
       case 'path': {
         const open = this.#slots.get(num(0));
         return open === undefined ? fail(ENOENT) : ops.fileString(ctx, open);
@@ -166,14 +172,14 @@ export class Interpreter {
         return open === undefined ? fail(EBADF) : statLine(open.node);
       }
       case 'list':
-        return this.#list(at(0, 1));
+        return this.#list(at(0));
       case 'times':
         return this.#timesChanged(text(0));
       case 'tick':
         this.#world.env.time++;
         return 0;
       case 'poll':
-        return file((f) => f.poll());
+        return this.#poll(this.#slots.get(num(0)));
       case 'flock':
         return file((f) => flock(f, num(1)));
       case 'setlk':
@@ -222,7 +228,7 @@ export class Interpreter {
     }
   }
 
-  #resolved(at: Path | null, name: string, flags: number, run: (path: Path) => Result): Result {
+  #resolved(at: Start, name: string, flags: number, run: (path: Path) => Result): Result {
     const path = resolve(this.#world.ctx, this.#caller, at, name, flags);
     if (isErr(path)) return path;
     const result = run(path);
@@ -230,8 +236,11 @@ export class Interpreter {
     return result;
   }
 
-  #list(at: Path | null | Err): Result {
-    if (typeof at === 'number') return at;
+  #poll(file: OpenFile | undefined): Result {
+    return file === undefined || file.flags & O_PATH ? POLLNVAL : file.poll();
+  }
+
+  #list(at: Start): Result {
     const directory = ops.openAt(this.#world.ctx, this.#caller, at, '.', O_DIRECTORY, 0);
     if (isErr(directory)) return directory;
     const found: string[] = [];
