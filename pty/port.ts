@@ -45,11 +45,6 @@ export class TtyPort {
     this.#sink = sink;
   }
 
-  /** Bytes that have not reached the line discipline. */
-  get length(): number {
-    return this.#length;
-  }
-
   /** Bytes that output processing may count on; plain writes may get somewhat more in. */
   get room(): number {
     return Math.max(0, LIMIT - this.#accounted);
@@ -63,7 +58,9 @@ export class TtyPort {
       const space = this.#request(goal);
       if (space === 0) break;
       const piece = this.#tail;
-      piece.bytes.set(bytes.subarray(at, at + space), piece.used);
+      // Echo comes byte by byte: a view would cost more than the copy.
+      if (space === 1) piece.bytes[piece.used] = bytes[at];
+      else piece.bytes.set(bytes.subarray(at, at + space), piece.used);
       piece.used += space;
       this.#length += space;
       at += space;

@@ -58,7 +58,7 @@ export interface TtyOptions {
   name: string;
   /** Device number, as st_rdev. */
   rdev: number;
-  /** pty: an end of a pseudo-terminal, whose session leader's exit does not hang it up. */
+  /** An end of a pseudo-terminal, or any other device. Only a device is hung up when its session leader ends. */
   kind: 'master' | 'slave' | 'device';
   control: SessionControl;
   termios: Termios;
