@@ -23,7 +23,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
       mounts: options.mount,
       memory: options.memory,
       seed: options.seed,
-      trace: trace === null ? undefined : (line) => trace.write(`${line}\n`),
+      trace: trace === null ? undefined : (line) => trace.write(line),
     });
   } catch (error) {
     complain((error as Error).message);

@@ -56,7 +56,7 @@ export interface BootOptions {
   hostname?: string;
   /** Gets what programs write to /dev/console. */
   console?: ConsoleSink;
-  /** Gets each line of a system call trace in the format of strace. */
+  /** Gets each line of a system call trace in the format of strace, with its newline. */
   trace?: (line: string) => void;
   /** Tasks that may exist at once. Default: 4096. */
   taskLimit?: number;

@@ -72,6 +72,9 @@ if (!process.argv.includes('--if-stale') || isStale()) {
   }
   const { status } = spawnSync(process.execPath, [tsc, '-p', root], { stdio: ['ignore', 2, 2] });
   if (status !== 0) process.exit(status ?? 1);
+  // The interpreter's bytes are made from the tables just compiled, so that starting up need not emit them.
+  const image = spawnSync(process.execPath, [join(dist, 'cpu/tier0/build-image.js')], { stdio: 'inherit' });
+  if (image.status !== 0) process.exit(image.status ?? 1);
   copyData();
   removeOrphans();
   const now = new Date();
