@@ -8,7 +8,7 @@
  * Host descriptors belong to the inode and live as long as somebody has the file open. So a file that was unlinked
  * stays usable, as it should.
  */
-import { EACCES, EBADF, EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, type Err, fail, isErr } from '../../abi/errno.js';
+import { EACCES, EBADF, EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, EROFS, type Err, fail, isErr } from '../../abi/errno.js';
 import { O_ACCMODE, O_APPEND, O_NOATIME, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.js';
 import { MAX_FILE_SIZE } from '../attributes.js';
 import type { Caller } from '../caller.js';
@@ -77,6 +77,7 @@ export class HostFile extends HostInode {
 
   /** Somebody opens the file: makes sure of host descriptors. Undone by `release`. */
   acquire(reads: boolean, writes: boolean): number | Err {
+    if (writes && this.fs.readOnly) return fail(EROFS);
     if (writes && this.#writer < 0) {
       let fd = this.#openHost(O_RDWR);
       if (!isErr(fd) && this.#reader < 0) this.#reader = fd;

@@ -1,0 +1,569 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { EACCES, EEXIST, EINVAL, ENOENT, ENOTDIR, ENOTEMPTY, ENXIO, EPERM, EROFS, ESTALE } from '../../abi/errno.js';
+import {
+  O_APPEND,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  SEEK_END,
+} from '../../abi/fcntl.js';
+import { NodeFiles } from '../../kernel-core/host-files.js';
+import { releasePath } from '../../vfs/dentry.js';
+import type { DirectoryFile } from '../../vfs/directory-file.js';
+import type { OpenFile } from '../../vfs/file.js';
+import { Hostfs, HostPathError } from '../../vfs/fs/hostfs.js';
+import { readFileAt, writeFileAt } from '../../vfs/io.js';
+import { BytesIter } from '../../vfs/iter.js';
+import { LOOKUP_FOLLOW, resolve } from '../../vfs/namei.js';
+import {
+  chmodPath,
+  chownPath,
+  fillStat,
+  linkAt,
+  makeStat,
+  mkdirAt,
+  mknodAt,
+  openAt,
+  readlinkAt,
+  renameAt,
+  rmdirAt,
+  statfs,
+  symlinkAt,
+  truncatePath,
+  unlinkAt,
+  utimensPath,
+} from '../../vfs/operations.js';
+import { bytes, get, makeEnv, makeWorld, names, ok, put, root, user, type World } from './env.js';
+
+/** As a host without paths to descriptors (macOS) would answer. */
+class PlainFiles extends NodeFiles {
+  override descriptorPath(): string | null {
+    return null;
+  }
+}
+
+interface HostWorld extends World {
+  /** Directory of the host that is the root. */
+  readonly dir: string;
+  readonly fs: Hostfs;
+}
+
+const descriptors = (): number => (process.platform === 'linux' ? fs.readdirSync('/proc/self/fd').length : 0);
+
+/** The errno, or 0 for what is no error: objects are too large to be printed. */
+const errno = (result: unknown): number => {
+  if (typeof result === 'number') return result;
+  (result as OpenFile).unref?.();
+  return 0;
+};
+
+let host = new NodeFiles();
+let made: string[] = [];
+
+function directory(): string {
+  const dir = fs.mkdtempSync(join(tmpdir(), 'banos-hostfs-'));
+  made.push(dir);
+  return dir;
+}
+
+function mounted(readOnly = false, dir = directory()): HostWorld {
+  const env = makeEnv();
+  const hostfs = new Hostfs(env, 30, { host, path: dir, readOnly });
+  return { ...makeWorld(env, hostfs), dir, fs: hostfs };
+}
+
+const open = (w: World, name: string, flags = O_RDWR | O_CREAT, mode = 0o644, caller = root): OpenFile =>
+  ok(openAt(w.ctx, caller, null, name, flags, mode));
+
+const stat = (w: World, name: string, flags = 0) => {
+  const path = ok(resolve(w.ctx, root, null, name, flags));
+  const out = makeStat();
+  fillStat(path.dentry.inode, out);
+  releasePath(path);
+  return out;
+};
+
+/** Every test runs on hosts with and without paths to descriptors, and gives all of the host's descriptors back. */
+function both(name: string, body: () => void): void {
+  for (const [kind, files] of [
+    ['anchored', new NodeFiles()],
+    ['checked', new PlainFiles()],
+  ] as const) {
+    test(`${name} (${kind})`, () => {
+      host = files;
+      made = [];
+      const before = descriptors();
+      try {
+        body();
+        assert.is(descriptors(), before, 'descriptors of the host were given back');
+      } finally {
+        for (const dir of made) fs.rmSync(dir, { recursive: true, force: true });
+      }
+    });
+  }
+}
+
+both('files are written through and read back', () => {
+  const w = mounted();
+  const file = open(w, '/f');
+  assert.is(put(file, 'hello '), 6);
+  assert.is(put(file, 'world'), 5);
+  assert.is(fs.readFileSync(join(w.dir, 'f'), 'latin1'), 'hello world');
+  assert.is(file.seek(0, 0), 0);
+  assert.is(get(file, 100), 'hello world');
+  assert.is(get(file, 100), '');
+  assert.is(file.seek(-5, SEEK_END), 6);
+  assert.is(get(file, 100), 'world');
+  assert.is(writeFileAt(file, new BytesIter(bytes('J')), 0, root), 1);
+  fs.appendFileSync(join(w.dir, 'f'), '!');
+  const target = new Uint8Array(20);
+  assert.is(readFileAt(file, new BytesIter(target), 0, root), 12);
+  assert.is(Buffer.from(target.subarray(0, 12)).toString(), 'Jello world!');
+  assert.is(file.node.size, 12, 'fstat sees what the host appended');
+  file.unref();
+  const appending = open(w, '/f', O_WRONLY | O_APPEND);
+  put(appending, '?');
+  appending.unref();
+  assert.is(fs.readFileSync(join(w.dir, 'f'), 'latin1'), 'Jello world!?');
+  open(w, '/f', O_WRONLY | O_TRUNC).unref();
+  assert.is(fs.statSync(join(w.dir, 'f')).size, 0);
+  assert.is(errno(openAt(w.ctx, root, null, '/f', O_CREAT | O_EXCL | O_RDWR, 0o600)), -EEXIST);
+  w.end();
+});
+
+both('large transfers pass in pieces', () => {
+  const w = mounted();
+  const text = 'abcdefgh'.repeat(40_000);
+  const file = open(w, '/large');
+  assert.is(put(file, text), text.length);
+  file.seek(0, 0);
+  assert.is(get(file, text.length + 5), text);
+  file.unref();
+  w.end();
+});
+
+both('names are bytes', () => {
+  const w = mounted();
+  const name = 'caf\xc3\xa9';
+  open(w, `/${name}`).unref();
+  assert.equal(fs.readdirSync(w.dir), ['café']);
+  const dir = open(w, '/', O_RDONLY | O_DIRECTORY);
+  assert.equal(names(dir), [name]);
+  dir.unref();
+  w.end();
+});
+
+both('metadata comes from the host and goes to it', () => {
+  const w = mounted();
+  const path = join(w.dir, 'f');
+  fs.writeFileSync(path, '12345', { mode: 0o640 });
+  fs.utimesSync(path, 1000.5, 2000.25);
+  const before = stat(w, '/f');
+  assert.is(before.mode, 0o100640);
+  assert.is(before.size, 5);
+  assert.equal(before.mtime, { sec: 2000, nsec: 250_000_000 });
+  assert.is(before.uid, process.getuid!());
+  const f = ok(resolve(w.ctx, root, null, '/f', 0));
+  assert.is(chmodPath(f, root, 0o4711), 0);
+  assert.is(fs.statSync(path).mode & 0o7777, 0o4711);
+  assert.is(f.dentry.inode.mode & 0o7777, 0o4711);
+  assert.is(utimensPath(f, root, { sec: 5, nsec: 0 }, 'omit'), 0);
+  assert.is(fs.statSync(path).atimeMs, 5000);
+  assert.is(fs.statSync(path).mtimeMs, 2_000_250);
+  assert.is(truncatePath(f, root, 3), 0);
+  assert.is(fs.readFileSync(path, 'utf8'), '123');
+  assert.is(f.dentry.inode.size, 3);
+  releasePath(f);
+  fs.chmodSync(path, 0o600);
+  assert.is(stat(w, '/f').mode, 0o100600, 'a change of the host shows at the next look');
+  assert.is(statfs({ mount: w.ctx.root.mount, dentry: w.ctx.root.dentry }).blockSize > 0, true);
+  w.end();
+});
+
+both('umask of the host does not cut modes; the superuser gives new files to the caller', () => {
+  const w = mounted();
+  w.ctx.umask = 0;
+  fs.chmodSync(w.dir, 0o777);
+  open(w, '/f', O_RDWR | O_CREAT, 0o666).unref();
+  assert.is(fs.statSync(join(w.dir, 'f')).mode & 0o7777, 0o666);
+  assert.is(mkdirAt(w.ctx, root, null, '/d', 0o777), 0);
+  assert.is(fs.statSync(join(w.dir, 'd')).mode & 0o7777, 0o777);
+  if (process.geteuid!() === 0) {
+    open(w, '/mine', O_RDWR | O_CREAT, 0o644, user(1234, 77)).unref();
+    const { uid, gid } = fs.statSync(join(w.dir, 'mine'));
+    assert.equal([uid, gid], [1234, 77]);
+    const f = ok(resolve(w.ctx, root, null, '/f', 0));
+    assert.is(chownPath(f, root, 5, 6), 0);
+    releasePath(f);
+    assert.is(fs.statSync(join(w.dir, 'f')).gid, 6);
+  } else console.log('SKIP owners of new files: needs the superuser');
+  w.end();
+});
+
+both('directories: make, list, rename, remove', () => {
+  const w = mounted();
+  for (const name of ['/a', '/a/b', '/c']) assert.is(mkdirAt(w.ctx, root, null, name, 0o755), 0);
+  assert.is(stat(w, '/a').nlink, 3);
+  assert.is(rmdirAt(w.ctx, root, null, '/a'), -ENOTEMPTY);
+  open(w, '/a/b/f').unref();
+  assert.is(renameAt(w.ctx, root, null, '/a/b', null, '/c/d', 0), 0);
+  assert.ok(fs.existsSync(join(w.dir, 'c/d/f')));
+  const dir = open(w, '/c/d', O_RDONLY);
+  assert.is(renameAt(w.ctx, root, null, '/c', null, '/e', 0), 0);
+  assert.equal(names(dir), ['f'], 'an open directory follows the move of its parent');
+  dir.unref();
+  open(w, '/x').unref();
+  assert.is(renameAt(w.ctx, root, null, '/x', null, '/e/d/f', 0), 0);
+  assert.is(renameAt(w.ctx, root, null, '/e', null, '/a', 0), 0, 'an empty directory is replaced');
+  assert.is(renameAt(w.ctx, root, null, '/a', null, '/e', 2), -ENOENT);
+  open(w, '/y').unref();
+  assert.is(renameAt(w.ctx, root, null, '/y', null, '/a', 2), -EINVAL, 'an exchange is refused, not faked');
+  assert.is(renameAt(w.ctx, root, null, '/y', null, '/a/d/f', 1), -EEXIST);
+  assert.is(unlinkAt(w.ctx, root, null, '/a/d/f'), 0);
+  assert.is(rmdirAt(w.ctx, root, null, '/a/d'), 0);
+  assert.is(rmdirAt(w.ctx, root, null, '/a'), 0);
+  assert.is(rmdirAt(w.ctx, root, null, '/y'), -ENOTDIR);
+  assert.equal(fs.readdirSync(w.dir), ['y']);
+  w.end();
+});
+
+both('a listing in pieces misses nothing while entries go', () => {
+  const w = mounted();
+  for (let i = 0; i < 50; i++) fs.writeFileSync(join(w.dir, `f${i}`), '');
+  const dir = open(w, '/', O_RDONLY) as DirectoryFile;
+  const other = open(w, '/', O_RDONLY) as DirectoryFile;
+  const seen = new Set<string>();
+  for (;;) {
+    let taken = 0;
+    dir.list((entry) => {
+      if (taken === 7) return false;
+      taken++;
+      if (!entry.name.startsWith('.')) seen.add(entry.name);
+      return true;
+    });
+    if (taken === 0) break;
+    for (const name of seen) fs.rmSync(join(w.dir, name), { force: true });
+    names(other);
+  }
+  assert.is(seen.size, 50);
+  assert.equal(fs.readdirSync(w.dir), []);
+  dir.unref();
+  other.unref();
+  w.end();
+});
+
+both('hard links are one inode', () => {
+  const w = mounted();
+  fs.mkdirSync(join(w.dir, 'd'));
+  const one = open(w, '/one');
+  assert.is(linkAt(w.ctx, root, null, '/one', null, '/d/two', 0), 0);
+  const two = open(w, '/d/two', O_RDONLY);
+  assert.is(one.inode, two.inode);
+  assert.is(one.inode.nlink, 2);
+  put(one, 'shared');
+  assert.is(get(two, 10), 'shared');
+  assert.is(unlinkAt(w.ctx, root, null, '/one'), 0);
+  assert.is(two.inode.nlink, 1);
+  assert.is(unlinkAt(w.ctx, root, null, '/d/two'), 0);
+  two.seek(0, 0);
+  assert.is(get(two, 10), 'shared', 'data of an unlinked file stays while it is open');
+  assert.is(two.inode.nlink, 0);
+  one.unref();
+  two.unref();
+  w.end();
+});
+
+both('symbolic links are resolved inside', () => {
+  const w = mounted();
+  const outside = directory();
+  fs.writeFileSync(join(outside, 'secret'), 'secret');
+  fs.writeFileSync(join(w.dir, 'inside'), 'inside');
+  fs.symlinkSync(join(outside, 'secret'), join(w.dir, 'abs'));
+  fs.symlinkSync('../../../../../../../../etc/passwd', join(w.dir, 'up'));
+  fs.symlinkSync(outside, join(w.dir, 'dir'));
+  assert.is(symlinkAt(w.ctx, root, '/inside', null, '/own'), 0);
+  assert.is(readlinkAt(w.ctx, root, null, '/own'), '/inside');
+  assert.is(fs.readlinkSync(join(w.dir, 'own')), '/inside');
+  const file = open(w, '/own', O_RDONLY);
+  assert.is(get(file, 10), 'inside');
+  file.unref();
+  for (const name of ['/abs', '/up', '/dir/secret']) {
+    assert.is(errno(openAt(w.ctx, root, null, name, O_RDONLY, 0)), -ENOENT, name);
+  }
+  const up = openAt(w.ctx, root, null, '/../../../../etc/passwd', O_RDONLY, 0);
+  assert.is(errno(up), -ENOENT);
+  const link = ok(resolve(w.ctx, root, null, '/abs', 0));
+  assert.is(utimensPath(link, root, { sec: 9, nsec: 0 }, { sec: 9, nsec: 0 }), 0);
+  releasePath(link);
+  assert.is(fs.lstatSync(join(w.dir, 'abs')).mtimeMs, 9000);
+  assert.is.not(fs.statSync(join(outside, 'secret')).mtimeMs, 9000, 'the target outside is untouched');
+  w.end();
+});
+
+both('a directory swapped for a link leads nowhere', () => {
+  const w = mounted();
+  const outside = directory();
+  fs.mkdirSync(join(w.dir, 'd/sub'), { recursive: true });
+  fs.writeFileSync(join(w.dir, 'd/f'), 'inside');
+  fs.writeFileSync(join(outside, 'f'), 'outside');
+  fs.mkdirSync(join(outside, 'sub'));
+  const held = ok(resolve(w.ctx, root, null, '/d', LOOKUP_FOLLOW));
+  const file = ok(resolve(w.ctx, root, null, '/d/f', LOOKUP_FOLLOW));
+  fs.renameSync(join(w.dir, 'd'), join(w.dir, 'moved'));
+  fs.symlinkSync(outside, join(w.dir, 'd'));
+  const dir = held.dentry.inode;
+  // The held directory is either still the one that was moved, or not to be found; never the one outside.
+  const made = dir.mkdir('new', 0o755, root);
+  const unlinked = dir.unlink('f', file.dentry.inode);
+  dir.rename('sub', dir, 'sub2', 0);
+  dir.symlink('x', 'link', root);
+  for (const result of [made, unlinked]) if (typeof result === 'number' && result < 0) assert.is(result, -ESTALE);
+  assert.ok(errno(openAt(w.ctx, root, held, 'f', O_RDWR, 0)) < 0);
+  const changed = chmodPath(file, root, 0o777);
+  assert.ok(changed < 0, 'its file is gone or not to be reached');
+  assert.equal(fs.readdirSync(outside).sort(), ['f', 'sub']);
+  assert.is(fs.readFileSync(join(outside, 'f'), 'utf8'), 'outside');
+  assert.is.not(fs.statSync(join(outside, 'f')).mode & 0o777, 0o777);
+  releasePath(held);
+  releasePath(file);
+  w.end();
+});
+
+both('a file swapped for a link, a fifo or another file is not opened', () => {
+  const w = mounted();
+  const outside = directory();
+  fs.writeFileSync(join(outside, 'secret'), 'secret');
+  fs.writeFileSync(join(w.dir, 'f'), 'inside');
+  const path = ok(resolve(w.ctx, root, null, '/f', 0));
+  const { inode } = path.dentry;
+  for (const swap of [
+    () => fs.symlinkSync(join(outside, 'secret'), join(w.dir, 'f')),
+    () => execFileSync('mkfifo', [join(w.dir, 'f')]),
+    () => fs.writeFileSync(join(w.dir, 'f'), 'another'),
+  ]) {
+    fs.renameSync(join(w.dir, 'f'), join(w.dir, 'old'));
+    swap();
+    const opened = inode.open(O_RDWR, root);
+    assert.ok(typeof opened === 'number' && opened < 0);
+    assert.ok(chmodPath(path, root, 0o777) < 0);
+    assert.ok(truncatePath(path, root, 0) < 0);
+    fs.rmSync(join(w.dir, 'f'));
+    fs.renameSync(join(w.dir, 'old'), join(w.dir, 'f'));
+  }
+  assert.is(fs.readFileSync(join(outside, 'secret'), 'utf8'), 'secret');
+  releasePath(path);
+  w.end();
+});
+
+both('special nodes of the host are not opened on the host', () => {
+  const w = mounted();
+  execFileSync('mkfifo', [join(w.dir, 'fifo')]);
+  assert.is(stat(w, '/fifo').mode & 0o170000, 0o010000);
+  const reader = open(w, '/fifo', O_RDONLY);
+  const writer = open(w, '/fifo', O_WRONLY);
+  assert.is(put(writer, 'within the guest'), 16);
+  assert.is(get(reader, 100), 'within the guest');
+  reader.unref();
+  writer.unref();
+  if (process.geteuid!() === 0 && process.platform === 'linux') {
+    execFileSync('mknod', [join(w.dir, 'zero'), 'c', '1', '5']);
+    execFileSync('mknod', [join(w.dir, 'disk'), 'b', '8', '0']);
+    const zero = open(w, '/zero', O_RDONLY);
+    assert.is(get(zero, 3), '\0\0\0', "the guest's own driver answers");
+    zero.unref();
+    assert.is(errno(openAt(w.ctx, root, null, '/disk', O_RDONLY, 0)), -ENXIO);
+  } else console.log('SKIP device nodes: needs the superuser of a Linux host');
+  assert.is(mknodAt(w.ctx, root, null, '/null', 0o020666, 259), -EPERM);
+  assert.is(mknodAt(w.ctx, root, null, '/pipe', 0o010666, 0), -EPERM);
+  w.end();
+});
+
+both('nothing of the host changes through a read-only mount, whatever the guest does with its flags', () => {
+  const dir = directory();
+  fs.mkdirSync(join(dir, 'd'));
+  fs.writeFileSync(join(dir, 'f'), 'text');
+  fs.utimesSync(join(dir, 'f'), 1, 1);
+  const before = fs.statSync(join(dir, 'f'));
+  const w = mounted(true, dir);
+  for (const remounted of [false, true]) {
+    // A superuser of the guest may remount: the file system itself still refuses.
+    if (remounted) w.fs.flags = 0;
+    assert.is(errno(openAt(w.ctx, root, null, '/f', O_RDWR, 0)), -EROFS, 'open');
+    assert.is(errno(openAt(w.ctx, root, null, '/new', O_RDWR | O_CREAT, 0o644)), -EROFS, 'create');
+    assert.is(mkdirAt(w.ctx, root, null, '/e', 0o755), -EROFS);
+    assert.is(rmdirAt(w.ctx, root, null, '/d'), -EROFS);
+    assert.is(unlinkAt(w.ctx, root, null, '/f'), -EROFS);
+    assert.is(renameAt(w.ctx, root, null, '/f', null, '/g', 0), -EROFS);
+    assert.is(linkAt(w.ctx, root, null, '/f', null, '/g', 0), -EROFS);
+    assert.is(symlinkAt(w.ctx, root, 'f', null, '/g'), -EROFS);
+    const f = ok(resolve(w.ctx, root, null, '/f', 0));
+    assert.is(chmodPath(f, root, 0o777), -EROFS);
+    assert.is(truncatePath(f, root, 0), -EROFS);
+    assert.is(utimensPath(f, root, 'now', 'now'), -EROFS);
+    releasePath(f);
+    const file = open(w, '/f', O_RDONLY);
+    assert.is(get(file, 10), 'text');
+    assert.is(file.fsync(), 0);
+    file.unref();
+  }
+  const after = fs.statSync(join(dir, 'f'));
+  assert.is(after.mtimeMs, before.mtimeMs);
+  assert.is(after.ctimeMs, before.ctimeMs);
+  if (process.platform === 'linux') assert.is(after.atimeMs, before.atimeMs);
+  assert.equal(fs.readdirSync(dir).sort(), ['d', 'f']);
+  w.end();
+});
+
+both('mapped pages and read and write agree, and are written back', () => {
+  const w = mounted();
+  fs.writeFileSync(join(w.dir, 'f'), 'a'.repeat(5000));
+  const file = open(w, '/f', O_RDWR);
+  const cache = file.mapping();
+  if (typeof cache === 'number') throw new Error('not mappable');
+  const mapper = { cuts: [] as number[], invalidate: (index: number) => mapper.cuts.push(index) };
+  cache.mappers.add(mapper);
+  const { frames } = w.env;
+  const frame = cache.page(1) as number;
+  assert.is(cache.page(2), 0, 'beyond the end');
+  assert.is(frames.u8[frame * 4096 + 903], 'a'.charCodeAt(0));
+  assert.is(frames.u8[frame * 4096 + 904], 0, 'zeros behind the end');
+  writeFileAt(file, new BytesIter(bytes('bb')), 4095, root);
+  assert.is(frames.u8[frame * 4096], 'b'.charCodeAt(0), 'a write reaches the mapped page');
+  cache.markDirty(1);
+  frames.u8.set(bytes('mapped'), frame * 4096 + 10);
+  const target = new Uint8Array(6);
+  readFileAt(file, new BytesIter(target), 4096 + 10, root);
+  assert.is(Buffer.from(target).toString(), 'mapped', 'a read sees the mapped page');
+  assert.is(file.fsync(), 0);
+  assert.is(fs.readFileSync(join(w.dir, 'f'), 'latin1').slice(4106, 4112), 'mapped');
+  frames.u8.set(bytes('again!'), frame * 4096 + 10);
+  file.ref();
+  file.flushed(root);
+  file.unref();
+  assert.is(
+    fs.readFileSync(join(w.dir, 'f'), 'latin1').slice(4106, 4112),
+    'again!',
+    'close of a descriptor writes back',
+  );
+  assert.is(fs.statSync(join(w.dir, 'f')).size, 5000, 'the padding of the last page is not written');
+  const path = ok(resolve(w.ctx, root, null, '/f', 0));
+  truncatePath(path, root, 100);
+  releasePath(path);
+  assert.ok(mapper.cuts.includes(1), 'mappings are told about truncation');
+  assert.is(cache.page(1), 0);
+  frames.u8.set(bytes('last'), (cache.page(0) as number) * 4096);
+  cache.markDirty(0);
+  cache.mappers.delete(mapper);
+  file.unref();
+  assert.is(fs.readFileSync(join(w.dir, 'f'), 'latin1').slice(0, 6), 'lastaa');
+  w.end();
+});
+
+both('a program that the host replaced is read anew, and one that runs is left alone', () => {
+  const w = mounted();
+  const path = join(w.dir, 'f');
+  fs.writeFileSync(path, 'one');
+  const keep = ok(resolve(w.ctx, root, null, '/f', 0));
+  const peek = (): string => {
+    const file = open(w, '/f', O_RDONLY);
+    const cache = file.mapping();
+    if (typeof cache === 'number') throw new Error('not mappable');
+    const frame = cache.page(0) as number;
+    const text = Buffer.from(w.env.frames.u8.subarray(frame * 4096, frame * 4096 + 3)).toString();
+    file.unref();
+    return text;
+  };
+  assert.is(peek(), 'one');
+  fs.writeFileSync(path, 'two');
+  fs.utimesSync(path, 50, 50);
+  assert.is(peek(), 'two');
+  const file = open(w, '/f', O_RDONLY);
+  const cache = file.mapping();
+  if (typeof cache === 'number') throw new Error('not mappable');
+  const mapper = { invalidate: () => {} };
+  cache.mappers.add(mapper);
+  cache.page(0);
+  fs.writeFileSync(path, 'six');
+  fs.utimesSync(path, 60, 60);
+  assert.is(peek(), 'two');
+  cache.mappers.delete(mapper);
+  file.unref();
+  releasePath(keep);
+  w.end();
+});
+
+both('many directories need few descriptors', () => {
+  const w = mounted();
+  const before = descriptors();
+  const held = [];
+  for (let i = 0; i < 400; i++) {
+    fs.mkdirSync(join(w.dir, `d${i}/e`), { recursive: true });
+    held.push(ok(resolve(w.ctx, root, null, `/d${i}/e`, 0)));
+  }
+  assert.ok(descriptors() - before <= 130);
+  for (const path of held) assert.not.instance(path.dentry.inode.mkdir('x', 0o755, root), Number);
+  assert.ok(fs.existsSync(join(w.dir, 'd0/e/x')) && fs.existsSync(join(w.dir, 'd399/e/x')));
+  for (const path of held) releasePath(path);
+  w.end();
+});
+
+both('removed and reused: the old inode does not become the new file', () => {
+  const w = mounted();
+  fs.writeFileSync(join(w.dir, 'f'), 'old');
+  const old = ok(resolve(w.ctx, root, null, '/f', 0));
+  assert.is(unlinkAt(w.ctx, root, null, '/f'), 0);
+  fs.writeFileSync(join(w.dir, 'f'), 'new');
+  const fresh = ok(resolve(w.ctx, root, null, '/f', 0));
+  assert.is.not(fresh.dentry.inode, old.dentry.inode);
+  assert.is(fresh.dentry.inode.nlink, 1);
+  assert.is(old.dentry.inode.nlink, 0);
+  releasePath(old);
+  releasePath(fresh);
+  w.end();
+});
+
+both('a missing or unreadable directory is a clear error', () => {
+  const env = makeEnv();
+  const mount = (path: string) => () => new Hostfs(env, 30, { host, path, readOnly: true });
+  const fails = (path: string, code: string, words: RegExp) => {
+    try {
+      mount(path)();
+      assert.unreachable();
+    } catch (error) {
+      assert.instance(error, HostPathError);
+      assert.is((error as HostPathError).code, code);
+      assert.match((error as HostPathError).message, words);
+    }
+  };
+  fails('/no/such/dir', 'ENOENT', /^\/no\/such\/dir: no such file or directory on the host$/);
+  const dir = directory();
+  fs.writeFileSync(join(dir, 'f'), '');
+  fails(join(dir, 'f'), 'ENOTDIR', /not a directory/);
+  if (process.geteuid!() !== 0) {
+    fs.chmodSync(dir, 0);
+    fails(dir, 'EACCES', /does not let this user read it/);
+    fs.chmodSync(dir, 0o700);
+  } else console.log('SKIP unreadable directory: the superuser reads everything');
+});
+
+both('the guest checks permissions as Linux does', () => {
+  const w = mounted();
+  fs.chmodSync(w.dir, 0o755);
+  fs.writeFileSync(join(w.dir, 'f'), 'x', { mode: 0o600 });
+  const other = user(process.getuid!() + 1);
+  assert.is(errno(openAt(w.ctx, other, null, '/f', O_RDONLY, 0)), -EACCES);
+  assert.is(errno(openAt(w.ctx, other, null, '/g', O_RDWR | O_CREAT, 0o644)), -EACCES);
+  assert.is(unlinkAt(w.ctx, other, null, '/f'), -EACCES);
+  w.end();
+});
+
+test.run();
