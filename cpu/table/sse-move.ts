@@ -8,23 +8,43 @@ import { loadMxcsr } from './sse-exact.js';
 
 const RDI = 7;
 
+// Compilers copy structures and spill through these: they are in the main loop (the operand size of a vector row is 32).
 const load = (encoding: string, name: string, aligned: boolean): Row =>
-  row(encoding, name, 'Vx,Wx', (b) => {
-    if (aligned) b.requireAligned(1);
-    b.write(0, b.read(1));
-  });
+  row(
+    encoding,
+    name,
+    'Vx,Wx',
+    (b) => {
+      if (aligned) b.requireAligned(1);
+      b.write(0, b.read(1));
+    },
+    { hot: '32r 32bd' },
+  );
 const store = (encoding: string, name: string, aligned: boolean, operand = 'Wx'): Row =>
-  row(encoding, name, `${operand},Vx`, (b) => {
-    if (aligned) b.requireAligned(0, true);
-    b.write(0, b.read(1));
-  });
+  row(
+    encoding,
+    name,
+    `${operand},Vx`,
+    (b) => {
+      if (aligned) b.requireAligned(0, true);
+      b.write(0, b.read(1));
+    },
+    operand === 'Wx' ? { hot: '32bd' } : {},
+  );
 
 /** movss and movsd: from memory they clear the rest of the register, between registers they keep it. */
 const scalarLoad = (encoding: string, name: string, code: 'd' | 'q'): Row =>
-  row(encoding, name, `V${code},W${code}`, (b) => {
-    if (b.isMemory(1)) b.writeAs(0, 'v128.store', b.readAs(1, code === 'd' ? 'v128.load32_zero' : 'v128.load64_zero'));
-    else b.write(0, b.read(1));
-  });
+  row(
+    encoding,
+    name,
+    `V${code},W${code}`,
+    (b) => {
+      const widened = code === 'd' ? 'v128.load32_zero' : 'v128.load64_zero';
+      if (b.isMemory(1)) b.writeAs(0, 'v128.store', b.readAs(1, widened));
+      else b.write(0, b.read(1));
+    },
+    { hot: code === 'q' ? '64bd' : '32bd' },
+  );
 
 /** Writes the whole xmm register of operand 0 with a zero-extended 64-bit value. */
 const writeZeroExtended = (b: Builder, v: Value): void => {
@@ -52,7 +72,7 @@ const moves: Row[] = [
   scalarLoad('f3 0f 10', 'movss', 'd'),
   scalarLoad('f2 0f 10', 'movsd', 'q'),
   row('f3 0f 11', 'movss', 'Wd,Vd', (b) => b.write(0, b.read(1))),
-  row('f2 0f 11', 'movsd', 'Wq,Vq', (b) => b.write(0, b.read(1))),
+  row('f2 0f 11', 'movsd', 'Wq,Vq', (b) => b.write(0, b.read(1)), { hot: '64bd' }),
 
   // Halves. The register forms take the other half of the source.
   row('np 0f 12', 'movlps/movhlps', 'Vq,Wq', (b) => b.write(0, b.readAs(1, 'i64.load', b.isMemory(1) ? 0 : 8))),

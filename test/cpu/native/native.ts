@@ -3,7 +3,7 @@
  * Layouts of `TestCase` and `Outcome` buffers mirror the C structures.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -51,9 +51,7 @@ export class Native {
   readonly #program = join(this.#folder, 'harness');
 
   constructor() {
-    // Compiled tests lie in dist/ and run from the top of the tree; the C source stays where it is.
-    const beside = join(import.meta.dirname, 'harness.c');
-    const source = existsSync(beside) ? beside : join('test', 'cpu', 'native', 'harness.c');
+    const source = join(import.meta.dirname, 'harness.c');
     execFileSync('cc', ['-O2', '-Wall', '-Werror', '-o', this.#program, source], {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
