@@ -30,7 +30,7 @@ const withRunOptions = (command: Command): Command =>
     )
     .option('--cwd <dir>', 'working directory inside')
     .option('--user <uid[:gid]>', 'run as this user (default 0:0)', parseUser)
-    .option('--strace[=file]', 'trace system calls to standard error or a file')
+    .option('--strace [file]', 'trace system calls to standard error, or with --strace=FILE to a file')
     .option('--seed <n>', 'deterministic run: virtual clock and seeded random numbers', parseSeed)
     .option('--memory <MiB>', 'memory of the machine', parseMemory, DEFAULT_MEMORY);
 

@@ -4,6 +4,7 @@
  */
 import { StringDecoder } from 'node:string_decoder';
 import { EAGAIN, isErr } from '../abi/errno.js';
+import { O_NOCTTY, O_RDWR } from '../abi/fcntl.js';
 import { TIOCSWINSZ } from '../abi/ioctl.js';
 import { SI_KERNEL, SIGHUP } from '../abi/signal.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
@@ -16,6 +17,7 @@ import type { Kernel } from './kernel.js';
 import { SIGNAL_NUMBERS } from './signal-names.js';
 import { sendToProcess } from './signals/send.js';
 import { makeSignalInfo } from './signals/state.js';
+import { openSlave } from './terminals.js';
 
 export interface PtySize {
   cols: number;
@@ -188,8 +190,13 @@ function windowSize(cols: number, rows: number): UserMemory {
 }
 
 /** Makes a terminal. @returns its master, and its slave open with one reference. @throws ErrnoError */
-export function openPty(kernel: Kernel, size: PtySize, flags: number): { pty: Pty; slave: OpenFile } {
-  const pair = kernel.devpts.openPair(flags);
+export function openPty(kernel: Kernel, size: PtySize): { pty: Pty; slave: OpenFile } {
+  const { devpts, namespace } = kernel;
+  const pair = devpts.openPair(0);
   if (isErr(pair)) throw errnoError(pair, 'openpty');
-  return { pty: new Pty(kernel, pair.master, size), slave: pair.slave };
+  const slave = openSlave(namespace, devpts, pair.master, O_RDWR | O_NOCTTY, KERNEL_CALLER);
+  pair.slave.unref();
+  if (!isErr(slave)) return { pty: new Pty(kernel, pair.master, size), slave };
+  pair.master.unref();
+  throw errnoError(slave, 'openpty');
 }

@@ -1,6 +1,5 @@
 /** The kernel as the embedder holds it. */
 import { EMFILE, isErr } from '../abi/errno.js';
-import { O_RDWR } from '../abi/fcntl.js';
 import { SIGKILL } from '../abi/signal.js';
 import type { OpenFile } from '../vfs/file.js';
 import { createPipe } from '../vfs/fs/pipefs.js';
@@ -155,7 +154,7 @@ export class BootedKernel {
   }
 
   #terminalStdio(size: PtySize): Stdio {
-    const { pty, slave } = openPty(this.#kernel, size, O_RDWR);
+    const { pty, slave } = openPty(this.#kernel, size);
     return {
       files: [slave, slave.ref(), slave.ref()],
       streams: { stdin: null, stdout: null, stderr: null, pty },

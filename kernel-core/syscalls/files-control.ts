@@ -33,12 +33,13 @@ import {
   O_NONBLOCK,
   O_PATH,
 } from '../../abi/fcntl.js';
-import { FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE } from '../../abi/ioctl.js';
+import { FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE, TIOCGPTPEER } from '../../abi/ioctl.js';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.js';
 import type { OpenFile } from '../../vfs/file.js';
 import { PipeFile } from '../../vfs/fs/pipefs.js';
 import { isOwner } from '../../vfs/permission.js';
 import type { Task } from '../task.js';
+import { openSlave } from '../terminals.js';
 import { anyFile } from './args.js';
 import { type AsyncOwner, asyncOwner, setAsync } from './async-io.js';
 import { getRecordLock, setRecordLock } from './file-locks.js';
@@ -222,6 +223,7 @@ const GENERIC = new Map<number, (...args: Parameters<IoctlRequest>) => number | 
   [FIONBIO, setNonBlocking],
   [FIOASYNC, setAsyncRequest],
   [FIOQSIZE, fileSize],
+  [TIOCGPTPEER, openPeerCall],
   [FIGETBSZ, (task, file, address) => task.mm!.writeU32(address, file.inode.blockSize)],
   [
     FIONREAD,
@@ -229,6 +231,16 @@ const GENERIC = new Map<number, (...args: Parameters<IoctlRequest>) => number | 
       typeOf(file) === S_IFREG ? task.mm!.writeU32(address, file.inode.size - file.offset) : null,
   ],
 ]);
+
+/** TIOCGPTPEER: the slave of this master as a new descriptor. @source ioctl_tty(2) */
+function openPeerCall(task: Task, file: OpenFile, flags: number): number {
+  const { devpts } = task.kernel;
+  const slave = openSlave(task.fs.namespace, devpts, file, flags & ~O_CLOEXEC, task);
+  if (isErr(slave)) return slave;
+  const fd = task.files.install(slave, (flags & O_CLOEXEC) !== 0, task.fileLimit);
+  if (isErr(fd)) slave.unref();
+  return fd;
+}
 
 function ioctl(task: Task, fd: number, request: number, argument: number): number {
   const file = anyFile(task, fd);
