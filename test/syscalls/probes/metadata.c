@@ -9,6 +9,10 @@
 #include <time.h>
 #include <utime.h>
 
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+
 static void show(const char *name) {
   struct stat st;
   if (lstat(name, &st) != 0) { printf("%s: %s\n", name, strerrorname_np(errno)); return; }

@@ -62,7 +62,7 @@ static void listing(void) {
   struct entry64 *e = (void *)buffer;
   printf("first %s, next %ld\n", e->name, e->off);
   S(getdents64, fd, buffer, 24);
-  printf("second %s, next %ld\n", e->name, e->off);
+  printf("second %s\n", e->name);
   int gone = (mkdir("gone", 0755), open("gone", O_RDONLY));
   rmdir("gone");
   S(getdents64, gone, buffer, 100);
@@ -108,7 +108,7 @@ static void where(void) {
     R(chroot("w/root"));
     W(open("/inside", O_RDONLY));
     W(open("/../../inside", O_RDONLY));
-    S(getcwd, buffer, 200);
+    W(syscall(SYS_getcwd, buffer, 200));
     bytes("unreachable", buffer, 13);
     R(chdir("/"));
     S(getcwd, buffer, 200);

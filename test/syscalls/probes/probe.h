@@ -1,11 +1,13 @@
-/* What all probes share: each call prints one line, its text and its result or errno name. Work is done in the directory named by the first argument. */
+/* What all probes share: each call prints one line, its text and its result or errno name. Work is done on a fresh tmpfs mounted on the directory that the first argument names. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -54,8 +56,12 @@ __attribute__((unused)) static void on(int number, int flags) {
   sigaction(number, &action, 0);
 }
 
+/* A tmpfs of our own on the directory: natively in a mount namespace that ends with the probe. */
 __attribute__((unused)) static void start(int argc, char **argv) {
   setvbuf(stdout, 0, _IOLBF, 0);
-  if (argc > 1 && chdir(argv[1]) != 0) perror(argv[1]);
+  const char *directory = argc > 1 ? argv[1] : ".";
+  unshare(CLONE_NEWNS);
+  mount(0, "/", 0, MS_REC | MS_PRIVATE, 0);
+  if (mount("probe", directory, "tmpfs", 0, "mode=755") != 0 || chdir(directory) != 0) exit(77);
   umask(022);
 }
