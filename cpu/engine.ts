@@ -60,9 +60,9 @@ import {
   SPLIT_SECOND,
   SPLIT_SIZE,
   SPLIT_WRITE,
-  TLB_ENTRIES,
   TLB_EXEC,
   TLB_WRITE,
+  tlbIndex,
   ZERO,
 } from './state.js';
 import { table } from './table/index.js';
@@ -229,7 +229,7 @@ export class Engine implements HelperContext {
   #slow(info: number, record: number): number {
     const pc = record >>> 0;
     const { i32 } = this.memory;
-    const low = i32[SLOW_EA >> 2]! >>> 0;
+    const low = i32[SLOW_EA >> 2]!;
     const high = i32[(SLOW_EA >> 2) + 1]!;
     const size = info & 0xfff;
     const write = (info & PROBE_WRITE) !== 0;
@@ -242,14 +242,13 @@ export class Engine implements HelperContext {
       this.#trap(info & PROBE_STACK || this.#usesStackSegment(pc) ? TRAP_SS : TRAP_GP, pc);
       return 0;
     }
-    const address = high * TWO_32 + low;
     const offset = low & (PAGE_SIZE - 1);
     const access = write ? PTE_WRITE : PTE_READ;
     if (offset + size <= PAGE_SIZE) {
-      const page = this.#page(address, access, pc);
+      const page = this.#page(low, high, access, pc);
       return page === 0 ? 0 : page + offset;
     }
-    return this.#split(address, offset, size, access, pc);
+    return this.#split(low, high, size, access, pc);
   }
 
   /** rsp and rbp as base select the stack segment, unless an override says otherwise. */
@@ -263,17 +262,20 @@ export class Engine implements HelperContext {
   }
 
   /** An access over two pages goes through a buffer: filled here, written back by `commit`. */
-  #split(address: number, offset: number, size: number, access: number, pc: number): number {
+  #split(low: number, high: number, size: number, access: number, pc: number): number {
+    const offset = low & (PAGE_SIZE - 1);
     const head = PAGE_SIZE - offset;
+    const nextLow = (low + head) | 0;
+    const nextHigh = nextLow === 0 ? (high + 1) | 0 : high;
     // The second translation may run a hook that replaces the first page: ask again until both hold.
     let first = 0;
     let second = 0;
     for (let again = true; again; ) {
-      first = this.#page(address, access, pc);
+      first = this.#page(low, high, access, pc);
       if (first === 0) return 0;
-      second = this.#page(address + head, access, pc);
+      second = this.#page(nextLow, nextHigh, access, pc);
       if (second === 0) return 0;
-      again = this.#page(address, access, pc) !== first;
+      again = this.#page(low, high, access, pc) !== first;
     }
     const { u8, u32 } = this.memory;
     const buffer = access === PTE_WRITE ? SPLIT_WRITE : SPLIT_READ;
@@ -295,11 +297,10 @@ export class Engine implements HelperContext {
     u8.copyWithin(u32[SPLIT_SECOND >> 2]!, SPLIT_WRITE + head, SPLIT_WRITE + u32[SPLIT_SIZE >> 2]!);
   }
 
-  /** Physical address of the page of a canonical address, entered into the TLB; 0 after raising a fault. */
-  #page(address: number, access: number, pc: number): number {
-    const vpn = pageNumber(address);
+  /** Physical address of the page of a canonical address (halves), entered into the TLB; 0 after raising a fault. */
+  #page(low: number, high: number, access: number, pc: number): number {
     for (;;) {
-      const entry = this.#pageTable!.entryOf(vpn);
+      const entry = this.#pageTable!.entryAt(low, high);
       // As on the hardware, whatever has any right can be read.
       if (entry !== 0 && (access === PTE_READ ? (entry & 7) !== 0 : (entry & access) !== 0)) {
         const frame = entry >>> 3;
@@ -307,11 +308,12 @@ export class Engine implements HelperContext {
           this.memory.willWrite(frame);
           this.memory.noteWriteCached(frame);
         }
-        this.#fill(vpn, frame, access === PTE_WRITE ? TLB_WRITE : 0);
+        const page = low & -PAGE_SIZE;
+        this.#fill(access === PTE_WRITE ? TLB_WRITE : 0, page, high, frame * PAGE_SIZE - page, frame);
         return frame * PAGE_SIZE;
       }
       this.#setRip(pc);
-      if (this.#pageFault(address, access, entry !== 0)) continue;
+      if (this.#pageFault(high * TWO_32 + (low >>> 0), access, entry !== 0)) continue;
       this.#leave(EXIT_FAULT, (this.memory.i32[FUEL >> 2]! - pc) | 0);
       return 0;
     }
@@ -328,14 +330,14 @@ export class Engine implements HelperContext {
     return this.#hooks.pageFault(address, access);
   }
 
-  #fill(vpn: number, frame: number, part: number): void {
-    const { u32 } = this.memory;
-    const at = (this.#pageTable!.tlb + part + (vpn % TLB_ENTRIES) * 16) >>> 2;
-    const low = (vpn * PAGE_SIZE) % TWO_32;
-    u32[at] = low;
-    u32[at + 1] = highHalf(vpn);
-    u32[at + 2] = frame * PAGE_SIZE - low;
-    u32[at + 3] = frame;
+  /** Enters a page (halves of its address) into a part of the TLB block. */
+  #fill(part: number, low: number, high: number, value: number, frame: number): void {
+    const { i32 } = this.memory;
+    const at = (this.#pageTable!.tlb + part + tlbIndex((low >>> 12) | (high << 20)) * 16) >>> 2;
+    i32[at] = low;
+    i32[at + 1] = high;
+    i32[at + 2] = value;
+    i32[at + 3] = frame;
   }
 
   /** Instruction fetch of SLOW_EA while FUEL is plain; RIP holds the address. */
@@ -372,21 +374,17 @@ export class Engine implements HelperContext {
    * @returns undefined with `fault` set; 0 when there is no memory for the page
    */
   #codePage(address: number): CodePage | 0 | undefined {
-    const vpn = pageNumber(address);
-    let entry = this.#pageTable!.entryOf(vpn);
+    const high = Math.floor(address / TWO_32);
+    const low = (address - high * TWO_32) | 0;
+    let entry = this.#pageTable!.entryAt(low, high);
     while ((entry & PTE_EXEC) === 0) {
       if (!this.#pageFault(address, PTE_EXEC, entry !== 0)) return undefined;
-      entry = this.#pageTable!.entryOf(vpn);
+      entry = this.#pageTable!.entryAt(low, high);
     }
     const frame = entry >>> 3;
     const page = this.code.page(frame);
     if (page === undefined) return 0;
-    const { u32 } = this.memory;
-    const at = (this.#pageTable!.tlb + TLB_EXEC + (vpn % TLB_ENTRIES) * 16) >>> 2;
-    u32[at] = (vpn * PAGE_SIZE) % TWO_32;
-    u32[at + 1] = highHalf(vpn);
-    u32[at + 2] = page.table;
-    u32[at + 3] = frame;
+    this.#fill(TLB_EXEC, low & -PAGE_SIZE, high, page.table, frame);
     return page;
   }
 
@@ -486,16 +484,4 @@ const USER_END = 2 ** 47 - PAGE_SIZE;
 
 function isUser(address: number): boolean {
   return address >= 0 && address < USER_END;
-}
-
-/** 36-bit page number of a canonical address. */
-function pageNumber(address: number): number {
-  const page = Math.floor(address / PAGE_SIZE);
-  return page < 0 ? page + 2 ** 36 : page;
-}
-
-/** High half of the address of a page, sign-extended from 48 bits. */
-function highHalf(vpn: number): number {
-  const high = Math.floor(vpn / 2 ** 20);
-  return high & 0x8000 ? high | 0xffff0000 : high;
 }

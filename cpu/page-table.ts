@@ -7,7 +7,7 @@
  */
 import { ENOMEM, type Err, fail } from '../abi/errno.js';
 import type { PhysicalMemory } from './physical-memory.js';
-import { emptyTag, PAGE_SIZE, RESYNC, TLB_ENTRIES, TLB_EXEC, TLB_FRAMES, TLB_WRITE } from './state.js';
+import { emptyTag, MARKED_ENTRIES, PAGE_SIZE, RESYNC, TLB_EXEC, TLB_FRAMES, TLB_WRITE, tlbIndex } from './state.js';
 
 /** Rights of a page, as bits; also the kind of an access. */
 export const PTE_READ = 1;
@@ -17,6 +17,7 @@ export const PTE_EXEC = 4;
 const PROT_MASK = 7;
 const FRAME_SHIFT = 3;
 const LEAF_PAGES = 512;
+const LEAF_MASK = LEAF_PAGES - 1;
 const REGION_PAGES = LEAF_PAGES * 512;
 
 type Region = (Uint32Array | undefined)[];
@@ -46,23 +47,24 @@ export class PageTable {
 
   /** Maps a page, replacing what was there. @param vpn virtual address / 4096, 36 bits */
   set(vpn: number, frame: number, prot: number): void {
-    this.#leafForWrite(vpn)[vpn % LEAF_PAGES] = (frame << FRAME_SHIFT) | prot;
+    this.#leafForWrite(vpn)[vpnLow(vpn) & LEAF_MASK] = (frame << FRAME_SHIFT) | prot;
     this.#drop(vpn);
   }
 
   clear(vpn: number): void {
-    const leaf = this.#leaf(vpn);
+    const leaf = this.#leaf(leafOf(vpn));
     if (leaf === undefined) return;
-    leaf[vpn % LEAF_PAGES] = 0;
+    leaf[vpnLow(vpn) & LEAF_MASK] = 0;
     this.#drop(vpn);
   }
 
   /** Changes the rights of a present page; nothing when it is absent. */
   protect(vpn: number, prot: number): void {
-    const leaf = this.#leaf(vpn);
-    const entry = leaf?.[vpn % LEAF_PAGES] ?? 0;
+    const leaf = this.#leaf(leafOf(vpn));
+    const at = vpnLow(vpn) & LEAF_MASK;
+    const entry = leaf?.[at] ?? 0;
     if (entry === 0) return;
-    leaf![vpn % LEAF_PAGES] = (entry & ~PROT_MASK) | prot;
+    leaf![at] = (entry & ~PROT_MASK) | prot;
     this.#drop(vpn);
   }
 
@@ -78,7 +80,12 @@ export class PageTable {
 
   /** `frame << 3 | prot`, 0 when absent. */
   entryOf(vpn: number): number {
-    return this.#leaf(vpn)?.[vpn % LEAF_PAGES] ?? 0;
+    return this.#leaf(leafOf(vpn))?.[vpnLow(vpn) & LEAF_MASK] ?? 0;
+  }
+
+  /** As `entryOf`, by the halves of a canonical address. */
+  entryAt(low: number, high: number): number {
+    return this.#leaf(((high & 0xffff) << 11) | (low >>> 21))?.[(low >>> 12) & LEAF_MASK] ?? 0;
   }
 
   /** Visits the present pages of [fromVpn, toVpn) in ascending order. The visitor may change the visited page only. */
@@ -104,8 +111,7 @@ export class PageTable {
     const first = this.tlb >>> 2;
     u32.fill(0, first, first + (TLB_FRAMES * PAGE_SIZE) / 4);
     for (const part of [0, TLB_WRITE, TLB_EXEC]) {
-      u32[(this.tlb + part) >>> 2] = emptyTag(0);
-      u32[((this.tlb + part) >>> 2) + (TLB_ENTRIES - 1) * 4] = emptyTag(TLB_ENTRIES - 1);
+      for (const entry of MARKED_ENTRIES) u32[((this.tlb + part) >>> 2) + entry * 4] = emptyTag(entry);
     }
     u32[RESYNC >>> 2] = 1;
   }
@@ -119,33 +125,34 @@ export class PageTable {
     this.#lastLeaf = undefined;
   }
 
-  #leaf(vpn: number): Uint32Array | undefined {
-    const index = Math.floor(vpn / LEAF_PAGES);
+  /** @param index 27-bit number of a leaf */
+  #leaf(index: number): Uint32Array | undefined {
     if (index !== this.#lastIndex) {
-      this.#lastLeaf = this.#regions.get(Math.floor(vpn / REGION_PAGES))?.[index % LEAF_PAGES];
+      this.#lastLeaf = this.#regions.get(index >>> 9)?.[index & LEAF_MASK];
       this.#lastIndex = index;
     }
     return this.#lastLeaf;
   }
 
   #leafForWrite(vpn: number): Uint32Array {
-    const known = this.#leaf(vpn);
+    const index = leafOf(vpn);
+    const known = this.#leaf(index);
     if (known !== undefined) return known;
-    const key = Math.floor(vpn / REGION_PAGES);
+    const key = index >>> 9;
     let region = this.#regions.get(key);
     if (region === undefined) {
       region = new Array<Uint32Array | undefined>(LEAF_PAGES).fill(undefined);
       this.#regions.set(key, region);
     }
     const leaf = new Uint32Array(LEAF_PAGES);
-    region[Math.floor(vpn / LEAF_PAGES) % LEAF_PAGES] = leaf;
+    region[index & LEAF_MASK] = leaf;
     this.#lastLeaf = leaf;
     return leaf;
   }
 
   #drop(vpn: number): void {
     const { u32 } = this.#memory;
-    const index = vpn % TLB_ENTRIES;
+    const index = tlbIndex(vpn);
     const empty = emptyTag(index);
     const at = (this.tlb >>> 2) + index * 4;
     u32[at] = empty;
@@ -159,6 +166,16 @@ export class PageTable {
     u32[at + TLB_EXEC / 4 + 2] = 0;
     u32[RESYNC >>> 2] = 1;
   }
+}
+
+/** The low 20 bits of a page number. Page numbers are doubles: `%` on them is slow. */
+function vpnLow(vpn: number): number {
+  return vpn - Math.floor(vpn / 2 ** 20) * 2 ** 20;
+}
+
+/** Number of the leaf of a page, 27 bits. */
+function leafOf(vpn: number): number {
+  return Math.floor(vpn / LEAF_PAGES) | 0;
 }
 
 function visitLeaf(

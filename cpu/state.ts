@@ -86,7 +86,7 @@ export const SCRATCH_XMM = 0x500;
 /**
  * TLB block of one address space, `TLB_FRAMES` contiguous frames:
  *   +0x0000 256 read entries, +0x1000 256 write entries, +0x2000 256 instruction entries,
- * each {i64 tag, i32 value, i32 frame}; index = low 8 bits of the virtual page number, tag = address of the page,
+ * each {i64 tag, i32 value, i32 frame}; index by `tlbIndex`, tag = address of the page,
  * value = physical address − low 32 bits of the virtual address (instruction entries: address of the code page's
  * offset table). An empty entry has tag 0 or, where 0 is what a check may compare with, tag 1: see `emptyTag`.
  */
@@ -96,9 +96,26 @@ export const TLB_WRITE = 0x1000;
 export const TLB_EXEC = 0x2000;
 
 /**
+ * Multiplier of the TLB's hash (2^32 / golden ratio, odd). The whole page number takes part: a stack and a heap that are a
+ * power of two apart would otherwise evict each other for ever. Neighbouring pages differ by 0x9e or 0x9f in the index, never
+ * by 0: the check for accesses over a page boundary relies on it.
+ */
+export const TLB_HASH = 0x9e3779b9;
+
+/** Entry of a page number (36 bits, or its low 32). */
+export function tlbIndex(vpn: number): number {
+  return Math.imul(vpn, TLB_HASH) >>> 24;
+}
+
+const LAST_PAGE_ENTRY = tlbIndex(-1);
+
+/**
  * Tag of an empty entry: no value of (address + size − 1) & −4096 that the entry is checked against. Entry 0 serves page
- * 0; the last one serves the last page of all, where an access that runs over the end wraps around to page 0.
+ * 0; that of the last page of all serves accesses that run over the end, to page 0.
  */
 export function emptyTag(index: number): 0 | 1 {
-  return index === 0 || index === TLB_ENTRIES - 1 ? 1 : 0;
+  return index === 0 || index === LAST_PAGE_ENTRY ? 1 : 0;
 }
+
+/** Entries whose empty tag is not 0. */
+export const MARKED_ENTRIES: readonly number[] = [0, LAST_PAGE_ENTRY];

@@ -12,7 +12,7 @@ import { EXIT_REASON, FUEL, PAGE_VA, TLB, TLB_EXEC } from '../state.js';
 import { Code } from '../wasm/code.js';
 import { ModuleBuilder } from '../wasm/module.js';
 import type { HandlerSet, HotHandler } from './handlers.js';
-import { type HotFrame, LocalPool, Lowering, PC } from './lower.js';
+import { type HotFrame, LocalPool, Lowering, PC, tlbOffset } from './lower.js';
 import { addRuntime, type Runtime, runFunction } from './runtime.js';
 
 const HANDLER_PARAMS = ['i32'] as const;
@@ -152,12 +152,8 @@ function emitCrossPage(code: Code, frame: HotFrame, pool: LocalPool): void {
   code.memory('i64.load', PAGE_VA);
   code.i64(4096);
   code.op('i64.add');
-  code.tee(address);
-  code.op('i32.wrap_i64');
-  code.i32(8);
-  code.op('i32.shr_u');
-  code.i32(0xff0);
-  code.op('i32.and');
+  code.set(address);
+  tlbOffset(code, address);
   code.get(frame.tlb);
   code.op('i32.add');
   code.tee(entry);

@@ -10,7 +10,7 @@
 import { TRAP_GP } from '../exits.js';
 import type { Statement, Value } from '../ir/ir.js';
 import { R_A, R_B, R_BASE, R_DISP, R_IMM, R_INDEX, R_SCALE, R_SEGMENT, R_TARGET, RECORD_SIZE } from '../record.js';
-import { PAGE_VA, RSP, SPLIT_WRITE, TLB_EXEC, TLB_WRITE } from '../state.js';
+import { PAGE_VA, RSP, SPLIT_WRITE, TLB_EXEC, TLB_HASH, TLB_WRITE } from '../state.js';
 import type { Code } from '../wasm/code.js';
 import type { ValueType } from '../wasm/opcodes.js';
 
@@ -341,12 +341,7 @@ export class Lowering {
   /** target = address of the TLB entry for the i64 address. */
   #tlbEntry(address: number, target: number): void {
     const { code } = this;
-    code.get(address);
-    code.op('i32.wrap_i64');
-    code.i32(8);
-    code.op('i32.shr_u');
-    code.i32(0xff0);
-    code.op('i32.and');
+    tlbOffset(code, address);
     code.get(this.#hot!.tlb);
     code.op('i32.add');
     code.set(target);
@@ -537,6 +532,20 @@ export class Lowering {
     code.return();
     code.end();
   }
+}
+
+/** Pushes the offset of an address's entry in its part of the TLB block: `tlbIndex` of state.ts × 16. */
+export function tlbOffset(c: Code, address: number): void {
+  c.get(address);
+  c.i64(12);
+  c.op('i64.shr_u');
+  c.op('i32.wrap_i64');
+  c.i32(TLB_HASH);
+  c.op('i32.mul');
+  c.i32(20);
+  c.op('i32.shr_u');
+  c.i32(0xff0);
+  c.op('i32.and');
 }
 
 /** The record address: local 0 of every function and of the main loop. */

@@ -28,7 +28,7 @@ import {
 import { Code } from '../wasm/code.js';
 import type { ModuleBuilder } from '../wasm/module.js';
 import type { ValueType } from '../wasm/opcodes.js';
-import { PROBE_ALIGNED, type RuntimeIndices } from './lower.js';
+import { PROBE_ALIGNED, type RuntimeIndices, tlbOffset } from './lower.js';
 
 /** Imported TypeScript functions, module 'cpu'. Addresses travel through SLOW_EA: no i64 crosses. */
 export const IMPORTS: Record<string, readonly [params: ValueType[], results: ValueType[]]> = {
@@ -178,12 +178,7 @@ function translate(c: Code, slow: number): void {
   c.i32(0x1000);
   c.op('i32.and');
   c.op('i32.add');
-  c.get(0);
-  c.op('i32.wrap_i64');
-  c.i32(8);
-  c.op('i32.shr_u');
-  c.i32(0xff0);
-  c.op('i32.and');
+  tlbOffset(c, 0);
   c.op('i32.add');
   c.tee(entry);
   c.memory('i64.load', 0);
@@ -225,12 +220,7 @@ function lookUp(c: Code, fetch: number): void {
   const page = c.local('i64');
   c.i32(0);
   c.memory('i32.load', TLB);
-  c.get(0);
-  c.op('i32.wrap_i64');
-  c.i32(8);
-  c.op('i32.shr_u');
-  c.i32(0xff0);
-  c.op('i32.and');
+  tlbOffset(c, 0);
   c.op('i32.add');
   c.tee(entry);
   c.memory('i64.load', TLB_EXEC);
