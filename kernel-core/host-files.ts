@@ -83,7 +83,8 @@ const hostStat = (s: fs.BigIntStats): HostStat => ({
 const BIGINT = { bigint: true } as const;
 const BIGINT_OR_NOTHING = { bigint: true, throwIfNoEntry: false } as const;
 const NAMES = { encoding: 'buffer' } as const;
-const GZIP_MAGIC = [0x1f, 0x8b];
+/** Bytes of an archive at a time. */
+const CHUNK = 1 << 18;
 /** Separators, streams and wild cards of Windows paths, and names that it maps to others or to devices. */
 const WINDOWS_TRAP = /[\\:*?"<>|\0-\x1f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
@@ -248,29 +249,16 @@ export class NodeFiles implements HostFiles {
     }
   }
 
-  async *content(path: string): AsyncIterable<Uint8Array> {
-    const file = bytes(path);
-    const source = fs.createReadStream(file, { highWaterMark: 1 << 18 });
+  async *gunzip(path: string): AsyncIterable<Uint8Array> {
+    const source = fs.createReadStream(bytes(path), { highWaterMark: CHUNK });
+    const closed = new Promise<void>((resolve) => source.once('close', resolve));
+    const gunzip = createGunzip({ chunkSize: CHUNK });
+    source.on('error', (error) => gunzip.destroy(error));
     try {
-      if (!isGzip(file)) {
-        yield* source;
-        return;
-      }
-      const gunzip = createGunzip({ chunkSize: 1 << 18 });
-      source.on('error', (error) => gunzip.destroy(error));
       yield* source.pipe(gunzip);
     } finally {
       source.destroy();
+      await closed;
     }
-  }
-}
-
-function isGzip(file: Buffer): boolean {
-  const fd = fs.openSync(file, 'r');
-  try {
-    const head = Buffer.alloc(GZIP_MAGIC.length);
-    return fs.readSync(fd, head, 0, head.length, 0) === head.length && GZIP_MAGIC.every((byte, i) => head[i] === byte);
-  } finally {
-    fs.closeSync(fd);
   }
 }

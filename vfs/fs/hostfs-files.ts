@@ -67,8 +67,8 @@ export interface HostFiles {
   statfs(path: string): FsStatistics | Err;
   /** The whole path with all links followed. */
   realpath(path: string): string | Err;
-  /** The bytes of a file from its start, gunzipped if it is gzip. Throws on iteration: an `Error` with `code` where the host gave one. */
-  content(path: string): AsyncIterable<Uint8Array>;
+  /** What a gzip file unpacks to. Throws on iteration: an `Error` with `code`, an errno name or one of zlib's (Z_…). */
+  gunzip(path: string): AsyncIterable<Uint8Array>;
 }
 
 const encoder = new TextEncoder();

@@ -74,7 +74,7 @@ export class MemoryDirectory extends MemoryInode {
 
   override createUnlinked(mode: number, caller: Caller): Inode | Err {
     const inode = this.#make(null, mode, caller, (ino, bits) => new MemoryFile(this.memory, ino, bits));
-    if (!isErr(inode)) inode.nlink = 0;
+    if (!isErr(inode)) inode.setLinks(0);
     return inode;
   }
 
@@ -95,7 +95,7 @@ export class MemoryDirectory extends MemoryInode {
     // The first name of a file that was made without one is already counted.
     const taken = inode.nlink === 0 ? 0 : this.memory.takeLink();
     if (taken !== 0) return taken;
-    inode.nlink++;
+    inode.setLinks(inode.nlink + 1);
     inode.touchCtime();
     this.add(name, inode);
     this.touchMtime();
@@ -192,7 +192,7 @@ export class MemoryDirectory extends MemoryInode {
 
   /** The directory `inode` is no longer here and nowhere else. */
   #lostDirectory(inode: MemoryDirectory): void {
-    inode.nlink = 0;
+    inode.setLinks(0);
     inode.touchCtime();
     this.nlink--;
   }
@@ -244,6 +244,6 @@ export class MemoryDirectory extends MemoryInode {
 
 function dropLink(inode: MemoryInode): void {
   if (inode.nlink > 1) inode.memory.releaseInode();
-  inode.nlink--;
+  inode.setLinks(inode.nlink - 1);
   inode.touchCtime();
 }

@@ -126,9 +126,9 @@ class MemoryFileHandle extends OpenFile {
   override allocate(mode: number, offset: number, length: number): number | Err {
     const { inode } = this;
     if (offset < 0 || length <= 0) return fail(EINVAL);
+    if (!this.writable) return fail(EBADF);
     if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE)) return fail(EOPNOTSUPP);
     if (mode & FALLOC_FL_PUNCH_HOLE && !(mode & FALLOC_FL_KEEP_SIZE)) return fail(EOPNOTSUPP);
-    if (!this.writable) return fail(EBADF);
     const end = offset + length;
     if (end > MAX_FILE_SIZE) return fail(EFBIG);
     const result = mode & FALLOC_FL_PUNCH_HOLE ? inode.pages.punch(offset, end) : inode.pages.reserve(offset, end);

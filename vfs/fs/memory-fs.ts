@@ -94,7 +94,15 @@ export abstract class MemoryInode extends Inode {
   }
 
   override evict(): void {
+    if (this.nlink === 0) this.memory.orphans--;
     this.memory.releaseInode();
+  }
+
+  /** Counts names. Without one the inode lives as long as it is open. */
+  setLinks(count: number): void {
+    if (count === 0) this.memory.orphans++;
+    else if (this.nlink === 0) this.memory.orphans--;
+    this.nlink = count;
   }
 
   override setAttributes(change: AttributeChange): number | Err {

@@ -111,12 +111,14 @@ export class ArchiveRootfs extends Tmpfs {
         `'${member.name}' is a link to '${member.linkName}', which is no file before it in the archive`,
       );
     }
-    const linked = parent.link(name, target);
+    const linked = keepingTimes(parent, () => parent.link(name, target));
     if (isErr(linked)) throw new TarError(`'${member.name}': ${ERRNO_NAMES.get(-linked)?.message}`);
   }
 
   #remove(parent: MemoryDirectory, name: string, old: MemoryInode, whole: string): void {
-    const removed = old instanceof MemoryDirectory ? parent.rmdir(name, old) : parent.unlink(name, old);
+    const removed = keepingTimes(parent, () =>
+      old instanceof MemoryDirectory ? parent.rmdir(name, old) : parent.unlink(name, old),
+    );
     if (isErr(removed)) throw new TarError(`'${whole}' comes twice, once as a directory with files in it`);
     if (old.nlink === 0) old.evict();
   }
@@ -189,6 +191,16 @@ function setMetadata(inode: MemoryInode, { mode, uid, gid, mtime }: TarMember): 
   inode.uid = uid;
   inode.gid = gid;
   for (const time of [inode.atime, inode.mtime, inode.ctime]) Object.assign(time, mtime);
+}
+
+/** Building the tree is no change of its directories: their times are those of the archive. */
+function keepingTimes<T>(directory: MemoryDirectory, change: () => T): T {
+  const mtime = { ...directory.mtime };
+  const ctime = { ...directory.ctime };
+  const result = change();
+  Object.assign(directory.mtime, mtime);
+  Object.assign(directory.ctime, ctime);
+  return result;
 }
 
 class ArchiveBacking implements FileBacking {

@@ -40,7 +40,7 @@ export class DirectoryRootfs extends Tmpfs {
     super(env, device, { mode: lower.root.mode & ~S_IFMT, inodeLimit: INODE_LIMIT });
     this.lower = lower;
     this.host = host;
-    (this.root as LazyDirectory).lower = lower.root;
+    (this.root as LazyDirectory).follow(lower.root);
     copyMetadata(this.root, lower.root);
   }
 
@@ -117,7 +117,7 @@ export class DirectoryRootfs extends Tmpfs {
       case S_IFDIR: {
         const directory = new LazyDirectory(this, ino, stat.mode);
         const lower = this.lower.inodeFor(stat, parent, name);
-        if (lower instanceof HostDirectory) directory.lower = lower;
+        if (lower instanceof HostDirectory) directory.follow(lower);
         return directory;
       }
       case S_IFLNK:
@@ -184,7 +184,13 @@ class HostBacking implements FileBacking {
 /** A directory whose entries come from the host when somebody looks. */
 class LazyDirectory extends MemoryDirectory {
   /** null once the entries are here. */
-  lower: HostDirectory | null = null;
+  #lower: HostDirectory | null = null;
+
+  /** Entries are to come from `lower`. Until then its count of links stands in; not every host counts directories. */
+  follow(lower: HostDirectory): void {
+    this.#lower = lower;
+    this.nlink = Math.max(2, lower.nlink);
+  }
 
   override get size(): number {
     this.#load();
@@ -237,7 +243,7 @@ class LazyDirectory extends MemoryDirectory {
 
   /** Takes the entries over. All or nothing: an error leaves the directory for another try. */
   #load(): 0 | Err {
-    const { lower } = this;
+    const lower = this.#lower;
     if (lower === null) return 0;
     const fs = this.memory as MemoryFileSystem as DirectoryRootfs;
     const path = fs.lower.directoryPath(lower);
@@ -253,7 +259,8 @@ class LazyDirectory extends MemoryDirectory {
       if (isErr(inode)) return inode === -EIO ? fail(EIO) : inode;
       found.push([name, inode]);
     }
-    this.lower = null;
+    this.#lower = null;
+    this.nlink = 2;
     for (const [name, inode] of found) {
       this.add(name, inode);
       if (inode.isDirectory) this.nlink++;

@@ -69,14 +69,15 @@ export async function openRootfs(
   }
   const compressed = hasMagic(head, GZIP);
   const rootfs = new ArchiveRootfs(env, device, host, compressed ? -1 : fd);
-  const stream = compressed ? new StreamInput(host.content(real), options.contentLimit ?? CONTENT_LIMIT) : null;
+  const stream = compressed ? new StreamInput(host.gunzip(real), options.contentLimit ?? CONTENT_LIMIT) : null;
   try {
     await rootfs.fill(stream ?? new FileInput(host, fd));
     return rootfs;
   } catch (error) {
-    await stream?.close();
     rootfs.dispose();
     throw new HostPathError(path, explain(error));
+  } finally {
+    await stream?.close();
   }
 }
 
