@@ -85,26 +85,26 @@ export const SCRATCH_XMM = 0x500;
 
 /**
  * TLB block of one address space, `TLB_FRAMES` contiguous frames:
- *   +0x0000 256 read entries, +0x1000 256 write entries, +0x2000 256 instruction entries,
+ *   +0x0000 512 read entries, +0x2000 512 write entries, +0x4000 512 instruction entries,
  * each {i64 tag, i32 value, i32 frame}; index by `tlbIndex`, tag = address of the page,
  * value = physical address − low 32 bits of the virtual address (instruction entries: address of the code page's
  * offset table). An empty entry has tag 0 or, where 0 is what a check may compare with, tag 1: see `emptyTag`.
  */
-export const TLB_FRAMES = 3;
-export const TLB_ENTRIES = 256;
-export const TLB_WRITE = 0x1000;
-export const TLB_EXEC = 0x2000;
+export const TLB_FRAMES = 6;
+export const TLB_ENTRIES = 512;
+export const TLB_WRITE = 0x2000;
+export const TLB_EXEC = 0x4000;
 
 /**
  * Multiplier of the TLB's hash (2^32 / golden ratio, odd). The whole page number takes part: a stack and a heap that are a
- * power of two apart would otherwise evict each other for ever. Neighbouring pages differ by 0x9e or 0x9f in the index, never
+ * power of two apart would otherwise evict each other for ever. Neighbouring pages differ by 0x13c or 0x13d in the index, never
  * by 0: the check for accesses over a page boundary relies on it.
  */
 export const TLB_HASH = 0x9e3779b9;
 
 /** Entry of a page number (36 bits, or its low 32). */
 export function tlbIndex(vpn: number): number {
-  return Math.imul(vpn, TLB_HASH) >>> 24;
+  return Math.imul(vpn, TLB_HASH) >>> 23;
 }
 
 const LAST_PAGE_ENTRY = tlbIndex(-1);

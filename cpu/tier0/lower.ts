@@ -542,9 +542,9 @@ export function tlbOffset(c: Code, address: number): void {
   c.op('i32.wrap_i64');
   c.i32(TLB_HASH);
   c.op('i32.mul');
-  c.i32(20);
+  c.i32(19);
   c.op('i32.shr_u');
-  c.i32(0xff0);
+  c.i32(0x1ff0);
   c.op('i32.and');
 }
 
@@ -555,6 +555,6 @@ export const PC = 0;
 export const HELPERS_PER_HANDLER = 4;
 
 /** Second argument of the translation function: access size, and these. */
-export const PROBE_WRITE = 0x1000;
-export const PROBE_ALIGNED = 0x2000;
-export const PROBE_STACK = 0x4000;
+export const PROBE_WRITE = TLB_WRITE;
+export const PROBE_ALIGNED = 0x4000;
+export const PROBE_STACK = 0x8000;

@@ -28,7 +28,7 @@ import {
 import { Code } from '../wasm/code.js';
 import type { ModuleBuilder } from '../wasm/module.js';
 import type { ValueType } from '../wasm/opcodes.js';
-import { PROBE_ALIGNED, type RuntimeIndices, tlbOffset } from './lower.js';
+import { PROBE_ALIGNED, PROBE_WRITE, type RuntimeIndices, tlbOffset } from './lower.js';
 
 /** Imported TypeScript functions, module 'cpu'. Addresses travel through SLOW_EA: no i64 crosses. */
 export const IMPORTS: Record<string, readonly [params: ValueType[], results: ValueType[]]> = {
@@ -175,7 +175,7 @@ function translate(c: Code, slow: number): void {
   c.i32(0);
   c.memory('i32.load', TLB);
   c.get(1);
-  c.i32(0x1000);
+  c.i32(PROBE_WRITE); // also the offset of the write entries
   c.op('i32.and');
   c.op('i32.add');
   tlbOffset(c, 0);
