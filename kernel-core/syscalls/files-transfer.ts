@@ -54,11 +54,17 @@ class OffsetArgument {
     return this.#address !== 0;
   }
 
-  load(): number | Err {
+  /** Reads the position. @returns 0 or -EFAULT; it may be negative */
+  read(): number | Err {
     if (!this.given) return 0;
     if (this.#task.mm!.read(this.#address, word) !== 0) return fail(EFAULT);
     this.position = getI64(wordView, 0);
-    return this.position < 0 ? fail(EINVAL) : 0;
+    return 0;
+  }
+
+  /** @returns 0, or -EINVAL for a negative position */
+  check(): number | Err {
+    return this.given && this.position < 0 ? fail(EINVAL) : 0;
   }
 
   /** @returns 0 or -EFAULT */
@@ -159,12 +165,13 @@ function limitCount(task: Task, to: OpenFile, at: OffsetArgument, count: number)
 
 function sendfile(task: Task, outFd: number, inFd: number, offsetAddress: number, count: number): number {
   const fromAt = new OffsetArgument(task, offsetAddress);
-  if (fromAt.given && task.mm!.read(offsetAddress, word) !== 0) return fail(EFAULT);
+  const read = fromAt.read();
+  if (read !== 0) return read;
   const from = openFile(task, inFd);
   if (from === null || !from.readable) return fail(EBADF);
   if (fromAt.given && !from.seekable) return fail(ESPIPE);
-  const loaded = fromAt.load();
-  if (loaded !== 0) return loaded;
+  const checked = fromAt.check();
+  if (checked !== 0) return checked;
   const to = openFile(task, outFd);
   if (to === null || !to.writable) return fail(EBADF);
   if (count < 0) return fail(EINVAL);
@@ -177,6 +184,10 @@ function sendfile(task: Task, outFd: number, inFd: number, offsetAddress: number
   const nonBlocking = (to.flags & O_NONBLOCK) !== 0;
   return runTransfer(task, { from, to, fromAt, toAt, count: limited, all: true, nonBlocking });
 }
+
+/** Does the end of a range not fit 64 bits? A negative position counts as a huge one. */
+const wraps = (position: number, count: number): boolean =>
+  position < 0 ? position + count >= 0 : position + count > Number.MAX_SAFE_INTEGER;
 
 function copyFileRange(
   task: Task,
@@ -193,8 +204,8 @@ function copyFileRange(
   const fromAt = new OffsetArgument(task, inAddress);
   const toAt = new OffsetArgument(task, outAddress);
   for (const at of [fromAt, toAt]) {
-    const loaded = at.load();
-    if (loaded !== 0) return loaded;
+    const read = at.read();
+    if (read !== 0) return read;
   }
   if ((flags | 0) !== 0) return fail(EINVAL);
   if (from.inode.isDirectory || to.inode.isDirectory) return fail(EISDIR);
@@ -203,7 +214,11 @@ function copyFileRange(
   if (from.inode.fs !== to.inode.fs) return fail(EXDEV);
   const source = fromAt.given ? fromAt.position : from.offset;
   const target = toAt.given ? toAt.position : to.offset;
-  if (count < 0 || source + count > Number.MAX_SAFE_INTEGER) return fail(EOVERFLOW);
+  if (count < 0 || wraps(source, count) || wraps(target, count)) return fail(EOVERFLOW);
+  for (const at of [fromAt, toAt]) {
+    const checked = at.check();
+    if (checked !== 0) return checked;
+  }
   const wanted = Math.min(count, Math.max(0, from.inode.size - source));
   if (from.inode === to.inode && source < target + wanted && target < source + wanted) return fail(EINVAL);
   const limited = limitCount(task, to, toAt, wanted);
@@ -231,8 +246,8 @@ function splice(
   const fromAt = new OffsetArgument(task, inAddress);
   const toAt = new OffsetArgument(task, outAddress);
   for (const at of [toAt, fromAt]) {
-    const loaded = at.given && task.mm!.read(at === toAt ? outAddress : inAddress, word) !== 0 ? fail(EFAULT) : 0;
-    if (loaded !== 0) return loaded;
+    const read = at.read();
+    if (read !== 0) return read;
   }
   if (!from.readable || !to.writable) return fail(EBADF);
   if (!isPipe(from) && !isPipe(to)) return fail(EINVAL);
@@ -240,8 +255,8 @@ function splice(
   if ((fromAt.given && !from.seekable) || (toAt.given && !to.seekable)) return fail(EINVAL);
   if (count < 0 || from.inode.isDirectory || (to.flags & O_APPEND) !== 0) return fail(EINVAL);
   for (const at of [toAt, fromAt]) {
-    const loaded = at.load();
-    if (loaded !== 0) return loaded;
+    const checked = at.check();
+    if (checked !== 0) return checked;
   }
   const limited = limitCount(task, to, toAt, count);
   if (isErr(limited)) return limited;
