@@ -61,6 +61,34 @@ function removeOrphans() {
   }
 }
 
+/**
+ * Joins what ships into few files: a process that loads some 200 modules one by one spends more time on that than on
+ * booting (docs/decisions/). Both entries share one copy of the kernel.
+ */
+async function bundle() {
+  const { build } = await import('esbuild');
+  rmSync(join(dist, 'bundle'), { recursive: true, force: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: { banos: 'dist/kernel-core/index.js', cli: 'dist/cli/main.js' },
+    outdir: 'dist/bundle',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    sourcemap: true,
+    // Names stay, for the sake of stack traces.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    // Some dependencies are CommonJS and ask for Node's own modules by `require`.
+    banner: {
+      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  });
+}
+
 if (!process.argv.includes('--if-stale') || isStale()) {
   /** @type {string} */
   let tsc;
@@ -77,6 +105,7 @@ if (!process.argv.includes('--if-stale') || isStale()) {
   if (image.status !== 0) process.exit(image.status ?? 1);
   copyData();
   removeOrphans();
+  await bundle();
   const now = new Date();
   utimesSync(buildInfo, now, now);
 }
