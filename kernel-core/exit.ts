@@ -63,7 +63,7 @@ function exitProcess(process: Process, status: number): void {
   process.continueReport = false;
   process.pending.clear();
   if (process.realTimer !== null) kernel.timers.cancel(process.realTimer);
-  if (process.isSessionLeader) process.tty?.sessionLeaderExited(process.session.sid);
+  if (process.isSessionLeader) leaveTerminal(process);
   process.tty = null;
   adoptChildren(process);
   const { parent } = process;
@@ -72,6 +72,17 @@ function exitProcess(process: Process, status: number): void {
   }
   processes.removeTask(process.leader);
   notifyParent(process);
+}
+
+/** A session leader ends: its session loses the terminal, or learns now that the terminal is gone. */
+function leaveTerminal(process: Process): void {
+  const { kernel, session, tty } = process;
+  if (tty !== null) {
+    tty.sessionLeaderExited(session.sid);
+  } else if (session.hungUpGroup !== 0) {
+    sendToGroup(kernel, session.hungUpGroup, kernelSignal(SIGHUP));
+    sendToGroup(kernel, session.hungUpGroup, kernelSignal(SIGCONT));
+  }
 }
 
 /** Children go to the nearest subreaper, else to init. Their groups may become orphaned by that. */

@@ -42,6 +42,8 @@ function defaultLimits(): ResourceLimit[] {
 export interface Session {
   /** Process id of the leader that made it. */
   readonly sid: number;
+  /** Foreground group of a terminal that hung up under the session: it hears of it when the leader ends. 0: none. */
+  hungUpGroup: number;
 }
 
 /** Processor time and counters; times in nanoseconds. */
@@ -129,7 +131,7 @@ export class Process {
     this.startTime = kernel.host.monotonic();
     if (parent === null) {
       this.pgid = pid;
-      this.session = { sid: pid };
+      this.session = { sid: pid, hungUpGroup: 0 };
       this.limits = defaultLimits();
       return;
     }

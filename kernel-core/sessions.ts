@@ -16,12 +16,9 @@ export function sessionControl(kernel: () => Kernel): SessionControl {
     hangupSession(sid, foreground) {
       const leader = kernel().processes.get(sid);
       if (leader !== null && !leader.isZombie) {
+        leader.session.hungUpGroup = foreground;
         sendToProcess(leader, kernelSignal(SIGHUP));
         sendToProcess(leader, kernelSignal(SIGCONT));
-      }
-      if (foreground !== 0) {
-        sendToGroup(kernel(), foreground, kernelSignal(SIGHUP));
-        sendToGroup(kernel(), foreground, kernelSignal(SIGCONT));
       }
       detach(sid);
     },

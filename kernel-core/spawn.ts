@@ -77,7 +77,7 @@ function makeProcess(kernel: Kernel, request: SpawnRequest): Process | Err {
   if (isErr(pid)) return pid;
   const process = new Process(kernel, pid, kernel.init);
   process.pgid = pid;
-  process.session = { sid: pid };
+  process.session = { sid: pid, hungUpGroup: 0 };
   process.onExit = request.onExit;
   const files = new FdTable();
   for (const file of request.files) files.install(file, false, request.files.length);

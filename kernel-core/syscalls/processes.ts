@@ -242,7 +242,7 @@ const getsid = (task: Task, pid: number): number => lookupProcess(task, pid)?.se
 function setsid(task: Task): number {
   const { process, kernel } = task;
   if (process.isSessionLeader || !kernel.processes.inGroup(process.pid).next().done) return fail(EPERM);
-  process.session = { sid: process.pid };
+  process.session = { sid: process.pid, hungUpGroup: 0 };
   process.tty = null;
   process.pgid = process.pid;
   return process.pid;
