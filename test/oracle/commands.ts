@@ -1,7 +1,7 @@
 /**
  * The table of command lines: `commands/*.txt`, one line of shell each, under the name of the applet that it is there
- * for (`## name`). A line `#: rule` before a command names a normalisation from `RULES` for what no two runs share;
- * a line `# …` is a comment. A command starts in an empty /tmp of a fresh root (root.ts) and its standard input is
+ * for (`## name`). A line `#: word` before a command gives a normalisation from `RULES` for what no two runs share, or
+ * says `background`: the command leaves a process behind for a while, as it does natively. A line `# …` is a comment. A command starts in an empty /tmp of a fresh root (root.ts) and its standard input is
  * an empty pipe.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ export interface Command {
   readonly applet: string;
   readonly line: string;
   readonly rule: Rule | null;
+  readonly background: boolean;
 }
 
 /** What a run left: bytes as latin1 strings, the exit status as a shell sees it (128+signal when killed). */
@@ -39,12 +40,15 @@ export function commandsOf(section: string): Command[] {
   const commands: Command[] = [];
   let applet = '';
   let rule: Rule | null = null;
+  let background = false;
   for (const line of readFileSync(join(folder, `${section}.txt`), 'utf8').split('\n')) {
     if (line.startsWith('## ')) applet = line.slice(3).trim();
+    else if (line === '#: background') background = true;
     else if (line.startsWith('#: ')) rule = ruleNamed(line.slice(3).trim());
     else if (line !== '' && !line.startsWith('# ')) {
-      commands.push({ applet, line, rule });
+      commands.push({ applet, line, rule, background });
       rule = null;
+      background = false;
     }
   }
   return commands;

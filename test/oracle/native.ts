@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import type { Command, Result } from './commands.js';
 import { ENVIRONMENT, HOSTNAME } from './root.js';
 
-/** Builds the root on a tmpfs, as Banos' is one, and becomes pid 1 of it (arguments: mount point, archive, line). */
-const SETUP = `
+/** Builds the root on a tmpfs, as Banos' is one, and enters it (arguments: mount point, archive). */
+export const NATIVE_SETUP = `
 trap '[ $? = 0 ] || exit 125' EXIT
 set -e
 mount -t tmpfs -o mode=755 tmpfs "$1"
@@ -23,6 +23,10 @@ mount -t proc proc "$1/proc"
 hostname ${HOSTNAME}
 umask 022
 cd "$1/tmp"
+`;
+
+/** Becomes pid 1 and runs the line (third argument) in a session of its own. */
+const RUN = `${NATIVE_SETUP}
 exec chroot "$1" /bin/busybox sh -c '
   cd /tmp
   exec 3>&2 2>/dev/null
@@ -54,7 +58,7 @@ export class NativeRoot {
   run(command: Command): Result {
     const { status, stdout, stderr, error } = spawnSync(
       'unshare',
-      ['-m', '-u', '-p', '-f', '--kill-child', 'sh', '-c', SETUP, 'sh', this.#mountPoint, this.#archive, command.line],
+      ['-m', '-u', '-p', '-f', '--kill-child', 'sh', '-c', RUN, 'sh', this.#mountPoint, this.#archive, command.line],
       { input: '', encoding: 'latin1', timeout: 20_000, killSignal: 'SIGKILL', maxBuffer: 1 << 26 },
     );
     if (error !== undefined || status === null || (status === 125 && stdout === ''))

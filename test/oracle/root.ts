@@ -7,7 +7,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { type Headers, pack } from 'tar-stream';
+import { type Header, pack } from 'tar-stream';
 
 /** 2020-03-01 10:00:00 UTC. */
 const MTIME = new Date(1583056800000);
@@ -64,7 +64,7 @@ function madeFixtures(): Record<string, Uint8Array | string> {
 
 type Pack = ReturnType<typeof pack>;
 
-function add(archive: Pack, header: Headers, content: Uint8Array | string = ''): void {
+function add(archive: Pack, header: Partial<Header> & { name: string }, content: Uint8Array | string = ''): void {
   archive.entry(
     { uid: 0, gid: 0, uname: 'root', gname: 'root', mtime: MTIME, mode: 0o755, ...header },
     Buffer.from(content as string),

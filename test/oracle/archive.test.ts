@@ -1,0 +1,4 @@
+/** Oracle: commands/archive.txt. */
+import { compareSection } from './compare.js';
+
+await compareSection('archive');

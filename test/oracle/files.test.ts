@@ -1,0 +1,4 @@
+/** Oracle: commands/files.txt. */
+import { compareSection } from './compare.js';
+
+await compareSection('files');

@@ -1,0 +1,4 @@
+/** Oracle: commands/shell.txt. */
+import { compareSection } from './compare.js';
+
+await compareSection('shell');

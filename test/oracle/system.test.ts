@@ -1,0 +1,4 @@
+/** Oracle: commands/system.txt. */
+import { compareSection } from './compare.js';
+
+await compareSection('system');

@@ -1,0 +1,4 @@
+/** Oracle: commands/text.txt. */
+import { compareSection } from './compare.js';
+
+await compareSection('text');
