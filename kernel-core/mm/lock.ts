@@ -21,7 +21,7 @@ export function lockRange(space: AddressSpace, address: number, length: number, 
   if (size < 0 || already + size > limit) return fail(ENOMEM);
   const wanted = flags & MLOCK_ONFAULT ? LOCK_FLAGS : VM_LOCKED;
   const result = setLock(space, start, start + size, wanted);
-  if (result !== 0 || wanted === LOCK_FLAGS) return result;
+  if (result !== 0 || size === 0 || wanted === LOCK_FLAGS) return result;
   return populateLocked(space, start, start + size);
 }
 

@@ -9,7 +9,7 @@ import { movePages } from './pages.js';
 import { populate } from './populate.js';
 import { removeRange } from './unmap.js';
 import { VM_LOCKED, VM_LOCKONFAULT, Vma } from './vma.js';
-import { addVma, changeVma, mergeAround, splitVma } from './vma-ops.js';
+import { addVma, changeVma, mergeAround } from './vma-ops.js';
 
 export function remapRange(
   space: AddressSpace,
@@ -115,12 +115,12 @@ function moveOne(
   if (bad !== 0) return bad;
   const isFixed = (flags & MREMAP_FIXED) !== 0;
   if (isFixed) removeRange(space, wanted, wanted + newSize);
+  vma = space.areas.at(address);
+  if (vma === null) return fail(EFAULT);
   if (newSize < oldSize) {
     if (!isUserRange(address, oldSize)) return fail(EINVAL);
     removeRange(space, address + newSize, address + oldSize);
   }
-  vma = space.areas.at(address);
-  if (vma === null) return fail(EFAULT);
   const keepsOld = (flags & MREMAP_DONTUNMAP) !== 0;
   if (keepsOld && !mayExpand(space, vma.prot, vma.flags, size / PAGE_SIZE)) return fail(ENOMEM);
   const target = placeMapping(space, wanted, newSize, isFixed ? MAP_FIXED : 0);
@@ -143,20 +143,12 @@ function move(
   const index = vma.cache === null ? 0 : vma.cacheIndex(address);
   const copy = new Vma(target, target + newSize, vma.prot, vma.flags, vma, index);
   movePages(space, address, oldSize, target);
-  if (keepsOld) unlockOld(space, vma, address, address + oldSize);
+  // What stays is empty, and Linux takes the lock off the whole mapping.
+  if (keepsOld) changeVma(space, vma, vma.prot, vma.flags & ~(VM_LOCKED | VM_LOCKONFAULT));
   else if (oldSize > 0) removeRange(space, address, address + oldSize);
   addVma(space, copy);
   if ((copy.flags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED && newSize > oldSize) {
     populate(space, target + oldSize, target + newSize);
   }
   return target;
-}
-
-/** What MREMAP_DONTUNMAP leaves behind is empty and not locked. */
-function unlockOld(space: AddressSpace, vma: Vma, start: number, end: number): void {
-  if ((vma.flags & VM_LOCKED) === 0) return;
-  const middle = start > vma.start ? splitVma(space, vma, start) : vma;
-  if (end < middle.end) splitVma(space, middle, end);
-  changeVma(space, middle, middle.prot, middle.flags & ~(VM_LOCKED | VM_LOCKONFAULT));
-  mergeAround(space, middle);
 }

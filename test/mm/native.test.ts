@@ -11,6 +11,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isErr } from '../../abi/errno.js';
 import { O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.js';
+import { MADV_REMOVE } from '../../abi/mman.js';
 import { PTE_READ, PTE_WRITE } from '../../cpu/index.js';
 import type { AddressSpace } from '../../kernel-core/mm/address-space.js';
 import { faultCode, faultSignal } from '../../kernel-core/mm/fault.js';
@@ -216,7 +217,7 @@ const mapFlags = fc
     fc.constantFrom(...SHARING),
     fc.constantFrom(0x10, 0x10, 0x10, 0x10, 0x100000, 0),
     fc.constantFrom(0x20, 0x20, 0),
-    fc.constantFrom(0, 0, 0, 0x8000, 0x4000, 0x2000, 0x20000),
+    fc.constantFrom(0, 0, 0, 0x8000, 0x4000, 0x2000, 0x20000, 0x100, 0x100),
   )
   .map((parts) => parts.reduce((sum, part) => sum | part, 0));
 const file = fc.constantFrom(-1, 0, 0, 0, 1, 1, 2, 3);
@@ -268,6 +269,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: fc.tuple(address, length, fc.constantFrom(0, 0, 1, 2)).map((args): Operation => ['lock', ...args]),
   },
   { weight: 1, arbitrary: fc.tuple(address, length).map((args): Operation => ['unlock', ...args]) },
+  { weight: 1, arbitrary: page.map((a): Operation => ['map', a, PAGE, 3, 0x132, -1, 0]) },
   { weight: 5, arbitrary: page.map((a): Operation => ['read', a]) },
   {
     weight: 8,
@@ -288,14 +290,15 @@ function compare(native: Native, scripts: readonly (readonly Operation[])[]): vo
   scripts.forEach((script, s) => {
     const machine = new Machine();
     for (const [i, step] of [...script, ['end'] as Operation].entries()) {
-      // Which pages of a file that was cut are in memory is not the same everywhere.
-      const isVague = step[0] === 'mincore' && script.some(([name]) => name === 'truncate');
+      // Which pages of a file that was cut or has holes are in memory is not the same everywhere.
+      const isVague =
+        step[0] === 'mincore' && script.some(([name, , , advice]) => name === 'truncate' || advice === MADV_REMOVE);
       const shown = (result: string): string => (isVague ? result.split(' ')[0]! : joined(result));
       const ours = shown(machine.run(step));
       const theirs = shown(expected[s]![i]!);
       if (ours === theirs) continue;
       // Linux keeps neighbours apart that were written to before they met; mremap does not span them then.
-      if (step[0] === 'remap' && theirs === '-14' && !ours.startsWith('-')) break;
+      if (step[0] === 'remap' && theirs === '-14' && ours !== '-22') break;
       const past = script.slice(0, i + 1).map((line) => line.join(' '));
       throw new Error(`script ${s}: ${step.join(' ')}\nhere ${ours}\nhost ${theirs}\n${past.join('\n')}`);
     }
