@@ -239,7 +239,7 @@ export class ProcNumbers<S> extends ProcParent<S> {
     const { subject } = this;
     const entry = this.row.entry(subject.value, number);
     if (entry === null) return fail(ENOENT);
-    const below = entry.subject === subject.task ? subject : this.fs.taskSubject(entry.subject, true);
+    const below = entry.row.kind === 'directory' ? this.fs.taskSubject(entry.subject, true) : subject;
     return this.keep(name, entry.subject, entry.row, () =>
       makeInode(below as Subject<ProcTask>, entry.row, this.#ino(entry.subject, entry.row, number)),
     );
