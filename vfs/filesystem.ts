@@ -47,6 +47,8 @@ export abstract class FileSystem {
   abstract readonly root: Inode;
   /** MS_RDONLY and relatives of the whole file system. */
   flags = 0;
+  /** Inodes without a link that somebody still has open; a file system with any cannot become read-only. */
+  orphans = 0;
   /** Mounts that show it. Kept by `Mount`. */
   mountCount = 0;
   /** See `kernelMount` in mount.ts. */

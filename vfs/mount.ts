@@ -5,7 +5,7 @@
  * namespace holds one reference of it; paths hold the others. A mount that was detached lazily lives until its last
  * path is given back. With its last mount a file system shuts down.
  */
-import { EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR, type Err, fail } from '../abi/errno.js';
+import { EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR, type Err, fail, isErr } from '../abi/errno.js';
 import {
   MNT_DETACH,
   MNT_EXPIRE,
@@ -135,8 +135,11 @@ export class MountNamespace {
    * @returns the mount; -ENOTDIR, -ENOENT (deleted directory), -EBUSY (the same once more on top of itself), -EINVAL
    */
   mount(fs: FileSystem, at: Path, flags: number, source: string): Mount | Err {
-    if (at.mount.fs === fs && at.dentry === at.mount.root) return fail(EBUSY);
-    return this.#graft(new Mount(fs, fs.rootDentry, flags, source), at);
+    const top = topmost(at);
+    if (top.mount.fs === fs && top.dentry === top.mount.root) return fail(EBUSY);
+    const mount = this.#graft(new Mount(fs, fs.rootDentry, flags, source), at);
+    if (!isErr(mount)) fs.flags |= flags & MS_RDONLY;
+    return mount;
   }
 
   /** Shows `from` at `at` as well. @param recursive also the mounts below `from` (MS_REC) */
@@ -145,7 +148,7 @@ export class MountNamespace {
     const copy = this.#copy(from.mount, from.dentry);
     const below = recursive ? this.#below(from) : [];
     const mount = this.#graft(copy, at);
-    if (typeof mount === 'number') return mount;
+    if (isErr(mount)) return mount;
     const copies = new Map<Mount, Mount>([[from.mount, mount]]);
     for (const original of below) {
       const parent = copies.get(original.parent!);
@@ -162,11 +165,11 @@ export class MountNamespace {
   move(from: Path, to: Path): number | Err {
     const { mount } = from;
     if (mount.namespace !== this || to.mount.namespace !== this) return fail(EINVAL);
-    if (from.dentry !== mount.root || mount.parent === null) return fail(EINVAL);
-    if (mount.root.inode.isDirectory !== to.dentry.inode.isDirectory) return fail(EINVAL);
-    if (to.mount.isWithin(mount)) return fail(ELOOP);
     if (to.dentry.deleted) return fail(ENOENT);
+    if (from.dentry !== mount.root) return fail(EINVAL);
     const top = topmost(to);
+    if (mount.root.inode.isDirectory !== top.dentry.inode.isDirectory) return fail(EINVAL);
+    if (top.mount.isWithin(mount)) return fail(ELOOP);
     mount.detach();
     mount.attach(top.mount, top.dentry);
     return 0;
@@ -174,12 +177,13 @@ export class MountNamespace {
 
   /**
    * Changes flags of the mount whose root `path` is and, unless it is a bind remount, of its file system.
-   * @returns 0; -EINVAL (not a mount's root), -EBUSY (read-only while files are open for writing)
+   * @returns 0; -EINVAL (not a mount's root), -EBUSY (read-only while files are open for writing, or gone but open)
    */
   remount(path: Path, flags: number, bindOnly = false): number | Err {
     const { mount } = path;
     if (mount.namespace !== this || path.dentry !== mount.root) return fail(EINVAL);
     if (flags & MS_RDONLY && !mount.readOnly) {
+      if (!bindOnly && mount.fs.orphans > 0) return fail(EBUSY);
       for (const other of bindOnly ? [mount] : this.#mounts) {
         if (other.fs === mount.fs && other.writers > 0) return fail(EBUSY);
       }
@@ -193,22 +197,26 @@ export class MountNamespace {
   }
 
   /**
-   * Unmounts the mount whose root `path` is; that of the namespace only becomes read-only, as the end of a shutdown. The caller's reference of `path` does not count as use.
+   * Unmounts the mount whose root `path` is; the caller's own root only becomes read-only, as
+   * the last act of a shutdown. The caller's reference of `path` does not count as use.
    * @param flags MNT_DETACH, UMOUNT_NOFOLLOW (done by the path walk)
+   * @param root of the caller
    * @returns 0; -EINVAL (not a mount's root, or unknown flags), -EBUSY
    */
-  umount(path: Path, flags: number): number | Err {
-    const { mount } = path;
+  umount(path: Path, flags: number, root: Path = this.root): number | Err {
+    // A root that something is mounted over is not left by its own name.
+    const { mount, dentry } = topmost(path);
     if (flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) return fail(EINVAL);
     // Marking as expired is not offered; what cannot expire is in use.
     if (flags & MNT_EXPIRE) return fail(flags & (MNT_FORCE | MNT_DETACH) ? EINVAL : EBUSY);
-    if (mount.namespace !== this || path.dentry !== mount.root) return fail(EINVAL);
-    if (mount.parent === null) return flags & MNT_DETACH ? fail(EINVAL) : this.#retireRoot();
+    if (mount.namespace !== this || dentry !== mount.root) return fail(EINVAL);
+    if (mount === root.mount && !(flags & MNT_DETACH)) return this.#retire(mount);
+    if (mount.parent === null) return fail(EINVAL);
     if (flags & MNT_DETACH) {
       for (const below of this.#tree(mount).reverse()) this.#remove(below);
       return 0;
     }
-    if (mount.children.size > 0 || mount.refs > 2) return fail(EBUSY);
+    if (mount.children.size > 0 || mount.refs > (mount === path.mount ? 2 : 1)) return fail(EBUSY);
     this.#remove(mount);
     return 0;
   }
@@ -219,8 +227,8 @@ export class MountNamespace {
   }
 
   /** @source Linux fs/namespace.c do_umount_root */
-  #retireRoot(): number | Err {
-    return this.remount(this.root, this.root.mount.flags | MS_RDONLY);
+  #retire(mount: Mount): number | Err {
+    return this.remount({ mount, dentry: mount.root }, mount.flags | MS_RDONLY);
   }
 
   #graft(mount: Mount, at: Path): Mount | Err {
@@ -289,6 +297,3 @@ export function topmost(path: Path): Path {
   }
   return mount === path.mount ? path : { mount, dentry };
 }
-
-/** Is `path` the place that something is mounted on, or the root of a mount? Such names cannot be removed or renamed. */
-export const isMountpoint = (path: Path): boolean => path.mount.children.has(path.dentry);

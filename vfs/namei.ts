@@ -198,7 +198,20 @@ export class Walk implements Path {
     return target;
   }
 
+  /** Steps up, or stays at the root; either way over what is mounted on the place it comes to. */
   #up(): null | Err {
+    const above = this.#parent();
+    if (isErr(above)) return above;
+    if (above !== null) {
+      holdPath(above);
+      this.#moveTo(above.mount, above.dentry);
+    }
+    this.#descend();
+    return null;
+  }
+
+  /** @returns null when there is no way up; -ENOENT for a directory that was moved out of what a bind mount shows */
+  #parent(): Path | null | Err {
     const { root } = this.#ctx;
     let { mount, dentry } = this;
     if (mount === root.mount && dentry === root.dentry) return null;
@@ -210,12 +223,8 @@ export class Walk implements Path {
     }
     const { parent } = dentry;
     if (parent === null) return null;
-    // A directory that was moved out of what a bind mount shows has no way up.
     if (mount.root !== mount.fs.rootDentry && !parent.isWithin(mount.root)) return fail(ENOENT);
-    parent.ref();
-    this.#moveTo(mount.ref(), parent);
-    this.#descend();
-    return null;
+    return { mount, dentry: parent };
   }
 
   #moveToAnonymous(inode: Inode): void {

@@ -34,7 +34,7 @@ import {
 import { type Caller, isSuperuser } from './caller.js';
 import { Dentry, releasePath } from './dentry.js';
 import type { Inode } from './inode.js';
-import { isMountpoint, type Mount } from './mount.js';
+import type { Mount } from './mount.js';
 import {
   checkName,
   type FsContext,
@@ -100,8 +100,9 @@ export function linkAt(
 ): number | Err {
   if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) return fail(EINVAL);
   const follow = flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0;
-  // Only the superuser may link a bare descriptor.
-  const empty = flags & AT_EMPTY_PATH && isSuperuser(caller.cred) ? LOOKUP_EMPTY : 0;
+  // Linux also lets who opened the descriptor link it; nobody keeps here who that was.
+  if (flags & AT_EMPTY_PATH && oldAt !== null && !isSuperuser(caller.cred)) return fail(ENOENT);
+  const empty = flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0;
   const old = resolve(ctx, caller, oldAt, oldName, follow | empty);
   if (isErr(old)) return old;
   const result = makeNameAt(ctx, caller, newAt, newName, false, (dir, last, mount) => {
@@ -237,7 +238,7 @@ function remove(walk: Walk, dir: Dentry, victim: Dentry, caller: Caller, directo
   if (!directory && walk.trailing) return fail(inode.isDirectory ? EISDIR : ENOTDIR);
   const allowed = mayDelete(dir, victim, caller, directory);
   if (allowed !== 0) return allowed;
-  if (isMountpoint({ mount: walk.mount, dentry: victim })) return fail(EBUSY);
+  if (victim.mounts > 0) return fail(EBUSY);
   return directory ? dir.inode.rmdir(walk.last, inode) : dir.inode.unlink(walk.last, inode);
 }
 
@@ -292,9 +293,8 @@ function renameTo(
   if (target !== null && source.inode === target.inode) return 0;
   const allowed = mayRename(from, source, to, target, caller, exchange);
   if (allowed !== 0) return allowed;
-  const { mount } = from;
-  if (isMountpoint({ mount, dentry: source })) return fail(EBUSY);
-  if (target !== null && isMountpoint({ mount, dentry: target })) return fail(EBUSY);
+  if (source.mounts > 0) return fail(EBUSY);
+  if (target !== null && target.mounts > 0) return fail(EBUSY);
   if (flags & RENAME_WHITEOUT) return fail(EINVAL);
   const result = from.inode.rename(from.last, to.inode, to.last, flags);
   if (isErr(result)) return result;

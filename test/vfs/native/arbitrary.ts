@@ -1,6 +1,7 @@
 /** Random calls over few names and slots, so that they meet each other. Nothing here may block on the host. */
 import * as fc from 'fast-check';
 import * as F from '../../../abi/fcntl.js';
+import { MNT_DETACH } from '../../../abi/mount.js';
 import { S_IFCHR, S_IFIFO, S_IFSOCK, UTIME_NOW, UTIME_OMIT } from '../../../abi/stat.js';
 import type { Call } from './native.js';
 
@@ -47,7 +48,7 @@ const rows: { weight: number; arbitrary: fc.Arbitrary<Call> }[] = [
     ),
   },
   { weight: 4, arbitrary: fc.tuple(c('symlink'), name, at, name) },
-  { weight: 4, arbitrary: fc.tuple(c('link'), at, name, at, name, bits(F.AT_SYMLINK_FOLLOW, F.AT_EMPTY_PATH)) },
+  { weight: 4, arbitrary: fc.tuple(c('link'), at, name, at, name, bits(F.AT_SYMLINK_FOLLOW)) },
   { weight: 3, arbitrary: fc.tuple(c('unlink'), at, name) },
   { weight: 3, arbitrary: fc.tuple(c('rmdir'), at, name) },
   { weight: 6, arbitrary: fc.tuple(c('rename'), at, name, at, name, fc.constantFrom(0, 0, 0, 1, 2, 3, 8)) },
@@ -94,13 +95,42 @@ const rows: { weight: number; arbitrary: fc.Arbitrary<Call> }[] = [
   { weight: 1, arbitrary: fc.tuple(c('poll'), slot) },
 ];
 
-export const callArbitrary = fc.oneof(...rows);
+/** What every second script begins with, so that calls find something. */
+const furnished: Call[] = [
+  ['umask', 0],
+  ['mkdir', -1, 'a', 0o777],
+  ['mkdir', -1, 'a/b', 0o755],
+  ['mkdir', -1, 'b', 0o1777],
+  ['open', 0, -1, 'a/c', F.O_CREAT | F.O_RDWR, 0o666],
+  ['write', 0, 9000],
+  ['open', 1, -1, 'b/d', F.O_CREAT | F.O_RDWR | F.O_APPEND, 0o640],
+  ['open', 2, -1, 'a', F.O_RDONLY, 0],
+  ['symlink', 'a/b', -1, 'c'],
+  ['symlink', '../a/c', -1, 'b/a'],
+  ['mknod', -1, 'd', S_IFIFO | 0o622, 0],
+  ['mkdir', -1, 'm', 0o777],
+  ['mkdir', -1, 'm/n', 0o777],
+];
+
+const callArbitrary = fc.oneof(...rows);
+
+const place = fc.oneof({ weight: 2, arbitrary: name }, { weight: 1, arbitrary: fc.constantFrom('/m', '/m/n') });
 
 /** The same with mounts coming and going. */
-export const mountCallArbitrary = fc.oneof(
-  { weight: 8, arbitrary: callArbitrary },
-  { weight: 1, arbitrary: fc.tuple(c('mount'), name, fc.constantFrom(0, 0, 1)) },
-  { weight: 1, arbitrary: fc.tuple(c('bind'), name, name, fc.constantFrom(0, 0x4000)) },
-  { weight: 1, arbitrary: fc.tuple(c('move'), name, name) },
-  { weight: 1, arbitrary: fc.tuple(c('umount'), name, fc.constantFrom(0, 0, 2, 64)) },
+const mountCallArbitrary = fc.oneof(
+  { weight: 10, arbitrary: callArbitrary },
+  { weight: 1, arbitrary: fc.tuple(c('mount'), place, fc.constantFrom(0, 0, 1)) },
+  { weight: 1, arbitrary: fc.tuple(c('bind'), place, place, fc.constantFrom(0, 0x4000)) },
+  { weight: 1, arbitrary: fc.tuple(c('move'), place, place) },
+  { weight: 1, arbitrary: fc.tuple(c('umount'), place, fc.constantFrom(0, 0, 64)) },
+  // Not the root itself: that one can be detached there only because the initial rootfs lies below it.
+  { weight: 1, arbitrary: fc.tuple(c('umount'), fc.constantFrom('/m', '/m/n'), c(MNT_DETACH)) },
 );
+
+const script = (call: fc.Arbitrary<Call>): fc.Arbitrary<Call[]> =>
+  fc
+    .tuple(fc.boolean(), fc.array(call, { minLength: 5, maxLength: 60, size: 'max' }))
+    .map(([empty, calls]) => (empty ? calls : [...furnished, ...calls]));
+
+export const scriptArbitrary = script(callArbitrary);
+export const mountScriptArbitrary = script(mountCallArbitrary);

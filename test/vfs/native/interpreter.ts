@@ -8,8 +8,9 @@ import {
   O_DIRECTORY,
   O_LARGEFILE,
   O_PATH,
+  SEEK_MAX,
 } from '../../../abi/fcntl.js';
-import { MS_BIND, MS_REC } from '../../../abi/mount.js';
+import { MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MS_BIND, MS_REC, UMOUNT_NOFOLLOW } from '../../../abi/mount.js';
 import { POLLNVAL } from '../../../abi/poll.js';
 import { UTIME_NOW, UTIME_OMIT } from '../../../abi/stat.js';
 import type { Caller } from '../../../vfs/caller.js';
@@ -20,12 +21,14 @@ import { Tmpfs } from '../../../vfs/fs/tmpfs.js';
 import { readFile, readFileAt, writeFile, writeFileAt } from '../../../vfs/io.js';
 import { BytesIter } from '../../../vfs/iter.js';
 import { flock, getRangeLock, lockRange, setRangeLock } from '../../../vfs/locks.js';
-import { LOOKUP_EMPTY, LOOKUP_FOLLOW, resolve, type Start } from '../../../vfs/namei.js';
+import { LOOKUP_EMPTY, LOOKUP_FOLLOW, PATH_MAX, resolve, type Start } from '../../../vfs/namei.js';
 import * as ops from '../../../vfs/operations.js';
 import type { World } from '../env.js';
 import type { Call } from './native.js';
 
 type Result = number | string;
+
+const UMOUNT_FLAGS = MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW;
 
 export class Interpreter {
   readonly #world: World;
@@ -115,7 +118,7 @@ export class Interpreter {
       case 'pread':
         return num(2) < 0 ? fail(EINVAL) : file((f) => summed(num(1), (to) => readFileAt(f, to, num(2), caller)));
       case 'lseek':
-        return file((f) => f.seek(num(1), num(2)));
+        return file((f) => (num(2) > SEEK_MAX ? fail(EINVAL) : f.seek(num(1), num(2))));
       case 'truncate':
         return num(1) < 0
           ? fail(EINVAL)
@@ -199,25 +202,30 @@ export class Interpreter {
         });
       case 'mount':
         return this.#resolved(null, text(0), LOOKUP_FOLLOW, (path) => {
-          const fs = new Tmpfs(this.#world.env, this.#device++, { mode: 0o755 });
+          const fs = new Tmpfs(this.#world.env, this.#device++, {
+            mode: 0o755,
+            uid: caller.cred.fsuid,
+            gid: caller.cred.fsgid,
+          });
           return status(ctx.namespace.mount(fs, path, num(1), 'none'));
         });
       case 'bind':
-        return this.#resolved(null, text(0), LOOKUP_FOLLOW, (source) =>
-          this.#resolved(null, text(1), LOOKUP_FOLLOW, (path) =>
-            status(ctx.namespace.bind(source, path, (num(2) & MS_REC) !== 0)),
-          ),
+        if (text(0).length >= PATH_MAX) return fail(EINVAL);
+        return this.#resolved(null, text(1), LOOKUP_FOLLOW, (path) =>
+          this.#source(text(0), (source) => status(ctx.namespace.bind(source, path, (num(2) & MS_REC) !== 0))),
         );
       case 'move':
+        if (text(0).length >= PATH_MAX) return fail(EINVAL);
         return this.#resolved(null, text(1), LOOKUP_FOLLOW, (to) =>
-          this.#resolved(null, text(0), LOOKUP_FOLLOW, (path) => ctx.namespace.move(path, to)),
+          this.#source(text(0), (path) => ctx.namespace.move(path, to)),
         );
       case 'remount':
         return this.#resolved(null, text(0), LOOKUP_FOLLOW, (path) =>
           ctx.namespace.remount(path, num(1) & ~MS_BIND, (num(1) & MS_BIND) !== 0),
         );
       case 'umount':
-        return this.#resolved(null, text(0), LOOKUP_FOLLOW, (path) => ctx.namespace.umount(path, num(1)));
+        if (num(1) & ~UMOUNT_FLAGS) return fail(EINVAL);
+        return this.#resolved(null, text(0), LOOKUP_FOLLOW, (path) => ctx.namespace.umount(path, num(1), ctx.root));
       case 'statfs':
         return this.#resolved(null, text(0), LOOKUP_FOLLOW, (path) => {
           const s = ops.statfs(path);
@@ -234,6 +242,11 @@ export class Interpreter {
     const result = run(path);
     releasePath(path);
     return result;
+  }
+
+  /** The first argument of mount(2) where it is a path. */
+  #source(name: string, run: (path: Path) => Result): Result {
+    return name === '' ? fail(EINVAL) : this.#resolved(null, name, LOOKUP_FOLLOW, run);
   }
 
   #poll(file: OpenFile | undefined): Result {
