@@ -11,7 +11,7 @@ import type { Devpts } from '../pty/devpts.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
 import type { MountNamespace } from '../vfs/mount.js';
-import { holdPath } from '../vfs/namei.js';
+import { holdPath, releasePath } from '../vfs/namei.js';
 import { FdTable } from './fd-table.js';
 import { FileSystemTypes } from './filesystem-types.js';
 import { FutexTable } from './futex.js';
@@ -124,6 +124,13 @@ export class Kernel {
   finishSyscall(task: Task, result: number): void {
     this.scheduler.load(task);
     this.#return(task, result);
+  }
+
+  /** Lets go of what the kernel itself holds; no process but init is left. */
+  dispose(): void {
+    this.scheduler.stop();
+    releasePath(this.rootContext.root);
+    releasePath(this.rootContext.cwd);
   }
 
   processReaped(): void {

@@ -121,7 +121,7 @@ export class BootedKernel {
       }
       check();
     });
-    kernel.scheduler.stop();
+    kernel.dispose();
     this.#dispose();
   }
 
