@@ -2,7 +2,8 @@
  * Names in the tree: a dentry ties a name in a parent directory to an inode; a path is a dentry seen through a mount.
  *
  * There is one dentry per (parent, name). It lives while somebody holds it, and after that as long as the file
- * system's list of unused dentries has room; a child holds its parent. A dentry whose name is gone (`deleted`), or
+ * system's list of unused dentries has room; a child holds its parent. A dentry that is used again stays in the list
+ * (a name that is looked up again and again must not cost two changes of a set) and leaves it when its turn comes. A dentry whose name is gone (`deleted`), or
  * whose directory changes behind the kernel's back (`Inode.volatileNames`), goes with its last holder. The last
  * dentry of an inode tells the inode: `evict` without links, `forget` with.
  *
@@ -43,8 +44,10 @@ export class Dentry {
   parent: Dentry | null;
   name: string;
   readonly inode: Inode;
-  /** Holders: paths, descriptions, children; 0 while it waits among the unused. */
+  /** Holders: paths, descriptions, children. */
   refs = 1;
+  /** Stands in its file system's list of unused dentries. */
+  #listed = false;
   /** The name is gone: unlinked, replaced, or found changed. */
   deleted = false;
   /** Mounts that sit on it, in whatever namespace. */
@@ -64,14 +67,14 @@ export class Dentry {
   }
 
   ref(): this {
-    if (this.refs++ === 0) this.inode.fs.unusedDentries.delete(this);
+    this.refs++;
     return this;
   }
 
   unref(): void {
     if (--this.refs > 0) return;
     if (this.parent === null || this.deleted || this.parent.inode.volatileNames) this.#kill();
-    else this.#park();
+    else if (!this.#listed) this.#list();
   }
 
   /** The child in the cache, without a reference. */
@@ -134,14 +137,15 @@ export class Dentry {
     return false;
   }
 
-  /** Ends an unused dentry. */
+  /** Leaves the list of unused dentries, and ends unless somebody holds it again. */
   drop(): void {
-    this.inode.fs.unusedDentries.delete(this);
-    this.#kill();
+    this.#unlist();
+    if (this.refs === 0) this.#kill();
   }
 
-  #park(): void {
+  #list(): void {
     const unused = this.inode.fs.unusedDentries;
+    this.#listed = true;
     unused.add(this);
     if (unused.size <= UNUSED_LIMIT) return;
     for (const oldest of unused) {
@@ -150,8 +154,15 @@ export class Dentry {
     }
   }
 
+  #unlist(): void {
+    if (!this.#listed) return;
+    this.#listed = false;
+    this.inode.fs.unusedDentries.delete(this);
+  }
+
   #kill(): void {
     const { parent, inode } = this;
+    this.#unlist();
     if (parent !== null && !this.deleted) parent.#disown(this);
     this.deleted = true;
     this.parent = null;

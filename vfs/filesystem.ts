@@ -53,7 +53,7 @@ export abstract class FileSystem {
   mountCount = 0;
   /** See `kernelMount` in mount.ts. */
   kernelMount: Mount | null = null;
-  /** Dentries nobody holds, longest unused first. Kept by `Dentry`. */
+  /** Dentries that nobody held when they came in, first in first. Kept by `Dentry`. */
   readonly unusedDentries = new Set<Dentry>();
   #rootDentry: Dentry | null = null;
 
