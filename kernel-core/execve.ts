@@ -122,11 +122,20 @@ function identityOf(old: Credentials, next: Credentials): ProgramIdentity {
   return { uid: next.uid, euid: next.euid, gid: next.gid, egid: next.egid, secure: gained || differs };
 }
 
+/** A thread that is not the first one executes: it takes over the number of the process. */
+function becomeLeader(task: Task): void {
+  const { kernel, process } = task;
+  kernel.processes.removeTask(task);
+  task.tid = process.pid;
+  process.leader = task;
+  kernel.processes.addTask(task);
+}
+
 /** The point of no return. */
 function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: string): void {
   const { kernel, process } = task;
   for (const other of [...process.threads]) if (other !== task) exitTask(other, 0);
-  process.leader = task;
+  if (process.leader !== task) becomeLeader(task);
   releaseMemory(task);
   task.mm = loaded.space;
   const { cpu, scheduler } = kernel;

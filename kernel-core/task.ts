@@ -39,7 +39,8 @@ export type RestartBlock = (task: Task) => number;
 export class Task implements TtyCaller {
   readonly kernel: Kernel;
   readonly process: Process;
-  readonly tid: number;
+  /** Thread id; the leader's is the process id. */
+  tid: number;
   comm = '';
   state: TaskState = 'running';
   /** In the scheduler's run queue. */

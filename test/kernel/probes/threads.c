@@ -63,8 +63,20 @@ static void *leave(void *argument) {
   _exit(33);
 }
 
-int main(void) {
+static char *self;
+static void *execute(void *argument) {
+  (void)argument;
+  execl(self, self, "again", (char *)0);
+  _exit(1);
+}
+
+int main(int argc, char **argv) {
   pthread_t threads[THREADS];
+  self = argv[0];
+  if (argc > 1) {
+    printf("executed by a thread: leader %d\n", gettid() == getpid());
+    return 12;
+  }
   setvbuf(stdout, 0, _IOLBF, 0);
   pthread_key_create(&key, destroy);
   pthread_barrier_init(&barrier, 0, THREADS);
@@ -117,5 +129,12 @@ int main(void) {
   }
   waitpid(child, &status, 0);
   printf("exit after the leader %x\n", status);
+  child = fork();
+  if (child == 0) {
+    pthread_create(&threads[0], 0, execute, 0);
+    for (;;) pause();
+  }
+  waitpid(child, &status, 0);
+  printf("exec from a thread %x\n", status);
   return 0;
 }
