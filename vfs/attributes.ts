@@ -76,7 +76,7 @@ export function fillStat(inode: Inode, out: Stat): void {
   copyTime(inode.ctime, out.ctime);
 }
 
-export function copyTime(from: Timespec, to: Timespec): void {
+function copyTime(from: Timespec, to: Timespec): void {
   to.sec = from.sec;
   to.nsec = from.nsec;
 }

@@ -37,8 +37,6 @@ export function releasePath(path: Path): void {
   path.mount.unref();
 }
 
-export const samePath = (a: Path, b: Path): boolean => a.dentry === b.dentry && a.mount === b.mount;
-
 export class Dentry {
   /** null for the root of a file system and for inodes without a name. */
   parent: Dentry | null;

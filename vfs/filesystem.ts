@@ -56,6 +56,7 @@ export abstract class FileSystem {
   /** Dentries that nobody held when they came in, first in first. Kept by `Dentry`. */
   readonly unusedDentries = new Set<Dentry>();
   #rootDentry: Dentry | null = null;
+  #down = false;
 
   constructor(env: VfsEnv, type: string, device: number) {
     this.env = env;
@@ -79,8 +80,10 @@ export abstract class FileSystem {
     return this.#rootDentry;
   }
 
-  /** The last mount is gone: drops the cached names, then everything else. */
+  /** The last mount is gone, or the first one failed: drops the cached names, then everything else. Once. */
   shutdown(): void {
+    if (this.#down) return;
+    this.#down = true;
     // Killing one may free its parent into the set: it is visited, too, since it goes to the end.
     for (const dentry of this.unusedDentries) dentry.drop();
     this.#rootDentry?.unref();

@@ -25,7 +25,7 @@ import type { Dentry, Path } from './dentry.js';
 import type { FileSystem } from './filesystem.js';
 
 /** Flags that belong to one mount and not to its file system. @source mount(2), per-mount-point flags */
-export const MOUNT_FLAGS =
+const MOUNT_FLAGS =
   MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_NOSYMFOLLOW;
 
 /** Mounts of a namespace at most. @source Linux fs.mount-max */

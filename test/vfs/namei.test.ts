@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { EINVAL, ELOOP, ENOENT, ENXIO, type Err, ETXTBSY } from '../../abi/errno.js';
+import { EINVAL, ELOOP, ENOENT, ENOTDIR, ENXIO, type Err, ETXTBSY } from '../../abi/errno.js';
 import { O_CREAT, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.js';
 import { MNT_DETACH, MS_NOSYMFOLLOW } from '../../abi/mount.js';
 import { S_IFLNK } from '../../abi/stat.js';
@@ -164,6 +164,24 @@ test('a file system shuts down with its last path, also after a lazy unmount', (
   assert.is(w.env.frames.usedFrames, 0, 'the file system gave everything back');
   assert.is(fs.mountCount, 0);
   assert.is(w.ctx.namespace.umount(w.ctx.cwd, 0x100), -EINVAL);
+  w.end();
+});
+
+test('a mount that fails ends its file system, once', () => {
+  const w = makeWorld();
+  let ended = 0;
+  class Counted extends Tmpfs {
+    override dispose(): void {
+      ended++;
+      super.dispose();
+    }
+  }
+  const fs = new Counted(w.env, 22);
+  const file = ok(openAt(w.ctx, root, null, 'f', O_CREAT | O_RDWR, 0o644));
+  assert.is(w.ctx.namespace.mount(fs, file.path!, 0, 'none'), -ENOTDIR);
+  fs.shutdown();
+  assert.is(ended, 1);
+  file.unref();
   w.end();
 });
 
