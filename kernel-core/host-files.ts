@@ -100,7 +100,21 @@ function attempt(call: () => void): number | Err {
 
 export class NodeFiles implements HostFiles {
   readonly isSuperuser = process.geteuid?.() === 0;
+  #moment = 0;
+  /** The end of the present moment is on its way. */
+  #momentEnds = false;
   readonly #hasDescriptorPaths = isLinux && fs.existsSync('/proc/self/fd/.');
+
+  moment(): number {
+    if (!this.#momentEnds) {
+      this.#momentEnds = true;
+      queueMicrotask(() => {
+        this.#momentEnds = false;
+        this.#moment++;
+      });
+    }
+    return this.#moment;
+  }
 
   isName(name: string): boolean {
     return !isWindows || !WINDOWS_TRAP.test(name);

@@ -44,8 +44,17 @@ import {
 } from '../../vfs/operations.js';
 import { bytes, get, makeEnv, makeWorld, names, ok, put, root, user, type World } from './env.js';
 
+/** Tests change the host between two calls: every look is a new moment. */
+class HurriedFiles extends NodeFiles {
+  #looks = 0;
+
+  override moment(): number {
+    return this.#looks++;
+  }
+}
+
 /** As a host without paths to descriptors (macOS) would answer. */
-class PlainFiles extends NodeFiles {
+class PlainFiles extends HurriedFiles {
   override descriptorPath(): string | null {
     return null;
   }
@@ -66,7 +75,7 @@ const errno = (result: unknown): number => {
   return 0;
 };
 
-let host = new NodeFiles();
+let host: NodeFiles = new HurriedFiles();
 let made: string[] = [];
 
 function directory(): string {
@@ -95,7 +104,7 @@ const stat = (w: World, name: string, flags = 0) => {
 /** Every test runs on hosts with and without paths to descriptors, and gives all of the host's descriptors back. */
 function both(name: string, body: () => void): void {
   for (const [kind, files] of [
-    ['anchored', new NodeFiles()],
+    ['anchored', new HurriedFiles()],
     ['checked', new PlainFiles()],
   ] as const) {
     test(`${name} (${kind})`, () => {
@@ -564,6 +573,47 @@ both('the guest checks permissions as Linux does', () => {
   assert.is(errno(openAt(w.ctx, other, null, '/g', O_RDWR | O_CREAT, 0o644)), -EACCES);
   assert.is(unlinkAt(w.ctx, other, null, '/f'), -EACCES);
   w.end();
+});
+
+/** Counts the calls that cost. */
+class CountingFiles extends NodeFiles {
+  looks = 0;
+
+  override lstat(path: string) {
+    this.looks++;
+    return super.lstat(path);
+  }
+}
+
+test('within one moment a name is looked at once; our own changes and later ones of the host show', async () => {
+  made = [];
+  const counting = new CountingFiles();
+  host = counting;
+  const w = mounted();
+  fs.mkdirSync(join(w.dir, 'a/b/c'), { recursive: true });
+  fs.writeFileSync(join(w.dir, 'a/b/c/f'), 'text');
+  for (let i = 0; i < 10; i++) {
+    assert.is(stat(w, '/a/b/c/f').size, 4);
+    assert.is(errno(openAt(w.ctx, root, null, '/a/b/missing', O_RDONLY, 0)), -ENOENT);
+  }
+  assert.ok(counting.looks <= 5, `${counting.looks} looks`);
+  const file = open(w, '/a/b/c/f', O_WRONLY | O_APPEND);
+  put(file, ' and more');
+  file.unref();
+  assert.is(stat(w, '/a/b/c/f').size, 13);
+  const path = ok(resolve(w.ctx, root, null, '/a/b/c/f', 0));
+  chmodPath(path, root, 0o600);
+  releasePath(path);
+  assert.is(stat(w, '/a/b/c/f').mode & 0o777, 0o600);
+  open(w, '/a/b/missing').unref();
+  assert.is(stat(w, '/a/b/missing').size, 0);
+  unlinkAt(w.ctx, root, null, '/a/b/missing');
+  assert.is(errno(openAt(w.ctx, root, null, '/a/b/missing', O_RDONLY, 0)), -ENOENT);
+  fs.writeFileSync(join(w.dir, 'a/b/missing'), 'made by the host');
+  await Promise.resolve();
+  assert.is(stat(w, '/a/b/missing').size, 16);
+  w.end();
+  for (const dir of made) fs.rmSync(dir, { recursive: true, force: true });
 });
 
 test.run();

@@ -18,15 +18,21 @@ import type { Caller } from '../caller.js';
 import { DirectoryFile } from '../directory-file.js';
 import type { OpenFile } from '../file.js';
 import type { DirectoryEntry, Inode } from '../inode.js';
+import type { HostStat } from './hostfs-files.js';
 import { HostInode } from './hostfs-inode.js';
 
 /** Bits that chmod passes on; a new host file gets them at once where the host's umask allows. */
 const PERMISSIONS = 0o777;
+/** Names of a directory that are remembered within one moment. */
+const SEEN_LIMIT = 10_000;
 
 export class HostDirectory extends HostInode {
   /** Names that were listed, with the cookies they keep while the inode lives. */
   readonly #cookies = new Map<string, number>();
   #nextCookie = 1;
+  /** What names led to at `#seenAt`; paths are walked from the top again and again. */
+  readonly #seen = new Map<string, HostStat | Err>();
+  #seenAt = -1;
 
   /** The host may change names at any time. */
   override get volatileNames(): boolean {
@@ -44,10 +50,23 @@ export class HostDirectory extends HostInode {
   }
 
   override lookup(name: string): Inode | Err {
+    const seen = this.#lookedAt().get(name);
+    if (seen !== undefined) return isErr(seen) ? seen : this.fs.inodeFor(seen, this, name, false);
     const path = this.#child(name);
     if (isErr(path)) return path === -EINVAL ? fail(ENOENT) : path;
     const stat = this.fs.host.lstat(path);
+    this.#seen.set(name, stat);
     return isErr(stat) ? stat : this.fs.inodeFor(stat, this, name);
+  }
+
+  /** Names that need not be looked at again. */
+  #lookedAt(): Map<string, HostStat | Err> {
+    const { moment } = this.fs;
+    if (moment !== this.#seenAt || this.#seen.size >= SEEN_LIMIT) {
+      this.#seen.clear();
+      this.#seenAt = moment;
+    }
+    return this.#seen;
   }
 
   override create(name: string, mode: number, _rdev: number, caller: Caller): Inode | Err {
@@ -76,6 +95,7 @@ export class HostDirectory extends HostInode {
     const to = this.#child(name);
     if (isErr(to)) return to;
     const { host } = this.fs;
+    this.fs.changed();
     const linked = host.link(from, to);
     if (isErr(linked)) return linked;
     const stat = host.lstat(to);
@@ -109,6 +129,7 @@ export class HostDirectory extends HostInode {
     if (isErr(source)) return source;
     const target = host.lstat(to);
     if (flags & RENAME_NOREPLACE && !isErr(target)) return fail(EEXIST);
+    this.fs.changed();
     const renamed = host.rename(from, to);
     if (isErr(renamed)) return renamed === -EEXIST ? fail(ENOTEMPTY) : renamed;
     if (!isErr(target) && target.key !== source.key) this.fs.known(target)?.unlinked();
@@ -128,7 +149,9 @@ export class HostDirectory extends HostInode {
     }
     for (const [name, id] of this.#cookies) {
       if (id <= cookie) continue;
-      const stat = this.fs.host.lstat(`${path}/${name}`);
+      const seen = this.#lookedAt();
+      const stat = seen.get(name) ?? this.fs.host.lstat(`${path}/${name}`);
+      seen.set(name, stat);
       if (isErr(stat)) continue;
       if (!emit({ name, ino: this.fs.inodeNumber(stat), type: (stat.mode & S_IFMT) >>> 12 }, id)) break;
     }
@@ -155,6 +178,7 @@ export class HostDirectory extends HostInode {
     if (this.fs.readOnly) return fail(EROFS);
     const path = this.#child(name);
     if (isErr(path)) return path;
+    this.fs.changed();
     const made = build(path);
     if (isErr(made)) return made;
     const inode = this.lookup(name);
@@ -171,6 +195,7 @@ export class HostDirectory extends HostInode {
     if (this.fs.readOnly) return fail(EROFS);
     const path = this.#child(name);
     if (isErr(path)) return path;
+    this.fs.changed();
     const removed = call(path);
     if (isErr(removed)) return removed;
     (inode as HostInode).unlinked();

@@ -120,6 +120,7 @@ export class HostFile extends HostInode {
   protected override resize(size: number): number | Err {
     const acquired = this.acquire(false, true);
     if (isErr(acquired)) return acquired;
+    this.fs.changed();
     const result = this.fs.host.truncate(this.#writer, size);
     if (!isErr(result)) {
       this.pages.cut(size);
@@ -137,6 +138,7 @@ export class HostFile extends HostInode {
   }
 
   writeAt(position: number, source: Uint8Array): number | Err {
+    this.fs.changed();
     const count = this.fs.host.write(this.#writer, source, position);
     if (!isErr(count)) this.pages.update(position, source.subarray(0, count));
     return count;
@@ -230,6 +232,7 @@ class HostPages implements PageCache {
   writeBack(): number | Err {
     let result: number | Err = 0;
     const { host } = this.#file.fs;
+    if (this.#dirty.size > 0) this.#file.fs.changed();
     for (const index of this.#dirty) {
       const frame = this.#frames.get(index);
       const count = Math.min(PAGE_SIZE, this.#file.knownSize - index * PAGE_SIZE);

@@ -31,6 +31,11 @@ export interface HostStat {
 export interface HostFiles {
   /** The process may give files away and read everything: new files need their owner set. */
   readonly isSuperuser: boolean;
+  /**
+   * A number that changes whenever code outside of the running kernel had a chance to run in this process. What was
+   * seen of the host at the same moment need not be asked again: nobody could have told the guest of a change since.
+   */
+  moment(): number;
   /** Can `name` be one component of a path here? Never when the host would see a separator or a device in it. */
   isName(name: string): boolean;
   /**

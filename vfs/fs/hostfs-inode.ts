@@ -125,6 +125,7 @@ export abstract class HostInode extends Inode {
     const owner = (uid !== undefined && uid !== this.uid) || (gid !== undefined && gid !== this.gid);
     if (!owner && mode === undefined && atime === undefined && mtime === undefined) return 0;
     const { host } = this.fs;
+    this.fs.changed();
     return this.on((path, follow) => {
       // The owner first: changing it takes set-id bits away.
       let result = owner ? host.chown(path, uid ?? this.uid, gid ?? this.gid, follow) : 0;

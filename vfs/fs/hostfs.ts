@@ -67,7 +67,11 @@ export class Hostfs extends FileSystem {
   readonly #rootDescriptor: number;
   readonly #inodes = new Map<string, HostInode>();
   readonly #handles = new Map<HostDirectory, number>();
+  /** Directories that nobody used when they were put here, the longest first. */
+  readonly #resting = new Set<HostDirectory>();
   readonly #devices: number[] = [];
+  #hostMoment = -1;
+  #moment = 0;
 
   /** @throws HostPathError when the directory is missing or cannot be read */
   constructor(env: VfsEnv, device: number, options: HostfsOptions) {
@@ -111,8 +115,24 @@ export class Hostfs extends FileSystem {
     for (const inode of this.#inodes.values()) inode.evict();
     for (const fd of this.#handles.values()) this.host.close(fd);
     this.#handles.clear();
+    this.#resting.clear();
     this.#inodes.clear();
     this.host.close(this.#rootDescriptor);
+  }
+
+  /** Changes when what was seen of the host may be out of date: other code ran, or we changed something. */
+  get moment(): number {
+    const moment = this.host.moment();
+    if (moment !== this.#hostMoment) {
+      this.#hostMoment = moment;
+      this.#moment++;
+    }
+    return this.#moment;
+  }
+
+  /** We changed something of the host. */
+  changed(): void {
+    this.#moment++;
   }
 
   /** Inode number of the guest: the host's, apart for each device of the host. */
@@ -122,12 +142,15 @@ export class Hostfs extends FileSystem {
     return (index % 16) * INO_RANGE + (stat.ino % INO_RANGE);
   }
 
-  /** The one inode of a host file that was found as `name` in `parent`. */
-  inodeFor(stat: HostStat, parent: HostDirectory, name: string): HostInode {
+  /**
+   * The one inode of a host file that was found as `name` in `parent`.
+   * @param isFresh the host has just said so; else an inode in use may know better
+   */
+  inodeFor(stat: HostStat, parent: HostDirectory, name: string, isFresh = true): HostInode {
     const known = this.#inodes.get(stat.key);
     // A number that was used again belongs to another file.
     if (known !== undefined && known.nlink > 0 && (known.mode & S_IFMT) === (stat.mode & S_IFMT)) {
-      known.refresh(stat);
+      if (isFresh) known.refresh(stat);
       known.relocate(parent, name);
       return known;
     }
@@ -144,6 +167,26 @@ export class Hostfs extends FileSystem {
   /** Nobody uses `inode` any more. */
   drop(inode: HostInode): void {
     if (inode === this.root) return;
+    if (inode instanceof HostDirectory && inode.nlink > 0 && this.#inodes.get(inode.key) === inode) {
+      this.#rest(inode);
+      return;
+    }
+    this.#remove(inode);
+  }
+
+  /** Directories are soon walked through again: the last ones stay, with their descriptors. */
+  #rest(directory: HostDirectory): void {
+    this.#resting.delete(directory);
+    this.#resting.add(directory);
+    if (this.#resting.size <= HANDLE_LIMIT) return;
+    for (const oldest of this.#resting) {
+      this.#resting.delete(oldest);
+      if (oldest.dentries === 0) this.#remove(oldest);
+      break;
+    }
+  }
+
+  #remove(inode: HostInode): void {
     if (this.#inodes.get(inode.key) === inode) this.#inodes.delete(inode.key);
     if (inode instanceof HostDirectory) this.#closeHandle(inode);
   }
