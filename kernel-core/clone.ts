@@ -36,6 +36,9 @@ import { type SharedFsContext, Task } from './task.js';
 
 const RAX = 0;
 const RSP = 4;
+/** What a new task counts for, in instructions, and each page that it shares. */
+const TASK_COST = 40_000;
+const PAGE_COST = 30;
 /** Namespaces are not built. */
 const NAMESPACES =
   CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
@@ -67,6 +70,7 @@ export function cloneTask(parent: Task, args: CloneArguments): number {
   const { kernel } = parent;
   const { tid } = child;
   kernel.processes.forks++;
+  kernel.scheduler.charge(has(flags, CLONE_VM) ? TASK_COST : TASK_COST + PAGE_COST * child.mm!.rss);
   copyContext(parent, child, args);
   if (has(flags, CLONE_PARENT_SETTID)) parent.mm!.writeU32(args.parentTid, tid);
   if (has(flags, CLONE_CHILD_SETTID)) child.mm!.writeU32(args.childTid, tid);
@@ -96,8 +100,9 @@ function makeTask(parent: Task, args: CloneArguments): Task | Err {
   const { kernel } = parent;
   const { flags } = args;
   const { cred } = parent;
-  if (!isSuperuser(cred) && kernel.processes.taskCount >= parent.process.limit(RLIMIT_NPROC)) return fail(EAGAIN);
-  const tid = kernel.processes.allocatePid();
+  const { processes } = kernel;
+  if (!isSuperuser(cred) && processes.taskCountOf(cred.uid) >= parent.process.limit(RLIMIT_NPROC)) return fail(EAGAIN);
+  const tid = processes.allocatePid();
   if (isErr(tid)) return tid;
   const mm = shareMemory(parent, flags);
   if (isErr(mm)) return mm === (-ENOMEM as Err) ? fail(ENOMEM) : mm;
@@ -111,7 +116,7 @@ function makeTask(parent: Task, args: CloneArguments): Task | Err {
     forked.session = process.session;
     forked.tty = process.tty;
     forked.exitSignal = has(flags, CLONE_PARENT) ? process.exitSignal : args.exitSignal;
-    kernel.processes.add(forked);
+    processes.add(forked);
     process = forked;
   }
   const task = new Task(kernel, process, tid, {
@@ -130,13 +135,17 @@ function makeTask(parent: Task, args: CloneArguments): Task | Err {
   if (!isThread) process.leader = task;
   task.comm = parent.comm;
   task.noNewPrivs = parent.noNewPrivs;
+  task.policy = parent.policy;
+  task.ioPriority = parent.ioPriority;
+  task.personality = parent.personality;
+  if (!has(flags, CLONE_VM)) mm.limits = process;
   task.blocked.copy(parent.blocked);
   if (!has(flags, CLONE_VM) || has(flags, CLONE_VFORK)) {
     task.altStackBase = parent.altStackBase;
     task.altStackSize = parent.altStackSize;
     task.altStackFlags = parent.altStackFlags;
   }
-  kernel.processes.addTask(task);
+  processes.addTask(task);
   return task;
 }
 

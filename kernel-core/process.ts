@@ -6,10 +6,13 @@
 import { EventEmitter } from 'eventemitter3';
 import {
   RLIMIT_CORE,
+  RLIMIT_MEMLOCK,
   RLIMIT_MSGQUEUE,
   RLIMIT_NICE,
   RLIMIT_NOFILE,
+  RLIMIT_NPROC,
   RLIMIT_RTPRIO,
+  RLIMIT_SIGPENDING,
   RLIMIT_STACK,
 } from '../abi/resource.js';
 import type { ControllingTerminal } from '../pty/job-control.js';
@@ -27,11 +30,16 @@ export interface ResourceLimit {
 
 const RESOURCES = 16;
 
-function defaultLimits(): ResourceLimit[] {
+/** What init starts with; the table of tasks bounds a user's, as Linux derives it from the machine's memory. */
+function defaultLimits(taskLimit: number): ResourceLimit[] {
   const limits: ResourceLimit[] = [];
   for (let i = 0; i < RESOURCES; i++) limits.push({ soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY });
   limits[RLIMIT_STACK].soft = 8 << 20;
   limits[RLIMIT_CORE].soft = 0;
+  limits[RLIMIT_MEMLOCK] = { soft: 8 << 20, hard: 8 << 20 };
+  const half = Math.max(1, taskLimit >> 1);
+  limits[RLIMIT_NPROC] = { soft: half, hard: half };
+  limits[RLIMIT_SIGPENDING] = { soft: half, hard: half };
   limits[RLIMIT_NOFILE] = { soft: 1024, hard: 1 << 20 };
   limits[RLIMIT_MSGQUEUE] = { soft: 819200, hard: 819200 };
   limits[RLIMIT_NICE] = { soft: 0, hard: 0 };
@@ -132,7 +140,7 @@ export class Process {
     if (parent === null) {
       this.pgid = pid;
       this.session = { sid: pid, hungUpGroup: 0 };
-      this.limits = defaultLimits();
+      this.limits = defaultLimits(kernel.processes.taskLimit);
       return;
     }
     parent.children.add(this);
@@ -148,7 +156,9 @@ export class Process {
     return this.session.sid === this.pid;
   }
 
+  /** Soft limit. Locked memory of the superuser is not limited (CAP_IPC_LOCK). */
   limit(resource: number): number {
+    if (resource === RLIMIT_MEMLOCK && this.leader.cred.euid === 0) return Number.POSITIVE_INFINITY;
     return this.limits[resource].soft;
   }
 

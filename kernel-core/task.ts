@@ -74,6 +74,12 @@ export class Task implements TtyCaller {
   vforkHook: Hook | null = null;
   parentDeathSignal = 0;
   noNewPrivs = false;
+  /** SCHED_*; ordinary policies only. */
+  policy = 0;
+  /** Class and level of ioprio_set(2); 0: never set. */
+  ioPriority = 0;
+  /** PER_* and its flags. @source personality(2) */
+  personality = 0;
   /** Of the last fault, as the signal frame reports it: exception vector, error code, address. */
   faultTrap = 0;
   faultError = 0;

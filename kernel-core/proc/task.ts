@@ -72,7 +72,9 @@ export class TaskView implements ProcTask {
   get nice(): number {
     return this.#task.process.nice;
   }
-  readonly policy = 0;
+  get policy(): number {
+    return this.#task.policy;
+  }
   readonly realtimePriority = 0;
   readonly processor = 0;
   get startTime(): number {
@@ -165,7 +167,9 @@ export class TaskView implements ProcTask {
   set oomScoreAdjustment(value: number) {
     this.#task.process.oomScoreAdjustment = value;
   }
-  readonly personality = 0;
+  get personality(): number {
+    return this.#task.personality;
+  }
   get waitChannel(): string {
     return this.#task.wait.request?.what ?? '';
   }

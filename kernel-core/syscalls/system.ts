@@ -1,5 +1,5 @@
 /** The system as a whole: names, figures, limits, scheduling parameters, thread set-up, random numbers. */
-import { EFAULT, EINVAL, EPERM, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
+import { EFAULT, EINVAL, EPERM, ESRCH, fail } from '../../abi/errno.js';
 import {
   ARCH_GET_FS,
   ARCH_GET_GS,
@@ -23,7 +23,7 @@ import type { Process } from '../process.js';
 import { LAST_SIGNAL } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { latin1Bytes } from '../text.js';
-import { NANOSECONDS, putI64, writeTimespec } from './layouts.js';
+import { NANOSECONDS, putI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
 
 /** The interface version that programs are told; glibc asks for 3.2 at least. */
@@ -34,9 +34,15 @@ const HOST_NAME_MAX = 64;
 const RLIM_INFINITY_HI = 0xffffffff;
 const USER_LIMIT = 2 ** 47;
 
+const PER_LINUX32 = 0x0008;
+const ADDR_NO_RANDOMIZE = 0x0040000;
+/** Asks without changing. */
+const ASK = 0xffffffff;
+
 function uname(task: Task, address: number): number {
   const { hostname, domainname } = task.kernel;
-  const fields = ['Linux', hostname, KERNEL_RELEASE, KERNEL_VERSION, 'x86_64', domainname];
+  const machine = (task.personality & PER_LINUX32) !== 0 ? 'i686' : 'x86_64';
+  const fields = ['Linux', hostname, KERNEL_RELEASE, KERNEL_VERSION, machine, domainname];
   const bytes = new Uint8Array(fields.length * UTS_FIELD);
   for (const [i, field] of fields.entries()) bytes.set(latin1Bytes(field).subarray(0, UTS_FIELD - 1), i * UTS_FIELD);
   return task.mm!.write(address, bytes);
@@ -124,72 +130,6 @@ function prlimit(task: Task, pid: number, resource: number, newAddress: number, 
   const own = task.cred.uid === cred.euid && task.cred.uid === cred.suid && task.cred.uid === cred.uid;
   if (target !== task.process && task.cred.euid !== 0 && !own) return fail(EPERM);
   return changeLimit(task, target, resource | 0, newAddress, oldAddress);
-}
-
-// Scheduling: one processor, one policy.
-
-function schedTarget(task: Task, pid: number): Task | Err {
-  if ((pid | 0) < 0) return fail(EINVAL);
-  return (pid | 0) === 0 ? task : (task.kernel.processes.task(pid | 0) ?? fail(ESRCH));
-}
-
-function schedGetaffinity(task: Task, pid: number, size: number, address: number): number {
-  const target = schedTarget(task, pid);
-  if (typeof target === 'number') return target;
-  if (size < 8 || size % 8 !== 0) return fail(EINVAL);
-  return task.mm!.write(address, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)) === 0 ? 8 : fail(EFAULT);
-}
-
-function schedSetaffinity(task: Task, pid: number, size: number, address: number): number {
-  const target = schedTarget(task, pid);
-  if (typeof target === 'number') return target;
-  const mask = new Uint8Array(Math.min(Math.max(size, 0), 128));
-  if (task.mm!.read(address, mask) !== 0) return fail(EFAULT);
-  return mask.length > 0 && (mask[0] & 1) !== 0 ? 0 : fail(EINVAL);
-}
-
-/** The running task goes behind all others: the scheduler ends its slice. */
-function schedYield(task: Task): number {
-  task.kernel.cpu.requestStop();
-  return 0;
-}
-
-const PRIO_MIN = -20;
-const PRIO_MAX = 19;
-
-function* priorityTargets(task: Task, which: number, who: number): IterableIterator<Process> {
-  const { processes } = task.kernel;
-  if (which === 0) {
-    const process = who === 0 ? task.process : processes.get(who);
-    if (process !== null) yield process;
-  } else if (which === 1) {
-    yield* processes.inGroup(who === 0 ? task.pgid : who);
-  } else {
-    const uid = who === 0 ? task.cred.uid : who;
-    for (const process of processes.all()) if (process.leader?.cred.uid === uid) yield process;
-  }
-}
-
-function getpriority(task: Task, which: number, who: number): number {
-  if (which < 0 || which > 2) return fail(EINVAL);
-  let best: number | null = null;
-  for (const process of priorityTargets(task, which, who | 0)) best = Math.max(best ?? 0, 20 - process.nice);
-  return best ?? fail(ESRCH);
-}
-
-function setpriority(task: Task, which: number, who: number, value: number): number {
-  if (which < 0 || which > 2) return fail(EINVAL);
-  const nice = Math.min(PRIO_MAX, Math.max(PRIO_MIN, value | 0));
-  let result: number = fail(ESRCH);
-  for (const process of priorityTargets(task, which, who | 0)) {
-    if (nice < process.nice && task.cred.euid !== 0) {
-      result = fail(13);
-      continue;
-    }
-    process.nice = nice;
-    if (result === fail(ESRCH)) result = 0;
-  }
-  return result;
 }
 
 // Threads and processor state.
@@ -292,57 +232,27 @@ function getcpu(task: Task, cpu: number, node: number): number {
   return node !== 0 && task.mm!.writeU32(node, 0) !== 0 ? fail(EFAULT) : 0;
 }
 
-/** Linux's default personality only. */
-function personality(_task: Task, persona: number): number {
+/** PER_LINUX and PER_LINUX32, which shows in uname(2) only. ADDR_NO_RANDOMIZE is how things are. */
+function personality(task: Task, persona: number): number {
   const wanted = persona >>> 0;
-  return wanted === 0 || wanted === 0xffffffff ? 0 : fail(EINVAL);
-}
-
-/** The round-robin interval of the default policy. */
-function schedRrGetInterval(task: Task, pid: number, address: number): number {
-  const target = schedTarget(task, pid);
-  return typeof target === 'number' ? target : writeTimespec(task.mm!, address, 4_000_000);
-}
-
-const schedGetscheduler = (task: Task, pid: number): number => {
-  const target = schedTarget(task, pid);
-  return typeof target === 'number' ? target : 0;
-};
-
-function schedGetparam(task: Task, pid: number, address: number): number {
-  const target = schedTarget(task, pid);
-  return typeof target === 'number' ? target : task.mm!.writeU32(address, 0);
-}
-
-/** Only SCHED_OTHER, SCHED_BATCH and SCHED_IDLE with priority 0, which all mean the one policy there is. */
-function schedSetscheduler(task: Task, pid: number, policy: number, address: number): number {
-  const target = schedTarget(task, pid);
-  if (typeof target === 'number') return target;
-  const priority = task.mm!.readU32(address);
-  if (isErr(priority)) return priority;
-  const known = [0, 3, 5].includes(policy & ~0x40000000);
-  if (known) return priority === 0 ? 0 : fail(EINVAL);
-  return fail([1, 2].includes(policy & ~0x40000000) ? EPERM : EINVAL);
+  const old = task.personality;
+  if (wanted === ASK) return old;
+  if ((wanted & ~(PER_LINUX32 | ADDR_NO_RANDOMIZE)) !== 0) return fail(EINVAL);
+  task.personality = wanted;
+  return old;
 }
 
 export const systemSyscalls: SyscallRows = {
-  24: { name: 'sched_yield', fn: schedYield, support: 'full', args: [] },
   63: { name: 'uname', fn: uname, support: 'full', args: ['utsnameOut'] },
   97: { name: 'getrlimit', fn: getrlimit, support: 'full', args: ['rlimitResource', 'rlimitOut'] },
   99: { name: 'sysinfo', fn: sysinfo, support: 'full', args: ['sysinfoOut'] },
-  135: { name: 'personality', fn: personality, support: 'partial', note: 'the default one only', args: ['hex'] },
-  140: { name: 'getpriority', fn: getpriority, support: 'full', args: ['prioWhich', 'int'] },
-  141: { name: 'setpriority', fn: setpriority, support: 'full', args: ['prioWhich', 'int', 'int'] },
-  143: { name: 'sched_getparam', fn: schedGetparam, support: 'full', args: ['pid', 'address'] },
-  144: {
-    name: 'sched_setscheduler',
-    fn: schedSetscheduler,
+  135: {
+    name: 'personality',
+    fn: personality,
     support: 'partial',
-    note: 'no real-time policies',
-    args: ['pid', 'int', 'address'],
+    note: 'PER_LINUX, PER_LINUX32, ADDR_NO_RANDOMIZE',
+    args: ['hex'],
   },
-  145: { name: 'sched_getscheduler', fn: schedGetscheduler, support: 'full', args: ['pid'] },
-  148: { name: 'sched_rr_get_interval', fn: schedRrGetInterval, support: 'full', args: ['pid', 'timespecOut'] },
   157: {
     name: 'prctl',
     fn: prctl,
@@ -360,8 +270,6 @@ export const systemSyscalls: SyscallRows = {
   160: { name: 'setrlimit', fn: setrlimit, support: 'full', args: ['rlimitResource', 'rlimitIn'] },
   170: { name: 'sethostname', fn: sethostname, support: 'full', args: ['bufIn', 'size'] },
   171: { name: 'setdomainname', fn: setdomainname, support: 'full', args: ['bufIn', 'size'] },
-  203: { name: 'sched_setaffinity', fn: schedSetaffinity, support: 'full', args: ['pid', 'size', 'address'] },
-  204: { name: 'sched_getaffinity', fn: schedGetaffinity, support: 'full', args: ['pid', 'size', 'cpusetOut'] },
   273: {
     name: 'set_robust_list',
     fn: setRobustList,

@@ -12,6 +12,7 @@ import { mountSyscalls } from './mounts.js';
 import { pollSyscalls } from './poll.js';
 import { processSyscalls } from './processes.js';
 import type { SyscallRow, SyscallRows } from './row.js';
+import { schedulingSyscalls } from './scheduling.js';
 import { signalSyscalls } from './signals.js';
 import { systemSyscalls } from './system.js';
 import { timeSyscalls } from './time.js';
@@ -28,6 +29,7 @@ const FAMILIES: readonly SyscallRows[] = [
   signalSyscalls,
   credentialSyscalls,
   timeSyscalls,
+  schedulingSyscalls,
   systemSyscalls,
   futexSyscalls,
 ];
