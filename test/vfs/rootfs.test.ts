@@ -336,6 +336,7 @@ check('damaged and foreign files are told apart', async () => {
   await refused(join(dir, 'missing.tar'), /no such file or directory on the host/);
   await refused(save('text', Buffer.from('just text')), /not a tar archive/);
   await refused(save('nothing', Buffer.alloc(0)), /it is empty/);
+  await refused('/dev/zero', /neither a directory nor a regular file/);
   await refused(save('cut.tar', whole.subarray(0, 3000)), /truncated/);
   await refused(save('cut.tgz', zipped.subarray(0, zipped.length - 20)), /truncated/);
   const bad = Buffer.from(zipped);

@@ -6,6 +6,7 @@
  */
 import { ENOTDIR, isErr } from '../../abi/errno.js';
 import { O_NONBLOCK, O_RDONLY } from '../../abi/fcntl.js';
+import { S_IFMT, S_IFREG } from '../../abi/stat.js';
 import type { FileSystem, VfsEnv } from '../filesystem.js';
 import { HostPathError } from './hostfs.js';
 import { type HostFiles, hostPath } from './hostfs-files.js';
@@ -56,6 +57,11 @@ export async function openRootfs(
   if (host.list(real) !== -ENOTDIR) return new DirectoryRootfs(env, device, host, path);
   const fd = host.open(real, O_RDONLY | O_NONBLOCK, 0);
   if (isErr(fd)) throw new HostPathError(path, fd);
+  const stat = host.statDescriptor(fd);
+  if (isErr(stat) || (stat.mode & S_IFMT) !== S_IFREG) {
+    host.close(fd);
+    throw new HostPathError(path, isErr(stat) ? stat : 'neither a directory nor a regular file');
+  }
   const head = new Uint8Array(MAGIC_LENGTH);
   const got = host.read(fd, head, 0);
   const foreign = FOREIGN.find((format) => hasMagic(head, format));

@@ -14,7 +14,7 @@ import type { ProcSource, ProcTask } from './source.js';
 import { SYSTEM_ROWS } from './system.js';
 import { PROCESS_ROW, THREAD_ROW } from './task.js';
 
-export { directory, file, link, type Row } from './row.js';
+export { file, type Row } from './row.js';
 export type * from './source.js';
 
 /** Numbers of system inodes start here, as PROC_DYNAMIC_FIRST does. */

@@ -6,7 +6,6 @@
  * object on every call, because the object stands for the identity of the directory /proc/PID; a number that was
  * used again must give another object.
  */
-import type { Err } from '../../../abi/errno.js';
 import type { Caller, Credentials } from '../../caller.js';
 import type { Path } from '../../dentry.js';
 import type { OpenFile, UserMemory } from '../../file.js';
@@ -312,6 +311,3 @@ export interface ProcSource {
   /** The task behind a caller; null for the kernel itself. */
   taskOf(caller: Caller): ProcTask | null;
 }
-
-/** What a file that is written to answers: bytes taken, or an error. */
-export type WriteResult = number | Err;
