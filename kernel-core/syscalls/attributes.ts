@@ -318,6 +318,6 @@ export const attributeSyscalls: SyscallRows = {
     args: ['dirfd', 'path', 'accessMode'],
   },
   280: { name: 'utimensat', fn: utimensat, support: 'full', args: ['dirfd', 'pathOrNull', 'timespecPair', 'atFlags'] },
-  439: { name: 'faccessat2', fn: faccessat2, support: 'full', args: ['dirfd', 'path', 'accessMode', 'atFlags'] },
+  439: { name: 'faccessat2', fn: faccessat2, support: 'full', args: ['dirfd', 'path', 'accessMode', 'accessFlags'] },
   452: { name: 'fchmodat2', fn: fchmodat2, support: 'full', args: ['dirfd', 'path', 'mode', 'atFlags'] },
 };

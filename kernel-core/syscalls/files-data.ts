@@ -1,7 +1,7 @@
 /** System calls that move bytes between memory and a file: read, write and their variants, lseek. */
 import { EBADF, EINVAL, EOPNOTSUPP, type Err, ESPIPE, fail, isErr } from '../../abi/errno.js';
 import { SEEK_MAX } from '../../abi/fcntl.js';
-import { S_IFMT, S_IFREG } from '../../abi/stat.js';
+import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../abi/stat.js';
 import type { OpenFile } from '../../vfs/file.js';
 import type { IoIter } from '../../vfs/iter.js';
 import type { Task } from '../task.js';
@@ -104,6 +104,13 @@ const vectorFile = (task: Task, fd: number, position: number): OpenFile | Err =>
 
 const waitingOf = (flags: number): Waiting => ((flags & RWF_NOWAIT) !== 0 ? 'no-wait' : 'wait');
 
+/** @returns -EOPNOTSUPP for unknown flags, and for RWF_NOWAIT on anything but pipes and sockets */
+function checkRwFlags(file: OpenFile, flags: number, known: number): number | Err {
+  const type = file.inode.mode & S_IFMT;
+  const refused = (flags & RWF_NOWAIT) !== 0 && type !== S_IFIFO && type !== S_IFSOCK;
+  return refused || (flags & ~known) !== 0 ? fail(EOPNOTSUPP) : 0;
+}
+
 function preadv2(
   task: Task,
   fd: number,
@@ -116,7 +123,8 @@ function preadv2(
   const file = vectorFile(task, fd, low);
   if (isErr(file)) return file;
   if (!file.readable) return fail(EBADF);
-  if ((flags & ~READ_FLAGS) !== 0) return fail(EOPNOTSUPP);
+  const bad = checkRwFlags(file, flags, READ_FLAGS);
+  if (bad !== 0) return bad;
   return vectorRead(task, file, vectors, n, low, waitingOf(flags));
 }
 
@@ -132,7 +140,8 @@ function pwritev2(
   const file = vectorFile(task, fd, low);
   if (isErr(file)) return file;
   if (!file.writable) return fail(EBADF);
-  if ((flags & ~WRITE_FLAGS) !== 0) return fail(EOPNOTSUPP);
+  const bad = checkRwFlags(file, flags, WRITE_FLAGS);
+  if (bad !== 0) return bad;
   let position = low;
   if ((flags & RWF_APPEND) !== 0 && (file.inode.mode & S_IFMT) === S_IFREG) {
     if (position === AT_OFFSET) file.offset = file.inode.size;

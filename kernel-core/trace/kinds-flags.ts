@@ -90,7 +90,12 @@ const SA = namesOf(
   signalAbi,
   'SA_RESTORER SA_ONSTACK SA_RESTART SA_NODEFER SA_RESETHAND SA_SIGINFO SA_NOCLDSTOP SA_NOCLDWAIT',
 );
-export const sigactionFlagText = (value: number): string => flagText(value, SA, 'SA_???');
+
+/** sa_flags, a 64-bit word: some C libraries extend the sign of their 32 bits. */
+export function sigactionFlagText(low: number, high: number): string {
+  const text = flagText(low, SA, 'SA_???');
+  return high === 0 ? text : `${text}|${hex32(high)}00000000`;
+}
 
 const MOUNT = namesOf(
   mountAbi,

@@ -74,15 +74,16 @@ function arrayText(
 
 const IOVEC_SIZE = 16;
 
-/** @param available bytes that were transferred; what lies behind them in the buffers is not shown */
-function iovecText(call: TraceCall, address: number, count: number, available: number): string {
-  let left = available;
+/** @param available bytes that were transferred; what lies behind them is not shown. null: only the addresses are */
+function iovecText(call: TraceCall, address: number, count: number, available: number | null): string {
+  let left = available ?? 0;
   return arrayText(call, address, count, IOVEC_SIZE, (view, offset) => {
     const base = getI64(view, offset);
     const length = getI64(view, offset + 8);
     const used = Math.min(left, length);
     left -= used;
-    return `{iov_base=${bufferText(call, base, used)}, iov_len=${unsigned64(length)}}`;
+    const text = available === null ? pointer(base) : bufferText(call, base, used);
+    return `{iov_base=${text}, iov_len=${unsigned64(length)}}`;
   });
 }
 
@@ -128,7 +129,7 @@ export const MEMORY_KINDS = {
   }),
   iovecIn: early((call, value, index) => iovecText(call, value, call.args[index + 1], Number.MAX_SAFE_INTEGER)),
   iovecOut: late((call, value, index) =>
-    failed(call) ? pointer(value) : iovecText(call, value, call.args[index + 1], call.result ?? 0),
+    iovecText(call, value, call.args[index + 1], failed(call) ? null : (call.result ?? 0)),
   ),
   direntsOut: late((call, value) => direntCount(call, value)),
   dirents64Out: late((call, value) => direntCount(call, value)),

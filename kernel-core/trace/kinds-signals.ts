@@ -20,7 +20,7 @@ function sigactionText(view: DataView): string {
   const flags = view.getUint32(8, true);
   const restorer = (flags & signal.SA_RESTORER) !== 0 ? `, sa_restorer=${pointer(getI64(view, 16))}` : '';
   const handler = handlerText(getI64(view, 0));
-  return `{sa_handler=${handler}, sa_mask=${sigsetAt(view, 24)}, sa_flags=${sigactionFlagText(flags)}${restorer}}`;
+  return `{sa_handler=${handler}, sa_mask=${sigsetAt(view, 24)}, sa_flags=${sigactionFlagText(flags, view.getUint32(12, true))}${restorer}}`;
 }
 
 const STACK_FLAGS = namesOf(signal, 'SS_ONSTACK SS_DISABLE SS_AUTODISARM');

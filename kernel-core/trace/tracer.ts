@@ -19,6 +19,7 @@ import { hex, signalText } from './text.js';
 
 /** Column of the equals sign. */
 const RESULT_COLUMN = 40;
+const RAX = 0;
 
 /** A call under way. */
 interface Pending {
@@ -38,6 +39,7 @@ export class Tracer {
   readonly #write: (line: string) => void;
   readonly #pending = new Map<Task, Pending>();
   readonly #tasks = new Set<Task>();
+  readonly #ignored = new Map<Task, SignalInfo[]>();
   /** Children whose attachment has not been told yet. */
   readonly #attached: Task[] = [];
   /** Whose line is open, and its text so far. */
@@ -62,14 +64,28 @@ export class Tracer {
   leave(task: Task, row: SyscallRow, _args: ArrayLike<number>, result: number): void {
     const pending = this.#resume(task);
     if (pending === null) return;
-    this.#arguments(task, pending, result);
+    // rt_sigreturn has no result of its own: shown is what it brings back.
+    const shown = row.args[0] === 'sigreturnMask' ? task.kernel.cpu.reg(RAX) : result;
+    this.#arguments(task, pending, shown);
     if (result === -ERESTART_RESTARTBLOCK && row.name !== 'restart_syscall') interruptedCalls.set(task, row.name);
-    this.#finish(resultText({ task, row, args: pending.args, result }));
+    this.#finish(resultText({ task, row, args: pending.args, result: shown }));
+    for (const info of this.#ignored.get(task)?.splice(0) ?? []) this.signal(task, info);
   }
 
   /** A signal is about to be acted on. */
   signal(task: Task, info: SignalInfo): void {
     this.#whole(task, `--- ${signalText(info.signo)} ${deliveredText(info)} ---`);
+  }
+
+  /** A signal that the task ignores was sent to it. It is told when the call that the task is in returns. */
+  ignored(task: Task, info: SignalInfo): void {
+    if (!this.#pending.has(task)) {
+      this.signal(task, info);
+      return;
+    }
+    const waiting = this.#ignored.get(task);
+    if (waiting === undefined) this.#ignored.set(task, [info]);
+    else waiting.push(info);
   }
 
   /** The process stopped. */
@@ -93,6 +109,7 @@ export class Tracer {
     const how = signal === 0 ? `exited with ${(status >> 8) & 0xff}` : `killed by ${signalText(signal)}`;
     this.#whole(task, `+++ ${how}${status & 0x80 ? ' (core dumped)' : ''} +++`);
     this.#tasks.delete(task);
+    this.#ignored.delete(task);
   }
 
   /** Writes an open line as far as it goes: for the end, and for people who watch a program that waits. */
