@@ -11,7 +11,7 @@ import { KERNEL_CALLER } from '../vfs/caller.js';
 import type { OpenFile, UserMemory } from '../vfs/file.js';
 import { BytesIter } from '../vfs/iter.js';
 import { errnoError } from './errno-error.js';
-import type { ExitStatus } from './guest-process.js';
+import type { ExitStatus } from './host-guest.js';
 import { Watch } from './host-streams.js';
 import type { Kernel } from './kernel.js';
 import { SIGNAL_NUMBERS } from './signal-names.js';

@@ -13,7 +13,7 @@
 export { type BootOptions, boot, type HostMount } from './boot.js';
 export type { KernelDump, ProcessDump } from './dump.js';
 export type { ErrnoError } from './errno-error.js';
-export type { ExitStatus, GuestProcess } from './guest-process.js';
+export type { ExitStatus, GuestProcess } from './host-guest.js';
 export type { Disposable, Pty, PtySize } from './host-pty.js';
 export type { BootedKernel as Kernel, SpawnOptions } from './public.js';
 export type { Identity } from './spawn.js';

@@ -5,7 +5,7 @@ import type { OpenFile } from '../vfs/file.js';
 import { createPipe } from '../vfs/fs/pipefs.js';
 import { dumpKernel, type KernelDump } from './dump.js';
 import { errnoError } from './errno-error.js';
-import { decodeExit, type ExitStatus, GuestProcess, type GuestStreams } from './guest-process.js';
+import { decodeExit, type ExitStatus, GuestProcess, type GuestStreams } from './host-guest.js';
 import { openPty, type PtySize } from './host-pty.js';
 import { GuestInput, GuestOutput } from './host-streams.js';
 import type { Kernel } from './kernel.js';

@@ -9,7 +9,7 @@
  * that `finish` resolves.
  */
 import type { EventEmitter } from 'eventemitter3';
-import { EAGAIN, EINTR, ERESTARTSYS, fail } from '../abi/errno.js';
+import { EAGAIN, ERESTARTSYS, fail } from '../abi/errno.js';
 import type { InodeEvents } from '../vfs/inode.js';
 import type { Task } from './task.js';
 import { Timer } from './timers.js';
@@ -17,7 +17,8 @@ import { Timer } from './timers.js';
 /** What waiters hang on: the emitter of an inode, or one of the same shape (children, futexes, vfork). */
 export type Hook = EventEmitter<InodeEvents>;
 
-/** Handler results that are not results: no errno is this large, no count or address this small. */
+// Handler results that are not results: no errno is this large, no count or address this small.
+
 /** The task sleeps; the wait primitive delivers the result. */
 export const PENDING = -0x10000;
 /** The handler replaced the register context (execve, sigreturn, exit): leave rax alone. */
@@ -112,4 +113,3 @@ export class Wait {
 
 /** A plain sleep that only a signal or the deadline ends. */
 export const interruptedOnly = (): number => WOULD_BLOCK;
-export const EINTR_RESULT = fail(EINTR);

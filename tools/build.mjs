@@ -9,7 +9,17 @@
  */
 // @ts-check
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 
@@ -89,6 +99,19 @@ async function bundle() {
   });
 }
 
+/** The interpreter's bytes are made from the tables just compiled, so that starting up need not emit them. */
+async function writeInterpreterImage() {
+  const [{ table }, { emitInterpreter }, { HandlerSet }] = await Promise.all(
+    ['table/index.js', 'tier0/emit.js', 'tier0/handlers.js'].map((name) => import(join(dist, 'cpu', name))),
+  );
+  const handlers = new HandlerSet(table);
+  const image = {
+    module: Buffer.from(emitInterpreter(handlers)).toString('base64'),
+    flagUses: handlers.flagUses,
+  };
+  writeFileSync(join(dist, 'cpu/tier0/image.js'), `export const image = ${JSON.stringify(image)};\n`);
+}
+
 if (!process.argv.includes('--if-stale') || isStale()) {
   /** @type {string} */
   let tsc;
@@ -100,9 +123,7 @@ if (!process.argv.includes('--if-stale') || isStale()) {
   }
   const { status } = spawnSync(process.execPath, [tsc, '-p', root], { stdio: ['ignore', 2, 2] });
   if (status !== 0) process.exit(status ?? 1);
-  // The interpreter's bytes are made from the tables just compiled, so that starting up need not emit them.
-  const image = spawnSync(process.execPath, [join(dist, 'cpu/tier0/build-image.js')], { stdio: 'inherit' });
-  if (image.status !== 0) process.exit(image.status ?? 1);
+  await writeInterpreterImage();
   copyData();
   removeOrphans();
   await bundle();

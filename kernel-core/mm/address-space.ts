@@ -20,7 +20,7 @@ import { adviseRange } from './advise.js';
 import { moveBreak } from './brk.js';
 import { CacheMapper } from './cache-mapper.js';
 import { faultPage } from './fault.js';
-import { forkSpace } from './fork.js';
+import { copySpace, mayFork } from './fork.js';
 import { mmapBase } from './layout.js';
 import type { MmLimits } from './limits.js';
 import { lockAll, lockRange, unlockAll, unlockRange } from './lock.js';
@@ -215,7 +215,11 @@ export class AddressSpace implements UserMemory {
 
   /** A copy for a child process, sharing pages until one side writes. @returns it with one reference, or -ENOMEM */
   fork(): AddressSpace | Err {
-    return forkSpace(this);
+    const denied = mayFork(this);
+    if (isErr(denied)) return denied;
+    const child = AddressSpace.create(this.memory, this.limits);
+    if (!isErr(child)) copySpace(this, child);
+    return child;
   }
 
   /**

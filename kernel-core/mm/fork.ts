@@ -1,16 +1,20 @@
 /** fork(2): the child gets the same mappings and shares every present page until one side writes to it. */
-import { ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import { ENOMEM, type Err, fail } from '../../abi/errno.js';
 import { PTE_WRITE } from '../../cpu/index.js';
 import { isImpossible } from './accounting.js';
-import { AddressSpace } from './address-space.js';
+import type { AddressSpace } from './address-space.js';
 import { pageOf } from './layout.js';
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, Vma } from './vma.js';
 import { addVma } from './vma-ops.js';
 
-export function forkSpace(parent: AddressSpace): AddressSpace | Err {
-  for (const vma of parent.areas.list) if (vma.isAccountable && isImpossible(parent, vma.pages)) return fail(ENOMEM);
-  const child = AddressSpace.create(parent.memory, parent.limits);
-  if (isErr(child)) return child;
+/** @returns 0, or -ENOMEM when the parent's private memory could never be had twice */
+export function mayFork(parent: AddressSpace): number | Err {
+  const impossible = parent.areas.list.some((vma) => vma.isAccountable && isImpossible(parent, vma.pages));
+  return impossible ? fail(ENOMEM) : 0;
+}
+
+/** Makes `child`, a new and empty space, the copy. */
+export function copySpace(parent: AddressSpace, child: AddressSpace): void {
   child.mmapBase = parent.mmapBase;
   child.program = { ...parent.program };
   child.auxv = parent.auxv;
@@ -22,7 +26,6 @@ export function forkSpace(parent: AddressSpace): AddressSpace | Err {
     if ((flags & VM_WIPEONFORK) === 0) sharePages(parent, child, vma);
   }
   child.figures.peakResident = child.figures.resident;
-  return child;
 }
 
 function sharePages(parent: AddressSpace, child: AddressSpace, vma: Vma): void {

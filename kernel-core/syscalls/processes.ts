@@ -248,6 +248,11 @@ function setsid(task: Task): number {
   return process.pid;
 }
 
+function setTidAddress(task: Task, address: number): number {
+  task.clearChildTid = address;
+  return task.tid;
+}
+
 export const processSyscalls: SyscallRows = {
   39: { name: 'getpid', fn: (task) => task.pid, support: 'full', args: [] },
   56: {
@@ -270,7 +275,7 @@ export const processSyscalls: SyscallRows = {
   186: { name: 'gettid', fn: (task) => task.tid, support: 'full', args: [] },
   218: {
     name: 'set_tid_address',
-    fn: (task, address) => ((task.clearChildTid = address), task.tid),
+    fn: setTidAddress,
     support: 'full',
     args: ['address'],
   },
