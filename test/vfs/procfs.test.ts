@@ -255,6 +255,9 @@ test('settings and random numbers', () => {
   assert.is(text(w, '/proc/sys/kernel/random/boot_id'), `${w.source.system.bootId}\n`);
   assert.is(text(w, '/proc/sys/fs/file-nr'), '10\t0\t1000\n');
   assert.is(text(w, '/proc/sys/kernel/osrelease'), '6.1.0-test\n');
+  assert.is(text(w, '/proc/sys/kernel/tainted'), '12288\n', 'bits of the letters O and E');
+  Object.assign(w.source.system, { openFilesMax: Number.POSITIVE_INFINITY });
+  assert.is(text(w, '/proc/sys/fs/file-max'), '9223372036854775807\n');
   const here = list(w, '/proc/sys/kernel').concat(list(w, '/proc/sys/fs'), list(w, '/proc/sys/vm'));
   for (const name of here) {
     if (fs.existsSync('/proc/sys/kernel')) {
@@ -446,6 +449,20 @@ test('meminfo, stat, uptime, loadavg and relatives', () => {
     for (const line of text(w, '/proc/tty/drivers').trimEnd().split('\n'))
       assert.ok(drivers.includes(`${line}\n`), line);
   }
+  const softirqs = native('softirqs');
+  if (softirqs !== null) {
+    const ours = text(w, '/proc/softirqs').split('\n');
+    const theirs = softirqs.split('\n');
+    assert.is(ours.length, theirs.length);
+    for (const [i, line] of ours.entries())
+      assert.is(line.slice(0, i === 0 ? 24 : 13), theirs[i].slice(0, i === 0 ? 24 : 13));
+  }
+  const interrupts = native('interrupts');
+  if (interrupts !== null) {
+    const [header, ...lines] = text(w, '/proc/interrupts').trimEnd().split('\n');
+    assert.ok(interrupts.startsWith(header.trimEnd()));
+    for (const line of lines) assert.ok(interrupts.includes(`\n${line}`), line);
+  }
   const cpu = text(w, '/proc/cpuinfo');
   assert.match(
     cpu,
@@ -536,6 +553,7 @@ test('cwd, root and exe lead to the very thing', () => {
   w.sh.executable = ok(resolve(w.ctx, KERNEL_CALLER, null, '/d/prog', 0));
   assert.is(readlinkAt(w.ctx, sh, null, '/proc/self/cwd'), '/d');
   assert.is(readlinkAt(w.ctx, sh, null, '/proc/self/root'), '/');
+  assert.is(stat(w, '/proc/100/root').size, 0);
   assert.is(readlinkAt(w.ctx, sh, null, '/proc/self/exe'), '/d/prog');
   assert.is(stat(w, '/proc/100/cwd/prog').ino, w.sh.executable.dentry.inode.ino);
   assert.is(readlinkAt(w.ctx, superuser, null, '/proc/1/exe'), -ENOENT);

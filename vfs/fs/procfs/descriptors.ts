@@ -10,6 +10,8 @@ import type { ProcTask } from './source.js';
 const O_LARGEFILE = 0o100000;
 const READ_LINK = 0o500;
 const WRITE_LINK = 0o300;
+/** st_size of the links, whatever they lead to. */
+const LINK_SIZE = 64;
 
 const linkMode = (open: OpenFile): number => (open.readable ? READ_LINK : 0) | (open.writable ? WRITE_LINK : 0);
 
@@ -25,6 +27,7 @@ function linkRow(fd: number, mode: number): LinkRow<ProcTask> {
       kind: 'link',
       name: `${fd}`,
       mode,
+      size: LINK_SIZE,
       guarded: true,
       readlink: (task, reader) => {
         const open = task.file(fd);

@@ -18,8 +18,6 @@ import type { ProcTask } from './source.js';
 import { ProcText } from './text-file.js';
 
 const BLOCK_SIZE = 1024;
-/** st_size of the links in fd. */
-const LINK_SIZE = 64;
 
 /** What an inode is about: the whole system (null) or a task, and where it finds its numbers. */
 export interface Subject<S> {
@@ -124,7 +122,7 @@ export class ProcLink<S> extends ProcInode<S> {
   }
 
   override get size(): number {
-    return this.row.guarded === true ? LINK_SIZE : 0;
+    return this.row.size ?? 0;
   }
 
   override open(): OpenFile | Err {

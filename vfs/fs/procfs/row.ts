@@ -48,6 +48,8 @@ export interface DirectoryRow<S> extends RowBase {
 
 export interface LinkRow<S> extends RowBase {
   readonly kind: 'link';
+  /** st_size; 0 when absent. */
+  readonly size?: number;
   readonly guarded?: boolean;
   readlink(subject: S, reader: Reader): string | Err;
   /** What following it leads to, without a reference; absent for links that are just text. */

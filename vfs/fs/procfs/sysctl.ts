@@ -17,6 +17,10 @@ const MOUNT_MAX = 100_000;
 /** Bits that the random number generator is said to hold; it never blocks. */
 const ENTROPY_BITS = 256;
 const NAME_MODE = 0o644;
+/** What Linux shows where it has no limit. */
+const UNLIMITED = '9223372036854775807';
+/** Letter n is bit n of the taint mask. @source Linux kernel/panic.c taint_flags */
+const TAINTS = 'PFSRMBUDAWCIOELKXTNJ';
 
 const figure = (name: string, get: (system: ProcSystem) => string | number): FileRow<ProcSource> =>
   file(name, ({ system }) => `${get(system)}\n`);
@@ -34,11 +38,19 @@ const utsName = (name: 'hostname' | 'domainname'): FileRow<ProcSource> =>
     },
   });
 
+const fileMax = ({ openFilesMax: max }: ProcSystem): string => (max >= Number.MAX_SAFE_INTEGER ? UNLIMITED : `${max}`);
+
+function tainted({ modules }: ProcSystem): number {
+  let mask = 0;
+  for (const { taints } of modules) for (const letter of taints) mask |= 1 << Math.max(0, TAINTS.indexOf(letter));
+  return mask;
+}
+
 export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
   directory('fs', [
     figure('dentry-state', (s) => `${s.dentries}\t${s.unusedDentries}\t45\t0\t0\t0`),
-    figure('file-max', (s) => s.openFilesMax),
-    figure('file-nr', (s) => `${s.openFiles}\t0\t${s.openFilesMax}`),
+    figure('file-max', fileMax),
+    figure('file-nr', (s) => `${s.openFiles}\t0\t${fileMax(s)}`),
     figure('inode-nr', (s) => `${s.inodes}\t${s.unusedInodes}`),
     figure('inode-state', (s) => `${s.inodes}\t${s.unusedInodes}\t0\t0\t0\t0\t0`),
     figure('mount-max', () => MOUNT_MAX),
@@ -67,6 +79,7 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
       figure('poolsize', () => ENTROPY_BITS),
       figure('uuid', (s) => s.randomUuid()),
     ]),
+    figure('tainted', tainted),
     figure('threads-max', (s) => s.threadsMax),
     figure('version', (s) => s.buildVersion),
   ]),

@@ -8,7 +8,7 @@ import { SYSCTL_ROWS } from './sysctl.js';
 /** Size of the vmalloc area of x86-64, in KiB. */
 const VMALLOC_TOTAL = 34_359_738_367;
 const HUGE_PAGE_KIB = 2048;
-const SOFTIRQS = 10;
+const SOFTIRQS = 'HI TIMER NET_TX NET_RX BLOCK IRQ_POLL TASKLET SCHED HRTIMER RCU'.split(' ');
 
 /** Without swap, huge pages and a slab allocator their lines are 0; pages are not sorted by age. */
 function meminfo(m: ProcMemoryInfo): string {
@@ -76,7 +76,7 @@ function stat({ system: s }: ProcSource): string {
   for (let i = 0; i < times.length; i++) text += cpuLine(`cpu${i}`, times[i]);
   text += `intr ${s.interrupts}\nctxt ${s.contextSwitches}\nbtime ${s.bootTime}\nprocesses ${s.forks}\n`;
   text += `procs_running ${s.runningTasks}\nprocs_blocked ${s.blockedTasks}\n`;
-  return `${text}softirq 0${' 0'.repeat(SOFTIRQS)}\n`;
+  return `${text}softirq 0${' 0'.repeat(SOFTIRQS.length)}\n`;
 }
 
 const average = (load: number): string =>
@@ -146,6 +146,23 @@ function modules({ system }: ProcSource): string {
   return text;
 }
 
+/** One column of counters for each processor. */
+const columns = (count: number, cell: (cpu: number) => string): string =>
+  Array.from({ length: count }, (_, i) => cell(i)).join('');
+
+/** There is no interrupt controller: what is left is the two lines that are always there. */
+function interrupts({ system }: ProcSource): string {
+  const header = ' '.repeat(11) + columns(system.cpuTimes.length, (cpu) => `CPU${cpu}`.padEnd(11));
+  return `${header}\nERR: ${'0'.padStart(10)}\nMIS: ${'0'.padStart(10)}\n`;
+}
+
+/** Work that interrupts would leave for later is done at once here. */
+function softirqs({ system }: ProcSource): string {
+  const count = system.cpuTimes.length;
+  const header = ' '.repeat(20) + columns(count, (cpu) => `CPU${cpu}`.padEnd(11));
+  return `${header}\n${SOFTIRQS.map((name) => `${name.padStart(12)}:${columns(count, () => '0'.padStart(11))}\n`).join('')}`;
+}
+
 const devices = (reader: Reader): string =>
   `Character devices:\n${reader.devices.map((d) => `${`${d.major}`.padStart(3)} ${d.name}\n`).join('')}\nBlock devices:\n`;
 
@@ -157,6 +174,7 @@ export const SYSTEM_ROWS: readonly Row<ProcSource>[] = [
   file('filesystems', ({ system }) =>
     system.fileSystems.map(({ name, needsDevice }) => `${needsDevice ? '' : 'nodev'}\t${name}\n`).join(''),
   ),
+  file('interrupts', interrupts),
   file('loadavg', loadavg),
   file('meminfo', ({ system }) => meminfo(system.memory)),
   file('modules', modules),
@@ -166,6 +184,7 @@ export const SYSTEM_ROWS: readonly Row<ProcSource>[] = [
     const task = source.taskOf(caller);
     return task === null ? fail(ENOENT) : `${task.tgid}`;
   }),
+  file('softirqs', softirqs),
   file('stat', stat),
   file('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n'),
   directory('sys', SYSCTL_ROWS),
