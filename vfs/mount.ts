@@ -115,7 +115,7 @@ export function kernelMount(fs: FileSystem): Mount {
 
 export class MountNamespace {
   /** What `/` is before any chroot. The namespace holds it. */
-  readonly root: Path;
+  root: Path;
   readonly #mounts = new Set<Mount>();
   #nextId = 1;
 
@@ -218,6 +218,30 @@ export class MountNamespace {
     }
     if (mount.children.size > 0 || mount.refs > (mount === path.mount ? 2 : 1)) return fail(EBUSY);
     this.#remove(mount);
+    return 0;
+  }
+
+  /**
+   * pivot_root(2): `next`, the root of a mount, takes the place of the mount that `root` is the root of, and that one
+   * goes to `putOld`. Who has `root` as root or working directory is to be moved by the caller.
+   * @returns 0; -EBUSY (either is on the old root's mount), -EINVAL (not the root of a mount, `putOld` not below `next`)
+   */
+  pivot(next: Path, putOld: Path, root: Path): number | Err {
+    const [newMount, oldMount] = [next.mount, root.mount];
+    if (newMount === oldMount || putOld.mount === oldMount) return fail(EBUSY);
+    if (next.dentry !== newMount.root || root.dentry !== oldMount.root) return fail(EINVAL);
+    if (newMount.parent === null || !newMount.isWithin(oldMount) || !putOld.mount.isWithin(newMount)) return fail(EINVAL);
+    if (putOld.dentry.deleted || next.dentry.deleted) return fail(ENOENT);
+    const { parent, mountpoint } = oldMount;
+    newMount.detach();
+    if (parent !== null && mountpoint !== null) {
+      oldMount.detach();
+      newMount.attach(parent, mountpoint);
+    } else {
+      this.root = { mount: newMount, dentry: newMount.root };
+    }
+    const top = topmost(putOld);
+    oldMount.attach(top.mount, top.dentry);
     return 0;
   }
 

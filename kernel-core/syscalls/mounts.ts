@@ -21,10 +21,10 @@ import {
 } from '../../abi/mount.js';
 import { isSuperuser } from '../../vfs/caller.js';
 import type { Path } from '../../vfs/dentry.js';
-import { LOOKUP_FOLLOW, releasePath, resolve } from '../../vfs/namei.js';
+import { holdPath, LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../../vfs/namei.js';
 
 import type { Task } from '../task.js';
-import { pathArgument } from './args.js';
+import { pathArgument, pathName } from './args.js';
 import type { SyscallRows } from './row.js';
 
 const PAGE_SIZE = 4096;
@@ -103,11 +103,42 @@ function umount2(task: Task, target: number, flags: number): number {
   if (loaded !== 0) return loaded;
   const follow = (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW;
   return withPath(task, pathArgument.name, follow, (path) =>
-    isSuperuser(task.cred) ? task.fs.namespace.umount(path, flags | 0) : fail(EPERM),
+    isSuperuser(task.cred) ? task.fs.namespace.umount(path, flags | 0, task.fs.root) : fail(EPERM),
   );
 }
 
+/** Everybody who stood at the old root stands at the new one. @source pivot_root(2), Linux chroot_fs_refs */
+function pivotRoot(task: Task, newAddress: number, oldAddress: number): number {
+  if (!isSuperuser(task.cred)) return fail(EPERM);
+  const newName = pathName(task, newAddress);
+  if (isErr(newName)) return newName;
+  return withPath(task, newName, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, (next) => {
+    const oldName = pathName(task, oldAddress);
+    if (isErr(oldName)) return oldName;
+    return withPath(task, oldName, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, (putOld) => {
+      const old = { ...task.fs.root };
+      const result = task.fs.namespace.pivot(next, putOld, old);
+      if (!isErr(result)) moveRoots(task, old, next);
+      return result;
+    });
+  });
+}
+
+function moveRoots(task: Task, from: Path, to: Path): void {
+  const contexts = new Set([...task.kernel.processes.tasks()].filter(({ state }) => state !== 'dead').map(({ fs }) => fs));
+  for (const fs of contexts) {
+    for (const place of ['root', 'cwd'] as const) {
+      const path = fs[place];
+      if (path.mount !== from.mount || path.dentry !== from.dentry) continue;
+      fs[place] = { mount: to.mount, dentry: to.dentry };
+      holdPath(to);
+      releasePath(path);
+    }
+  }
+}
+
 export const mountSyscalls: SyscallRows = {
+  155: { name: 'pivot_root', fn: pivotRoot, support: 'full', args: ['path', 'path'] },
   165: {
     name: 'mount',
     fn: mount,
