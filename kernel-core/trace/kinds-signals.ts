@@ -116,6 +116,7 @@ const UC_SIGMASK = 296;
 export const SIGNAL_KINDS = {
   sigsetIn: pointed(8, (view) => sigsetAt(view, 0)),
   sigsetOut: filled(8, (view) => sigsetAt(view, 0)),
+  signalOut: filled(4, (view) => `[${signalText(view.getInt32(0, true))}]`),
   sigactionIn: pointed(32, sigactionText),
   sigactionOut: filled(32, sigactionText),
   stackIn: pointed(24, stackText),

@@ -37,6 +37,7 @@ export const TIME_KINDS = {
     return view === null ? pointer(value) : timespecText(view);
   }),
   timespecInOut: timespec,
+  futexTimeout: timespec,
   timespecPair: pointed(32, (view) => `[${fileTimeText(view, 0, 9)}, ${fileTimeText(view, 16, 9)}]`),
   timevalIn: pointed(16, timevalText),
   timevalOut: filled(16, timevalText),

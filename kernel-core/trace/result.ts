@@ -21,7 +21,7 @@ function fcntlText(call: TraceCall, result: number): string {
 }
 
 /** Result formats that rows may name. */
-const FORMATS: Readonly<Record<string, (call: TraceCall, result: number) => string>> = {
+export const RESULT_KINDS: Readonly<Record<string, (call: TraceCall, result: number) => string>> = {
   hex: (_call, result) => hex(result),
   octal: (_call, result) => octal(result),
   fd: (_call, result) => String(result),
@@ -42,6 +42,6 @@ export function resultText(call: TraceCall): string {
     const known = ERRNO_NAMES.get(-result);
     return known === undefined ? `-1 (errno ${-result})` : `-1 ${known.name} (${known.message})`;
   }
-  const format = FORMATS[call.row.result ?? ''];
+  const format = RESULT_KINDS[call.row.result ?? ''];
   return format === undefined ? String(result) : format(call, result);
 }

@@ -55,7 +55,7 @@ function normalize(line: string, pids: readonly string[]): string {
     .replace(/(tgkill\(\d+, )(\d+)/, rename)
     .replace(MENTIONS, rename)
     .replace(/si_utime=\d+, si_stime=\d+/, 'TIMES')
-    .replace(/^(clock_nanosleep\(.*), [^,]*\) = 0$/, '$1) = 0')
+    .replace(/^(clock_nanosleep\(\w+, \w+, \{[^}]*\}), .*\) = 0$/, '$1) = 0')
     .replace(/^(rt_sigtimedwait\(.*) \(SIG\w+\)$/, '$1')
     .replace(/^(readlink\(.*) = \d+$/, '$1')
     .replace(/^getrandom\("[^"]*"/, 'getrandom("RANDOM"')

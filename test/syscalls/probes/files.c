@@ -371,10 +371,10 @@ static void blocking(void) {
   char b[100];
   pipe(p);
   on(SIGALRM, 0);
-  alarm(1);
+  soon();
   R(read(p[0], b, 10));
   static char big[200000];
-  alarm(1);
+  soon();
   R(write(p[1], big, sizeof big));
   close(p[0]), close(p[1]);
   pipe(p);
@@ -404,14 +404,14 @@ static void blocking(void) {
   wait(0);
   R(read(fd, b, 100));
   close(fd);
-  alarm(1);
+  soon();
   R(open("fifo", O_RDONLY));
   on(SIGALRM, SA_RESTART);
   if (fork() == 0) {
-    usleep(1500000);
+    usleep(120000);
     _exit(write(open("fifo", O_WRONLY), "again", 5) != 5);
   }
-  alarm(1);
+  soon();
   fd = R(open("fifo", O_RDONLY));
   R(read(fd, b, 100));
   wait(0);

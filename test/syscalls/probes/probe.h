@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,6 +55,12 @@ __attribute__((unused)) static void note_signal(int number) { signals_seen += nu
 __attribute__((unused)) static void on(int number, int flags) {
   struct sigaction action = {.sa_handler = note_signal, .sa_flags = flags};
   sigaction(number, &action, 0);
+}
+
+/* SIGALRM in 50 ms. */
+__attribute__((unused)) static void soon(void) {
+  struct itimerval time = {{0, 0}, {0, 50000}};
+  setitimer(ITIMER_REAL, &time, 0);
 }
 
 /* A tmpfs of our own on the directory: natively in a mount namespace that ends with the probe. */

@@ -195,7 +195,7 @@ static void locking(void) {
   R(fcntl(a, F_OFD_SETLK, &l));
   R(fcntl(a, F_SETLK, BAD));
   on(SIGALRM, 0);
-  alarm(1);
+  soon();
   int d = open("t", O_RDWR);
   R(flock(d, LOCK_EX));
   R(flock(a, LOCK_EX));
