@@ -6,7 +6,7 @@
  *
  * @source execve(2), fs/exec.c, fs/binfmt_elf.c
  */
-import { E2BIG, EACCES, EINVAL, EIO, ELIBBAD, ELOOP, ENOEXEC, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import { E2BIG, EACCES, EINVAL, EIO, ELIBBAD, ELOOP, ENOEXEC, ENOMEM, type Err, ETXTBSY, fail, isErr } from '../../abi/errno.js';
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.js';
 import { RLIMIT_STACK } from '../../abi/resource.js';
 import type { PhysicalMemory } from '../../cpu/index.js';
@@ -63,7 +63,7 @@ const MAX_OFFSET = 2 ** 63 - 4096;
 const MIN_INTERPRETER = 2;
 const MAX_INTERPRETER = 4096;
 
-/** @returns -ENOEXEC, -ELIBBAD, -ELOOP, -E2BIG, -ENOMEM, -EIO, EXEC_FATAL, or what opening an interpreter answered */
+/** @returns -ENOEXEC, -ETXTBSY (open for writing), -ELIBBAD, -ELOOP, -E2BIG, -ENOMEM, -EIO, EXEC_FATAL, or what opening an interpreter answered */
 export function loadProgram(request: LoadRequest): LoadedProgram | Err {
   const argv = request.argv.length === 0 ? [''] : [...request.argv];
   const budget = new ArgumentBudget(request.limits.limit(RLIMIT_STACK), argv.length + request.envp.length);
@@ -159,6 +159,7 @@ interface Interpreter {
 function loadElf(request: LoadRequest, file: OpenFile, argv: readonly string[]): LoadedProgram | Err {
   const head = readHead(file, EHDR_SIZE);
   if (isErr(head)) return head;
+  if (file.inode.writeCount > 0) return fail(ETXTBSY);
   if (isErr(file.mapping())) return fail(ENOEXEC);
   const plan = readPlan(file, head);
   if (isErr(plan)) return plan;
@@ -217,7 +218,7 @@ function fillSpace(
   const stackProt = PROT_READ | PROT_WRITE | (plan.hasExecutableStack ? PROT_EXEC : 0);
   const stack = mapStack(space, pageFloor(stringsStart(name, argv, envp)), STACK_TOP, stackProt);
   if (isErr(stack)) return stack;
-  space.executable = file.ref();
+  space.executable = file;
   const bias = mapProgram(space, file, plan);
   if (isErr(bias)) return bias;
   const programEntry = plan.entry + bias;

@@ -72,8 +72,7 @@ export class AddressSpace implements UserMemory {
   mmapBase: number;
   /** VM_LOCKED and VM_LOCKONFAULT that new mappings get (mlockall with MCL_FUTURE). */
   futureFlags = 0;
-  /** The program that runs here, for /proc/PID/exe; referenced. */
-  executable: OpenFile | null = null;
+  #executable: OpenFile | null = null;
   /** The auxiliary vector as the program got it. */
   auxv: Uint8Array = new Uint8Array(0);
   program: ProgramLayout = {
@@ -128,10 +127,24 @@ export class AddressSpace implements UserMemory {
   unref(): void {
     if (--this.#refs !== 0) return;
     dropVmas(this);
-    this.executable?.unref();
     this.executable = null;
     releaseZeroFrame(this.memory);
     this.pageTable.dispose();
+  }
+
+  /** The program that runs here, for /proc/PID/exe; referenced. While it is, its file cannot be opened for writing. */
+  get executable(): OpenFile | null {
+    return this.#executable;
+  }
+
+  set executable(file: OpenFile | null) {
+    const old = this.#executable;
+    this.#executable = file;
+    if (file !== null) file.ref().inode.writeCount--;
+    if (old !== null) {
+      old.inode.writeCount++;
+      old.unref();
+    }
   }
 
   /** Mappings in ascending order. */

@@ -18,7 +18,7 @@ export function copySpace(parent: AddressSpace, child: AddressSpace): void {
   child.mmapBase = parent.mmapBase;
   child.program = { ...parent.program };
   child.auxv = parent.auxv;
-  child.executable = parent.executable?.ref() ?? null;
+  child.executable = parent.executable;
   for (const vma of parent.areas.list) {
     if ((vma.flags & VM_DONTFORK) !== 0) continue;
     const flags = vma.flags & ~(VM_LOCKED | VM_LOCKONFAULT); // locks are not inherited

@@ -123,6 +123,13 @@ export function pteRights(prot: number): number {
 export class VmaSet {
   readonly list: Vma[] = [];
   #last: Vma | null = null;
+  /**
+   * Where the last search from above ended: no gap of `#fullFor` bytes or more lies between `#fullFrom` and
+   * `#fullTo`. Without it a program that makes 65530 mappings would have each mmap walk over all of them.
+   */
+  #fullFrom = 0;
+  #fullTo = 0;
+  #fullFor = 0;
 
   get count(): number {
     return this.list.length;
@@ -164,23 +171,31 @@ export class VmaSet {
   /** Takes `count` mappings from position `from` out. */
   remove(from: number, count: number): void {
     this.#last = null;
+    this.#fullTo = 0;
     this.list.splice(from, count);
   }
 
   clear(): void {
     this.#last = null;
+    this.#fullTo = 0;
     this.list.length = 0;
   }
 
   /** Highest start of a free range of `length` bytes within [low, high); -1 if there is none. */
   highestGap(length: number, low: number, high: number): number {
     const { list } = this;
-    let top = high;
-    for (let i = this.indexFrom(high - 1); ; i--) {
+    const isKnown = length >= this.#fullFor && high <= this.#fullTo && this.#fullFrom > low;
+    let top = isKnown ? Math.min(high, this.#fullFrom) : high;
+    for (let i = this.indexFrom(top - 1); ; i--) {
       const above = list[i];
       if (above !== undefined) top = Math.min(top, above.gapStart);
       const bottom = Math.max(low, list[i - 1]?.end ?? 0);
-      if (top - bottom >= length) return top - length;
+      if (top - bottom >= length) {
+        this.#fullFrom = top;
+        this.#fullTo = high;
+        this.#fullFor = length;
+        return top - length;
+      }
       if (i <= 0 || bottom <= low) return -1;
     }
   }

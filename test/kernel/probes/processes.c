@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/times.h>
 #include <sys/utsname.h>
@@ -145,6 +146,34 @@ static void executing(char *self) {
   int fd = open("/proc/self/exe", O_RDONLY);
   printf("own program opens %d\n", fd >= 0);
   if (fd >= 0) close(fd);
+  char copy[] = "/tmp/banos-probe-busy-XXXXXX";
+  int to = mkstemp(copy), from = open("/proc/self/exe", O_RDONLY);
+  char block[65536];
+  for (ssize_t n; (n = read(from, block, sizeof block)) > 0;) if (write(to, block, n) != n) exit(1);
+  fchmod(to, 0755);
+  errno = 0;
+  int r = execl(copy, "x", "sleep", (char *)0);
+  printf("execute what is open for writing %d %s\n", r, strerror(errno));
+  close(to);
+  close(from);
+  int ready[2];
+  if (pipe(ready)) exit(1);
+  child = fork();
+  if (child == 0) {
+    dup2(ready[1], 1);
+    execl(copy, "x", "sleep", (char *)0);
+    _exit(1);
+  }
+  if (read(ready[0], block, 1) != 1) exit(1);
+  errno = 0;
+  r = open(copy, O_WRONLY);
+  printf("write to what runs %d %s\n", r, strerror(errno));
+  kill(child, SIGKILL);
+  waitpid(child, &status, 0);
+  r = open(copy, O_WRONLY);
+  printf("and when it has ended %d\n", r >= 0);
+  close(r);
+  unlink(copy);
   fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
   char number[16];
   snprintf(number, sizeof number, "%d", fd);
@@ -219,6 +248,10 @@ int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "child")) {
     printf("child %s:%d:%s:%s\n", argv[0], argc, argv[2], argv[3]);
     return 9;
+  }
+  if (argc > 1 && !strcmp(argv[1], "sleep")) {
+    if (write(1, "r", 1) != 1) return 1;
+    pause();
   }
   if (argc > 1 && !strcmp(argv[1], "descriptor")) return fcntl(atoi(argv[2]), F_GETFD) < 0 ? 21 : 22;
   waiting();
