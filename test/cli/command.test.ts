@@ -1,11 +1,13 @@
 /** The command: exit status, streams, options, and messages that say what to do. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { busyboxPath } from '../oracle/root.js';
-import { banos, execute, PROJECT, viaShell } from './command.js';
+import { banos, execute, MAIN, PROJECT, viaShell } from './command.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'banos-cli-'));
 test.after(() => rmSync(folder, { recursive: true }));
@@ -156,10 +158,10 @@ if (busyboxPath() === undefined) {
   });
 
   test('SIGTERM reaches the program, and its end is ours', async () => {
-    const script =
-      'eval $BANOS run sleep 1000 & p=$!; until [ -n "$(ps -o args= -p $p)" ]; do :; done; kill -TERM $p; wait $p; echo $?';
-    const { stdout } = await viaShell(script);
-    assert.is(stdout, '143\n');
+    const child = spawn(process.execPath, [MAIN, 'run', 'sh', '-c', 'echo ready; exec sleep 1000']);
+    child.stdout.once('data', () => child.kill('SIGTERM'));
+    const [status] = await once(child, 'exit');
+    assert.is(status, 143);
   });
 }
 test.run();
