@@ -69,6 +69,9 @@ const SAFE = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 /** Device numbers of file systems without a device: major 0. */
 const ROOT_DEVICE = makeDevice(0, 20);
 
+/** Bytes that a file system in memory may take when nothing else is said, so that a full one leaves programs alive. @source tmpfs(5) */
+const halfOf = (memory: PhysicalMemory): number => (memory.limitFrames >> 1) * PAGE_SIZE;
+
 /** What boot builds up, so that a failure half-way and the end take it down the same way. */
 class Builder {
   readonly host: Host;
@@ -85,6 +88,11 @@ class Builder {
       devices: new DeviceTable(),
       now: (out) => this.host.realtime(out),
     };
+  }
+
+  /** What a tmpfs may take if nobody says otherwise, in bytes. */
+  get halfOfMemory(): number {
+    return (this.memory.limitFrames / 2) * PAGE_SIZE;
   }
 
   nextDevice(): number {
@@ -115,7 +123,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<BootedK
   const { host, memory, env } = builder;
   const hostname = options.hostname ?? 'banos';
   const root = await makeRoot(builder, options.rootfs, hostname);
-  const namespace = new MountNamespace(root, 0, options.rootfs === undefined ? 'busybox' : 'rootfs');
+  const namespace = new MountNamespace(root, 0, toKernelText(options.rootfs ?? 'busybox'));
   builder.namespace = namespace;
   let kernel!: Kernel;
   const control = sessionControl(() => kernel);
@@ -138,11 +146,12 @@ async function assemble(builder: Builder, options: BootOptions): Promise<BootedK
   registerTypes(kernel, builder, devfs, control);
   mountAt(kernel, devfs, '/dev', MS_NOSUID, 'devtmpfs');
   mountAt(kernel, devpts, '/dev/pts', MS_NOSUID | MS_NOEXEC, 'devpts');
-  mountAt(kernel, new Tmpfs(env, builder.nextDevice(), { mode: 0o1777 }), '/dev/shm', MS_NOSUID | MS_NODEV, 'tmpfs');
+  const shm = new Tmpfs(env, builder.nextDevice(), { mode: 0o1777, sizeLimit: halfOf(memory) });
+  mountAt(kernel, shm, '/dev/shm', MS_NOSUID | MS_NODEV, 'tmpfs');
   mountAt(kernel, new Procfs(env, builder.nextDevice(), procSource(kernel)), '/proc', SAFE, 'proc');
   for (const { host: path, guest, readOnly } of options.mounts ?? []) {
     const hostfs = new Hostfs(env, builder.nextDevice(), { host: host.files, path, readOnly: readOnly === true });
-    mountAt(kernel, hostfs, toKernelText(guest), readOnly === true ? MS_RDONLY : 0, path);
+    mountAt(kernel, hostfs, toKernelText(guest), readOnly === true ? MS_RDONLY : 0, toKernelText(path));
   }
   return new BootedKernel(kernel, () => builder.dispose());
 }
@@ -156,8 +165,12 @@ function registerTypes(kernel: Kernel, builder: Builder, devfs: Devfs, control: 
     if (fields === null) return fail(EINVAL);
     const size = parseSize(fields.get('size') ?? '50%', memory.limitFrames * PAGE_SIZE);
     if (isErr(size)) return size;
+    const inodes = parseSize(fields.get('nr_inodes') ?? String(memory.limitFrames >> 1), 0);
+    if (isErr(inodes)) return inodes;
     return new Tmpfs(env, types.nextDevice(), {
       sizeLimit: size,
+      // 0 is no limit on Linux; here an inode costs the embedder's memory.
+      ...(inodes > 0 && { inodeLimit: inodes }),
       mode: Number.parseInt(fields.get('mode') ?? '1777', 8),
       uid: Number(fields.get('uid') ?? 0),
       gid: Number(fields.get('gid') ?? 0),
@@ -185,7 +198,7 @@ async function makeRoot(builder: Builder, rootfs: string | undefined, hostname: 
         'Point --rootfs (or the rootfs option of boot) at a directory or a tar file with a Linux root file system',
     );
   }
-  const tmpfs = new Tmpfs(builder.env, ROOT_DEVICE, { mode: 0o755 });
+  const tmpfs = new Tmpfs(builder.env, ROOT_DEVICE, { mode: 0o755, sizeLimit: halfOf(builder.memory) });
   const result = populate(tmpfs.root, busybox, hostname);
   if (isErr(result)) throw errnoError(result, 'boot');
   return tmpfs;

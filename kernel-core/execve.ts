@@ -23,6 +23,8 @@ import { exitGroup } from './signals/send.js';
 import type { Task } from './task.js';
 
 const RSP = 4;
+/** What loading a program counts for, in instructions. */
+const EXEC_COST = 300_000;
 /** Longest task name, without its zero byte. */
 const COMM_LENGTH = 15;
 /** Bytes of the largest signal frame: what AT_MINSIGSTKSZ tells. */
@@ -134,6 +136,7 @@ function becomeLeader(task: Task): void {
 /** The point of no return. */
 function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: string): void {
   const { kernel, process } = task;
+  kernel.scheduler.charge(EXEC_COST);
   for (const other of [...process.threads]) if (other !== task) exitTask(other, 0);
   if (process.leader !== task) becomeLeader(task);
   releaseMemory(task);

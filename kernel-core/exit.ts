@@ -8,8 +8,12 @@ import { releasePath } from '../vfs/namei.js';
 import { wakeFutex } from './futex.js';
 import { addUsage, type Process } from './process.js';
 import { kernelSignal, sendToGroup, sendToProcess } from './signals/send.js';
-import { makeSignalInfo, SIG_IGN } from './signals/state.js';
+import { LAST_SIGNAL, makeSignalInfo, SIG_IGN } from './signals/state.js';
 import type { Task } from './task.js';
+
+/** What letting go of an address space counts for, in instructions, and each of its pages. */
+const EXIT_COST = 20_000;
+const PAGE_COST = 30;
 
 /** Ends one task. @param status wait(2) status word of the process if this was its last task */
 export function exitTask(task: Task, status: number): void {
@@ -38,6 +42,7 @@ export function releaseMemory(task: Task): void {
     wakeFutex(kernel, mm, task.clearChildTid, 1);
   }
   task.clearChildTid = 0;
+  kernel.scheduler.charge(EXIT_COST + PAGE_COST * mm.rss);
   task.process.usage.maxRss = Math.max(task.process.usage.maxRss, mm.rss);
   kernel.scheduler.forget(task);
   task.mm = null;
@@ -70,7 +75,7 @@ function exitProcess(process: Process, status: number): void {
   if (parent !== null && parent !== kernel.init && parent.session === process.session && parent.pgid !== process.pgid) {
     hangUpOrphanedGroup(process, process.pgid, process);
   }
-  processes.removeTask(process.leader);
+  processes.entomb(process);
   notifyParent(process);
 }
 
@@ -125,10 +130,11 @@ function notifyParent(process: Process): void {
     onExit?.(exitStatus);
     return;
   }
-  const action = parent.leader.handlers.actions[process.exitSignal === 0 ? SIGCHLD : process.exitSignal];
-  const autoReap =
-    process.exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0);
-  if (process.exitSignal !== 0 && !(autoReap && action.handler === SIG_IGN)) {
+  const { exitSignal } = process;
+  const action = parent.leader.handlers.actions[SIGCHLD];
+  const autoReap = exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0);
+  // clone(2) takes any byte as exit signal; a number that is no signal is not sent.
+  if (exitSignal > 0 && exitSignal <= LAST_SIGNAL && !(autoReap && action.handler === SIG_IGN)) {
     sendToProcess(parent, childInfo(process));
   }
   if (autoReap) reap(process);

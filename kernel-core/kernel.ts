@@ -6,6 +6,7 @@
  * the argument registers as numbers and puts the result into rax. The engine goes on at once unless the task now
  * sleeps, has a signal to take, or got new registers; then it leaves, and the scheduler sees to it.
  */
+import { EFAULT, ERESTARTNOINTR, fail } from '../abi/errno.js';
 import { Cpu, type PhysicalMemory } from '../cpu/index.js';
 import type { Devpts } from '../pty/devpts.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
@@ -18,6 +19,7 @@ import { FutexTable } from './futex.js';
 import type { Host } from './host.js';
 import { LoadAverage } from './load-average.js';
 import { faultCode, faultSignal } from './mm/fault.js';
+import { relieveMemory } from './oom.js';
 import { Process } from './process.js';
 import { ProcessTable } from './process-table.js';
 import { Scheduler } from './scheduler.js';
@@ -32,6 +34,9 @@ import { CONTEXT_REPLACED, PENDING } from './wait.js';
 /** Argument registers of a system call: rdi, rsi, rdx, r10, r8, r9. */
 const ARGUMENT_REGISTERS = [7, 6, 2, 10, 8, 9];
 const RAX = 0;
+/** What a system call and a page fault count for, in instructions. */
+const CALL_COST = 100;
+const FAULT_COST = 1000;
 
 export interface KernelParts {
   host: Host;
@@ -150,6 +155,7 @@ export class Kernel {
     const args = this.#args;
     for (let i = 0; i < 6; i++) args[i] = cpu.reg(ARGUMENT_REGISTERS[i]);
     this.syscallCount++;
+    this.scheduler.charge(CALL_COST);
     task.syscall = number;
     if (this.tracer !== null) return this.#traced(task, row, [...args]);
     const result = row.fn(task, args[0], args[1], args[2], args[3], args[4], args[5]);
@@ -177,15 +183,23 @@ export class Kernel {
       this.tracer.leave(task, task.traced.row, task.traced.args, result);
       task.traced = null;
     }
-    this.cpu.setReg(RAX, result);
-    if (!isRestart(result)) task.syscall = -1;
-    return task.syscall < 0 && !task.hasDeliverableSignal && task.savedMask === null;
+    const answer = task.mm?.outOfMemory === true ? this.#exhausted(task, result) : result;
+    this.cpu.setReg(RAX, answer);
+    if (!isRestart(answer)) task.syscall = -1;
+    return task.syscall < 0 && !task.hasDeliverableSignal && task.savedMask === null && !this.scheduler.isSliceSpent;
+  }
+
+  /** A call could not touch a page for want of memory. @returns what it answers once somebody has died for it */
+  #exhausted(task: Task, result: number): number {
+    task.mm!.outOfMemory = false;
+    return relieveMemory(task) && result === -EFAULT ? fail(ERESTARTNOINTR) : result;
   }
 
   #pageFault(address: number, access: number): boolean {
     const task = this.scheduler.current!;
     const { fault } = this.cpu;
     task.process.usage.minorFaults++;
+    this.scheduler.charge(FAULT_COST);
     const answer = task.mm!.fault(address, access);
     if (answer === 0) return true;
     fault.signal = faultSignal(answer);

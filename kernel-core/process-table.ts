@@ -7,12 +7,15 @@ import type { Task } from './task.js';
 export const PID_MAX = 32768;
 /** After the numbers ran out once, low ones are left to long-lived system processes. */
 const RESERVED_PIDS = 300;
+/** Places kept free for the embedder, so that it can look into a kernel that a fork bomb fills. */
+const MAX_RESERVED_TASKS = 64;
 
 export class ProcessTable {
   readonly #processes = new Map<number, Process>();
   readonly #tasks = new Map<number, Task>();
   #lastPid = 0;
-  /** Tasks that may exist at once. */
+  #zombies = 0;
+  /** Tasks that may exist at once, zombies included. */
   readonly taskLimit: number;
   /** Forks since boot. */
   forks = 0;
@@ -21,8 +24,18 @@ export class ProcessTable {
     this.taskLimit = taskLimit;
   }
 
+  /** Zombies count: they keep their number until somebody waits for them. */
   get taskCount(): number {
-    return this.#tasks.size;
+    return this.#tasks.size + this.#zombies;
+  }
+
+  /** Tasks and zombies of a real user: what RLIMIT_NPROC bounds. */
+  taskCountOf(uid: number): number {
+    let count = 0;
+    for (const { leader, threads } of this.#processes.values()) {
+      if (leader.cred.uid === uid) count += Math.max(1, threads.size);
+    }
+    return count;
   }
 
   get lastPid(): number {
@@ -46,9 +59,13 @@ export class ProcessTable {
     return this.#tasks.get(tid) ?? null;
   }
 
-  /** @returns an unused number that names no group or session either, or -EAGAIN */
-  allocatePid(): number | Err {
-    if (this.#tasks.size >= this.taskLimit) return fail(EAGAIN);
+  /**
+   * @param forEmbedder a program started from outside: it may use the places that no guest can fill
+   * @returns an unused number that names no group or session either, or -EAGAIN
+   */
+  allocatePid(forEmbedder = false): number | Err {
+    const reserved = forEmbedder ? 0 : Math.min(MAX_RESERVED_TASKS, this.taskLimit >> 3);
+    if (this.taskCount >= this.taskLimit - reserved) return fail(EAGAIN);
     for (let tries = 0; tries < PID_MAX; tries++) {
       this.#lastPid = this.#lastPid + 1 >= PID_MAX ? RESERVED_PIDS : this.#lastPid + 1;
       if (!this.#isUsed(this.#lastPid)) return this.#lastPid;
@@ -64,8 +81,16 @@ export class ProcessTable {
     this.#tasks.set(task.tid, task);
   }
 
+  /** The last task of `process` ended. */
+  entomb(process: Process): void {
+    this.#tasks.delete(process.leader.tid);
+    this.#zombies++;
+  }
+
+  /** A zombie is gone for good. */
   remove(process: Process): void {
     this.#processes.delete(process.pid);
+    this.#zombies--;
   }
 
   removeTask(task: Task): void {

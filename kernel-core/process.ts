@@ -150,6 +150,7 @@ export class Process {
     this.limits = parent.limits.map(({ soft, hard }) => ({ soft, hard }));
     this.nice = parent.nice;
     this.dumpable = parent.dumpable;
+    this.oomScoreAdjustment = parent.oomScoreAdjustment;
   }
 
   get isSessionLeader(): boolean {

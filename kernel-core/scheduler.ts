@@ -34,6 +34,8 @@ export class Scheduler {
   #hostTimer: HostTimer | null = null;
   #hostDeadline = Number.POSITIVE_INFINITY;
   #stopped = false;
+  /** Work of the kernel for the current task since its slice began, in instructions' worth. */
+  #charged = 0;
   switches = 0;
 
   constructor(kernel: Kernel) {
@@ -47,6 +49,19 @@ export class Scheduler {
 
   get queued(): number {
     return this.#count;
+  }
+
+  /**
+   * The kernel worked for the current task as long as that many instructions take: it counts against the slice and
+   * the turn, so that forks and page faults in a loop do not keep the event loop waiting.
+   */
+  charge(instructions: number): void {
+    this.#charged += instructions;
+  }
+
+  /** The current task has used its slice, with what the kernel did for it. */
+  get isSliceSpent(): boolean {
+    return this.#charged >= SLICE;
   }
 
   /** Nothing runs, nothing is due to run. */
@@ -147,14 +162,15 @@ export class Scheduler {
     this.#kernel.turnEnded();
   }
 
-  /** Runs `task` until it sleeps, ends or has used its slice. @returns instructions executed */
+  /** Runs `task` until it sleeps, ends or has used its slice. @returns instructions executed, with the kernel's work */
   #runTask(task: Task, slice: number): number {
     if (task.state !== 'running') return 0;
     this.#current = task;
+    this.#charged = 0;
     let left = slice;
     if (this.#finishWait(task)) {
-      while (left > 0 && deliverSignals(task)) {
-        left -= this.#execute(task, left);
+      while (left > this.#charged && deliverSignals(task)) {
+        left -= this.#execute(task, left - this.#charged);
         if (task.state !== 'running') break;
       }
     }
@@ -163,7 +179,7 @@ export class Scheduler {
       if (this.#count > 0) task.process.usage.involuntarySwitches++;
       this.enqueue(task);
     }
-    return slice - left;
+    return slice - left + this.#charged;
   }
 
   /** @returns whether the task has nothing to wait for any more */

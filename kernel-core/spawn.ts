@@ -73,7 +73,7 @@ export function spawnProcess(kernel: Kernel, request: SpawnRequest): Process {
 
 function makeProcess(kernel: Kernel, request: SpawnRequest): Process | Err {
   if (request.argv.length === 0) return fail(EINVAL);
-  const pid = kernel.processes.allocatePid();
+  const pid = kernel.processes.allocatePid(true);
   if (isErr(pid)) return pid;
   const process = new Process(kernel, pid, kernel.init);
   process.pgid = pid;

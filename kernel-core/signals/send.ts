@@ -29,6 +29,9 @@ import {
   type SignalInfo,
 } from './state.js';
 
+/** Bounds a queue when RLIMIT_SIGPENDING does not. */
+const LONGEST_QUEUE = 32768;
+
 export const kernelSignal = (signo: number): SignalInfo => makeSignalInfo(signo, SI_KERNEL);
 
 /** Directed at the process: any thread that does not block it may take it. @returns 0, or -EAGAIN when the queue is full */
@@ -154,12 +157,10 @@ function isDropped(task: Task, info: SignalInfo): boolean {
 }
 
 function enqueue(process: Process, pending: PendingSignals, info: SignalInfo, taker: Task): number | Err {
-  if (
-    info.signo >= FIRST_REALTIME &&
-    info.code !== SI_USER &&
-    pending.queued >= Math.min(process.limit(RLIMIT_SIGPENDING), 32768)
-  ) {
-    return fail(EAGAIN);
+  if (info.signo >= FIRST_REALTIME && pending.queued >= Math.min(process.limit(RLIMIT_SIGPENDING), LONGEST_QUEUE)) {
+    if (info.code !== SI_USER) return fail(EAGAIN);
+    // kill(2) always sends: one that finds the queue full merges with those that wait.
+    if (pending.set.has(info.signo)) return 0;
   }
   pending.add(info);
   if (!taker.blocked.has(info.signo) || taker.waitsFor(info.signo)) process.kernel.scheduler.wake(taker);

@@ -1,0 +1,49 @@
+/**
+ * The out-of-memory killer: when no frame is left for a page that a program needs, the process that holds most memory
+ * dies at once and gives it back, so that a small one does not pay for a large one.
+ * @source mm/oom_kill.c oom_badness; proc(5) on oom_score_adj
+ */
+import { SIGKILL } from '../abi/signal.js';
+import { exitTask } from './exit.js';
+import type { Kernel } from './kernel.js';
+import type { AddressSpace } from './mm/address-space.js';
+import { exitGroup } from './signals/send.js';
+import type { Task } from './task.js';
+
+/** oom_score_adj of a process that must not be chosen. */
+const NEVER = -1000;
+
+/**
+ * Makes room for `needy`, whose system call or instruction failed for want of memory. No call of another task may be
+ * half-way.
+ * @returns whether memory was freed and `needy` may try again; if not it is itself to die
+ */
+export function relieveMemory(needy: Task): boolean {
+  const { kernel } = needy;
+  const victim = largestSpace(kernel) ?? needy.mm;
+  if (victim === null || victim === needy.mm) {
+    exitGroup(needy.process, SIGKILL);
+    return false;
+  }
+  for (const task of [...kernel.processes.tasks()]) {
+    if (task.mm !== victim) continue;
+    exitGroup(task.process, SIGKILL);
+    exitTask(task, SIGKILL);
+  }
+  return true;
+}
+
+/** @returns the space with the highest badness: resident pages, moved by oom_score_adj thousandths of all memory */
+function largestSpace(kernel: Kernel): AddressSpace | null {
+  let largest: AddressSpace | null = null;
+  let worst = Number.NEGATIVE_INFINITY;
+  for (const { mm, process } of kernel.processes.tasks()) {
+    if (mm === null || process.oomScoreAdjustment <= NEVER) continue;
+    const badness = mm.rss + (process.oomScoreAdjustment * kernel.memory.limitFrames) / 1000;
+    // Of equals the youngest, as Linux chooses.
+    if (badness < worst) continue;
+    worst = badness;
+    largest = mm;
+  }
+  return largest;
+}
