@@ -1,4 +1,5 @@
 /** Open files on terminals: read, write, poll, ioctl with job control. @source Linux drivers/tty/tty_io.c (behaviour) */
+import type { Mutex } from 'async-mutex';
 import { EAGAIN, EFAULT, EIO, ENOTTY, type Err, fail, isErr } from '../abi/errno.js';
 import { O_NONBLOCK } from '../abi/fcntl.js';
 import { TIOCSPGRP } from '../abi/ioctl.js';
@@ -56,6 +57,10 @@ export class TtyFile extends OpenFile implements TtyDescription {
 
   override read(to: IoIter, _position: number, caller: Caller): number | Err {
     return this.#read(to, caller, (this.flags & O_NONBLOCK) !== 0);
+  }
+
+  override get writeLock(): Mutex {
+    return this.tty.writeLock;
   }
 
   override readTimeout(): number {

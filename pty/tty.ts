@@ -6,6 +6,7 @@
  * terminal goes on between `gate.enter()` and `gate.leave()`; nothing waits, so there are no locks.
  * @source Linux drivers/tty/tty_io.c, tty_jobctrl.c (behaviour)
  */
+import { Mutex } from 'async-mutex';
 import { EventEmitter } from 'eventemitter3';
 import { EBUSY, type Err, fail, isErr } from '../abi/errno.js';
 import { O_NOCTTY } from '../abi/fcntl.js';
@@ -109,6 +110,8 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
   /** Files that are open on it. */
   readonly files = new Set<TtyDescription>();
   readonly port: TtyPort;
+  /** See `OpenFile.writeLock`. */
+  readonly writeLock = new Mutex();
   /** null between a hang-up and the next open. */
   ldisc: LineDiscipline | null;
 

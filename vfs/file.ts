@@ -5,6 +5,7 @@
  * primitive of kernel-core) hangs on the inode's hook and tries again. O_NONBLOCK is therefore the caller's business,
  * too. The base class serves files with an offset; pipes, devices and terminals override what differs.
  */
+import type { Mutex } from 'async-mutex';
 import { EBADF, EINVAL, EISDIR, ENODEV, ENOTTY, type Err, ESPIPE, fail } from '../abi/errno.js';
 import { O_ACCMODE, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/fcntl.js';
 import type { Caller } from './caller.js';
@@ -73,6 +74,14 @@ export abstract class OpenFile {
   /** Writes at `position`. O_APPEND is handled here. @returns bytes (maybe fewer than asked), -EAGAIN if none could be taken yet, -EPIPE, -ENOSPC, -EFBIG … */
   write(_from: IoIter, _position: number, _caller: Caller): number | Err {
     return fail(EINVAL);
+  }
+
+  /**
+   * Held by a write that has to wait half-way, so that another one does not come between its pieces (terminals; Linux:
+   * atomic_write_lock). Taken only across waits. Lock order: nothing is locked while it is held.
+   */
+  get writeLock(): Mutex | null {
+    return null;
   }
 
   /**

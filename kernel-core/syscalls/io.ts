@@ -8,6 +8,7 @@
  */
 import { EAGAIN, EFBIG, EINVAL, EPIPE, type Err, fail } from '../../abi/errno.js';
 import { O_APPEND, O_NONBLOCK } from '../../abi/fcntl.js';
+import { POLLOUT, POLLWRNORM } from '../../abi/poll.js';
 import { RLIMIT_FSIZE } from '../../abi/resource.js';
 import { SI_USER, SIGPIPE, SIGXFSZ } from '../../abi/signal.js';
 import { S_IFMT, S_IFREG } from '../../abi/stat.js';
@@ -39,8 +40,11 @@ export const deadlineIn = (task: Task, duration: number): number =>
   duration === Number.POSITIVE_INFINITY ? duration : task.kernel.host.monotonic() + duration;
 
 /** One try to read; moves the offset if `position` is AT_OFFSET. */
-const readOnce = (task: Task, file: OpenFile, to: IoIter, position: number): number | Err =>
-  position === AT_OFFSET ? readAtOffset(file, to, task) : file.read(to, position, task);
+function readOnce(task: Task, file: OpenFile, to: IoIter, position: number): number | Err {
+  const count = position === AT_OFFSET ? readAtOffset(file, to, task) : file.read(to, position, task);
+  if (count > 0) task.process.io.readChars += count;
+  return count;
+}
 
 /**
  * Reads what is there, at least one byte unless at the end.
@@ -48,6 +52,7 @@ const readOnce = (task: Task, file: OpenFile, to: IoIter, position: number): num
  * @returns bytes; -EAGAIN if it must not wait; errors of the file; PENDING while it sleeps
  */
 export function readFile(task: Task, file: OpenFile, to: IoIter, position: number, waiting: Waiting = 'wait'): number {
+  task.process.io.readCalls++;
   const result = readOnce(task, file, to, position);
   if (result !== -EAGAIN) return result;
   if (to.remaining === 0) return 0;
@@ -72,6 +77,7 @@ class Writer {
   readonly #from: IoIter;
   #position: number;
   #done = 0;
+  #holdsLock = false;
 
   constructor(task: Task, file: OpenFile, from: IoIter, position: number) {
     this.#task = task;
@@ -82,13 +88,32 @@ class Writer {
 
   /** Goes on until all is written or nothing more is taken. @returns the final result, or -EAGAIN: wait and go on */
   step(): number | Err {
+    const lock = this.#file.writeLock;
+    if (lock?.isLocked() && !this.#holdsLock) return fail(EAGAIN);
     for (;;) {
       const count = this.#writeOnce();
       if (count === -EAGAIN) return this.#task.hasDeliverableSignal && this.#done > 0 ? this.#done : count;
       if (count < 0) return this.#failed(count as Err);
       this.#done += count;
+      this.#task.process.io.writtenChars += count;
       if (count === 0 || this.#from.remaining === 0 || !continues(this.#file)) return this.#done;
     }
+  }
+
+  /** The call is going to sleep: what it still has to write goes out in one piece. An uncontended acquire takes effect at once. */
+  keepOthersOut(): void {
+    const lock = this.#file.writeLock;
+    if (lock === null || this.#done === 0 || this.#holdsLock) return;
+    void lock.acquire();
+    this.#holdsLock = true;
+  }
+
+  /** The call is over. */
+  letOthersIn(): void {
+    if (!this.#holdsLock) return;
+    this.#holdsLock = false;
+    this.#file.writeLock?.release();
+    this.#file.inode.notify(POLLOUT | POLLWRNORM);
   }
 
   /** The answer of a call that must not wait. */
@@ -132,15 +157,24 @@ export function writeFile(
     if (room < 0) return room;
     source = new LimitedIter(from, room);
   }
+  task.process.io.writeCalls++;
   const writer = new Writer(task, file, source, position);
   const result = writer.step();
   if (result !== -EAGAIN) return result;
   if (!mayWait(file, waiting)) return writer.sofar;
+  writer.keepOthersOut();
   file.ref();
   return task.wait.block({
     hooks: [file.inode.hook],
-    attempt: () => writer.step(),
-    cleanup: () => file.unref(),
+    attempt: () => {
+      const answer = writer.step();
+      if (answer === -EAGAIN) writer.keepOthersOut();
+      return answer;
+    },
+    cleanup: () => {
+      writer.letOthersIn();
+      file.unref();
+    },
     what: 'wait_for_room',
   });
 }
