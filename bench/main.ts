@@ -24,7 +24,7 @@ interface Row {
 
 const SOURCE = import.meta.dirname;
 const PROJECT = SOURCE.replace(/([\\/])dist[\\/]bench$/, '');
-const MAIN = join(PROJECT, 'dist', 'cli', 'main.js');
+const MAIN = join(PROJECT, 'dist', 'bundle', 'cli.js');
 const LOOP = 'i=0; while [ $i -lt 1000 ]; do i=$((i+1)); done';
 const require = createRequire(import.meta.url);
 const folder = mkdtempSync(join(tmpdir(), 'banos-bench-'));

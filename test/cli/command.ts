@@ -9,7 +9,7 @@ export const PROJECT = (() => {
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   return folder;
 })();
-export const MAIN = join(PROJECT, 'dist', 'cli', 'main.js');
+export const MAIN = join(PROJECT, 'dist', 'bundle', 'cli.js');
 
 export interface Outcome {
   status: number | null;

@@ -7,7 +7,7 @@ import { PROJECT } from './terminal.js';
 
 testScripts(
   'in Banos',
-  () => [process.execPath, join(PROJECT, 'dist', 'cli', 'main.js'), 'shell'],
+  () => [process.execPath, join(PROJECT, 'dist', 'bundle', 'cli.js'), 'shell'],
   busyboxPath() === undefined ? 'busybox-static is not installed' : undefined,
 );
 test.run();
