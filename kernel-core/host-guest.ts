@@ -32,7 +32,10 @@ export class GuestProcess implements GuestStreams {
   readonly pty: Pty | null;
   /** Resolves when the program ended; never rejects. */
   readonly exit: Promise<ExitStatus>;
-  /** Resolves when the program ended and all of its output was read. */
+  /**
+   * Resolves when the program ended and all of its output was read. As with Node's child processes, output of an ended
+   * program that nobody asked for is thrown away.
+   */
   readonly closed: Promise<void>;
   readonly #process: Process;
 
@@ -44,6 +47,9 @@ export class GuestProcess implements GuestStreams {
     this.stderr = streams.stderr;
     this.pty = streams.pty;
     this.exit = exit;
+    void exit.then(() => {
+      for (const stream of [this.stdout, this.stderr]) if (stream?.readableFlowing === null) stream.resume();
+    });
     this.closed = Promise.all([exit, ended(this.stdout), ended(this.stderr), this.pty?.closed]).then(() => undefined);
   }
 

@@ -21,7 +21,10 @@ test('every example has its expected output here', () => {
 
 for (const [name, output] of Object.entries(EXPECTED)) {
   test(`example ${name}`, () => {
-    const { stdout, stderr, status } = spawnSync(process.execPath, [join(compiled, name)], { encoding: 'utf8' });
+    const { stdout, stderr, status } = spawnSync(process.execPath, [join(compiled, name)], {
+      encoding: 'utf8',
+      env: { ...process.env, FORCE_COLOR: '0' },
+    });
     assert.is(stderr, '');
     assert.is(stdout, output);
     assert.is(status, 0);
