@@ -47,19 +47,24 @@ const RESULTS = /^((?:v?fork|clone|wait4|getpid|gettid)\(.* = )(\d+)$/;
 function normalize(line: string, pids: readonly string[]): string {
   const rename = (all: string, head: string, pid: string): string =>
     pids.includes(pid) ? `${head}P${pids.indexOf(pid)}` : all;
-  return line
-    .replace(/ += /, ' = ')
-    .replace(/0x7ff[0-9a-f]{9}/g, 'STACK')
-    .replace(/(child_tidptr=|set_robust_list\()0x[0-9a-f]+/g, '$1HEAP')
-    .replace(RESULTS, rename)
-    .replace(/(tgkill\(\d+, )(\d+)/, rename)
-    .replace(MENTIONS, rename)
-    .replace(/si_utime=\d+, si_stime=\d+/, 'TIMES')
-    .replace(/^(clock_nanosleep\(\w+, \w+, \{[^}]*\}), .*\) = 0$/, '$1) = 0')
-    .replace(/^(rt_sigtimedwait\(.*) \(SIG\w+\)$/, '$1')
-    .replace(/^(readlink\(.*) = \d+$/, '$1')
-    .replace(/^getrandom\("[^"]*"/, 'getrandom("RANDOM"')
-    .replace(/"[^"]*\/calls"/g, '"PROGRAM"');
+  return (
+    line
+      .replace(/ += /, ' = ')
+      // strace names these numbers after a sound device as well, and leaves a bar behind an empty set.
+      .replace(/SNDCTL_TMR_\w+ or /, '')
+      .replace('|FF0|,', '|FF0,')
+      .replace(/0x7ff[0-9a-f]{9}/g, 'STACK')
+      .replace(/(child_tidptr=|set_robust_list\()0x[0-9a-f]+/g, '$1HEAP')
+      .replace(RESULTS, rename)
+      .replace(/(tgkill\(\d+, )(\d+)/, rename)
+      .replace(MENTIONS, rename)
+      .replace(/si_utime=\d+, si_stime=\d+/, 'TIMES')
+      .replace(/^(clock_nanosleep\(\w+, \w+, \{[^}]*\}), .*\) = 0$/, '$1) = 0')
+      .replace(/^(rt_sigtimedwait\(.*) \(SIG\w+\)$/, '$1')
+      .replace(/^(readlink\(.*) = \d+$/, '$1')
+      .replace(/^getrandom\("[^"]*"/, 'getrandom("RANDOM"')
+      .replace(/"[^"]*\/calls"/g, '"PROGRAM"')
+  );
 }
 
 /** The C library's start and the program's first call, in which the paths differ, are left out. */

@@ -124,6 +124,33 @@ static void files(void) {
   for (int fd = 3; fd < 60; fd++) if (fd != p[0] && fd != p[1]) close(fd);
 }
 
+static void terminals(void) {
+  int master = C(open, "/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK);
+  static int unlock;
+  C(ioctl, master, TIOCSPTLCK, &unlock);
+  int slave = C(ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+  C(ioctl, slave, TCGETS, b);
+  struct termios *modes = (void *)b;
+  modes->c_iflag = IUTF8 | ICRNL, modes->c_oflag = 0, modes->c_cflag |= CLOCAL, modes->c_lflag = TOSTOP;
+  C(ioctl, slave, TCSETSW, b);
+  C(ioctl, slave, TCSETSF, b);
+  C(ioctl, slave, TCSETS, BAD);
+  C(ioctl, slave, TCXONC, TCOON);
+  C(ioctl, slave, TCFLSH, TCIOFLUSH);
+  C(ioctl, slave, TCSBRK, 1);
+  static struct winsize size = {24, 80, 0, 0};
+  C(ioctl, slave, TIOCSWINSZ, &size);
+  C(ioctl, slave, TIOCGWINSZ, &size);
+  C(ioctl, slave, TIOCGPGRP, &n);
+  C(ioctl, master, TIOCPKT, &n);
+  C(write, master, "typed\n", 6);
+  C(read, slave, b, 100);
+  C(read, master, b, 100);
+  C(close, slave);
+  C(read, master, b, 100);
+  C(close, master);
+}
+
 static void names(void) {
   C(mkdir, "dir", 0777);
   C(mkdirat, AT_FDCWD, "dir", 07);
@@ -324,6 +351,7 @@ int main(int argc, char **argv) {
   if (chdir(argv[1]) != 0) return 77;
   umask(022);
   files();
+  terminals();
   names();
   waiting();
   memory();
