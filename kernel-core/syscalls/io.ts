@@ -19,9 +19,6 @@ import { sendToTask } from '../signals/send.js';
 import { makeSignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
 
-/** Largest count of one transfer: INT_MAX rounded down to a page. @source Linux MAX_RW_COUNT */
-export const MAX_RW_COUNT = 0x7ffff000;
-
 /** Position argument: read or write at the file offset and move it. */
 export const AT_OFFSET = -1;
 
