@@ -1,5 +1,5 @@
 /** What the file calls do with their arguments before anything else: descriptors, directory descriptors, path names. */
-import { EBADF, EINVAL, ENOENT, ENOTDIR, type Err, fail, isErr } from '../../abi/errno.js';
+import { EBADF, ENOENT, ENOTDIR, type Err, fail, isErr } from '../../abi/errno.js';
 import { AT_FDCWD, O_PATH } from '../../abi/fcntl.js';
 import type { Path } from '../../vfs/dentry.js';
 import type { OpenFile } from '../../vfs/file.js';
@@ -60,6 +60,3 @@ export class PathArgument {
 export const pathArgument = new PathArgument();
 /** For the second path of rename and link. */
 export const otherPath = new PathArgument();
-
-/** @returns 0, or -EINVAL when `flags` has bits outside `known` */
-export const checkFlags = (flags: number, known: number): number | Err => ((flags & ~known) !== 0 ? fail(EINVAL) : 0);

@@ -26,7 +26,7 @@ import {
   workingDirectory,
 } from '../../vfs/operations.js';
 import type { Task } from '../task.js';
-import { anyFile, checkFlags, openFile, otherPath, pathArgument, pathName } from './args.js';
+import { anyFile, openFile, otherPath, pathArgument, pathName } from './args.js';
 import { putI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
 
@@ -157,8 +157,7 @@ function renameat2(task: Task, dirfd: number, old: number, newDirfd: number, tar
 }
 
 function linkat(task: Task, dirfd: number, old: number, newDirfd: number, target: number, flags: number): number {
-  const bad = checkFlags(flags, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH);
-  if (bad !== 0) return bad;
+  if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return fail(EINVAL);
   const loaded = loadTwo(task, dirfd, old, newDirfd, target, (flags & AT_EMPTY_PATH) !== 0);
   if (loaded !== 0) return loaded;
   return linkAt(task.fs, task, pathArgument.at, pathArgument.name, otherPath.at, otherPath.name, flags);

@@ -125,7 +125,9 @@ function pivotRoot(task: Task, newAddress: number, oldAddress: number): number {
 }
 
 function moveRoots(task: Task, from: Path, to: Path): void {
-  const contexts = new Set([...task.kernel.processes.tasks()].filter(({ state }) => state !== 'dead').map(({ fs }) => fs));
+  const contexts = new Set(
+    [...task.kernel.processes.tasks()].filter(({ state }) => state !== 'dead').map(({ fs }) => fs),
+  );
   for (const fs of contexts) {
     for (const place of ['root', 'cwd'] as const) {
       const path = fs[place];
