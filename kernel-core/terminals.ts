@@ -3,7 +3,6 @@ import { ENOTTY, ENXIO, type Err, fail, isErr } from '../abi/errno.js';
 import type { Devpts } from '../pty/devpts.js';
 import type { SessionControl } from '../pty/job-control.js';
 import { SLAVE_MAJOR } from '../pty/pty.js';
-import { TtyFile } from '../pty/tty-file.js';
 import type { TtyDevice } from '../pty/tty.js';
 import {
   CONSOLE_MINOR,
@@ -14,6 +13,7 @@ import {
   TTY_MAJOR,
   TTY_MINOR,
 } from '../pty/tty-devices.js';
+import { TtyFile } from '../pty/tty-file.js';
 import type { Caller } from '../vfs/caller.js';
 import { makeDevice, minorOf } from '../vfs/devices.js';
 import type { OpenFile } from '../vfs/file.js';

@@ -39,7 +39,7 @@ export function sendToProcess(process: Process, info: SignalInfo): number | Err 
   if (process.isZombie || process.threads.size === 0) return 0;
   generate(process, info.signo);
   const taker = pickThread(process, info.signo);
-  if (isDropped(taker, info)) return 0;
+  if (isDropped(taker, info)) return drop(taker, info);
   return enqueue(process, process.pending, info, taker);
 }
 
@@ -47,7 +47,7 @@ export function sendToTask(task: Task, info: SignalInfo): number | Err {
   const { process } = task;
   if (task.state === 'dead') return 0;
   generate(process, info.signo);
-  if (isDropped(task, info)) return 0;
+  if (isDropped(task, info)) return drop(task, info);
   return enqueue(process, task.pending, info, task);
 }
 
@@ -85,6 +85,7 @@ export function stopProcess(process: Process, signal: number): void {
   process.stopSignal = signal;
   process.stopReport = signal;
   process.continueReport = false;
+  process.kernel.tracer?.stopped(process.leader, signal);
   for (const task of process.threads) process.kernel.scheduler.wake(task);
   reportToParent(process, CLD_STOPPED, signal);
 }
@@ -146,6 +147,12 @@ function pickThread(process: Process, signal: number): Task {
   if (!process.leader.blocked.has(signal) && process.leader.state !== 'dead') return process.leader;
   for (const task of process.threads) if (!task.blocked.has(signal)) return task;
   return process.threads.values().next().value!;
+}
+
+/** What strace shows nevertheless: being traced makes Linux deliver what is ignored. */
+function drop(task: Task, info: SignalInfo): number {
+  task.kernel.tracer?.ignored(task, info);
+  return 0;
 }
 
 /** Ignored signals are not even queued, unless blocked: the disposition may change before they are let in. */

@@ -32,7 +32,14 @@ function readVector(mm: AddressSpace, address: number, room: { bytes: number }):
   }
 }
 
-function exec(task: Task, at: Path | null, name: string, argvAddress: number, envpAddress: number, flags: number): number {
+function exec(
+  task: Task,
+  at: Path | null,
+  name: string,
+  argvAddress: number,
+  envpAddress: number,
+  flags: number,
+): number {
   const mm = task.mm!;
   const room = { bytes: Math.min(MAX_TOTAL, task.process.limit(RLIMIT_STACK) / 4) };
   const argv = readVector(mm, argvAddress, room);
@@ -64,4 +71,3 @@ export const execSyscalls: SyscallRows = {
   59: { name: 'execve', fn: execve, support: 'full', args: ['path', 'argv', 'envp'] },
   322: { name: 'execveat', fn: execveat, support: 'full', args: ['dirfd', 'path', 'argv', 'envp', 'atFlags'] },
 };
-

@@ -2,6 +2,7 @@
  * The shape of a system call row. One row is dispatch, trace format, support documentation and test enumeration.
  */
 import type { Task } from '../task.js';
+import type { ArgumentKind } from '../trace/kinds.js';
 
 /**
  * A handler gets the calling task and the six argument registers as signed numbers: exact between -2^53 and 2^53,
@@ -11,18 +12,13 @@ import type { Task } from '../task.js';
  */
 export type SyscallHandler = (task: Task, a: number, b: number, c: number, d: number, e: number, f: number) => number;
 
-/**
- * How an argument is traced; formatters live in ../trace/. Kinds that end in `Out` are read from user memory after
- * the call. `bufOut` uses the result as its length, `bufIn` the next argument.
- */
-export type ArgumentKind = string;
-
 export interface SyscallRow {
   name: string;
   fn: SyscallHandler;
   /** full: as Linux; partial: `note` says what is missing; none: answers -ENOSYS. */
   support: 'full' | 'partial' | 'none';
   note?: string;
+  /** How each argument is traced. Kinds that end in `Out` are read from user memory after the call. */
   args: readonly ArgumentKind[];
   /** How the result is traced: decimal unless said otherwise. */
   result?: string;

@@ -1,16 +1,5 @@
 /** System calls about signals. @source sigaction(2), sigprocmask(2), kill(2), sigtimedwait(2) … */
-import {
-  EAGAIN,
-  EFAULT,
-  EINTR,
-  EINVAL,
-  ENOMEM,
-  EPERM,
-  ERESTARTNOHAND,
-  type Err,
-  ESRCH,
-  fail,
-} from '../../abi/errno.js';
+import { EAGAIN, EFAULT, EINTR, EINVAL, EPERM, ERESTARTNOHAND, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
 import {
   SA_UNSUPPORTED,
   SI_KERNEL,
@@ -26,7 +15,7 @@ import {
 } from '../../abi/signal.js';
 import type { Credentials } from '../../vfs/caller.js';
 import type { Process } from '../process.js';
-import { altStackState, popSignalFrame, SS_DISABLE, setAltStack } from '../signals/frame.js';
+import { altStackState, popSignalFrame, setAltStack } from '../signals/frame.js';
 import { forceSignal, sendToProcess, sendToTask } from '../signals/send.js';
 import { decodeSignalInfo, encodeSignalInfo, SIGINFO_SIZE } from '../signals/siginfo.js';
 import { SigSet } from '../signals/sigset.js';
@@ -280,9 +269,6 @@ function sigreturn(task: Task): number {
   return CONTEXT_REPLACED;
 }
 
-const MINSIGSTKSZ = 2048;
-const SS_AUTODISARM = 0x80000000;
-
 /** stack_t: ss_sp, ss_flags (int), ss_size; 24 bytes. */
 function sigaltstack(task: Task, newAddress: number, oldAddress: number): number {
   const mm = task.mm!;
@@ -296,13 +282,8 @@ function sigaltstack(task: Task, newAddress: number, oldAddress: number): number
   putI64(oldView, 16, task.altStackSize);
   if (newAddress !== 0) {
     const stack = new DataView(given.buffer);
-    const flags = stack.getUint32(8, true);
-    const mode = flags & ~SS_AUTODISARM;
-    if (altStackState(task, sp) & 1) return fail(EPERM);
-    if (mode !== 0 && mode !== SS_DISABLE && mode !== 1) return fail(EINVAL);
-    const size = getI64(stack, 16);
-    if (mode !== SS_DISABLE && size >= 0 && size < MINSIGSTKSZ) return fail(ENOMEM);
-    setAltStack(task, getI64(stack, 0), mode === SS_DISABLE ? SS_DISABLE : flags & SS_AUTODISARM, size, sp);
+    const failed = setAltStack(task, getI64(stack, 0), stack.getUint32(8, true), getI64(stack, 16), sp);
+    if (isErr(failed)) return failed;
   }
   return oldAddress !== 0 && mm.write(oldAddress, old) !== 0 ? fail(EFAULT) : 0;
 }
@@ -325,12 +306,13 @@ export const signalSyscalls: SyscallRows = {
     fn: sigtimedwait,
     support: 'full',
     args: ['sigsetIn', 'siginfoOut', 'timespecIn', 'size'],
+    result: 'signal',
   },
   129: { name: 'rt_sigqueueinfo', fn: sigqueueinfo, support: 'full', args: ['pid', 'signal', 'siginfoIn'] },
   130: { name: 'rt_sigsuspend', fn: sigsuspend, support: 'full', args: ['sigsetIn', 'size'] },
   131: { name: 'sigaltstack', fn: sigaltstack, support: 'full', args: ['stackIn', 'stackOut'] },
   200: { name: 'tkill', fn: tkill, support: 'full', args: ['pid', 'signal'] },
-  219: { name: 'restart_syscall', fn: restartSyscall, support: 'full', args: [] },
+  219: { name: 'restart_syscall', fn: restartSyscall, support: 'full', args: ['restartedCall'] },
   234: { name: 'tgkill', fn: tgkill, support: 'full', args: ['pid', 'pid', 'signal'] },
   297: { name: 'rt_tgsigqueueinfo', fn: tgsigqueueinfo, support: 'full', args: ['pid', 'pid', 'signal', 'siginfoIn'] },
 };

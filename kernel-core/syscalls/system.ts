@@ -252,6 +252,7 @@ export const systemSyscalls: SyscallRows = {
     support: 'partial',
     note: 'PER_LINUX, PER_LINUX32, ADDR_NO_RANDOMIZE',
     args: ['hex'],
+    result: 'personality',
   },
   157: {
     name: 'prctl',
@@ -279,5 +280,5 @@ export const systemSyscalls: SyscallRows = {
   },
   302: { name: 'prlimit64', fn: prlimit, support: 'full', args: ['pid', 'rlimitResource', 'rlimitIn', 'rlimitOut'] },
   309: { name: 'getcpu', fn: getcpu, support: 'full', args: ['address', 'address', 'address'] },
-  318: { name: 'getrandom', fn: getrandom, support: 'full', args: ['bufOut', 'size', 'getrandomFlags'] },
+  318: { name: 'getrandom', fn: getrandom, support: 'full', args: ['randomOut', 'size', 'getrandomFlags'] },
 };

@@ -226,7 +226,7 @@ function getrusage(task: Task, who: number, address: number): number {
 }
 
 export const timeSyscalls: SyscallRows = {
-  35: { name: 'nanosleep', fn: nanosleep, support: 'full', args: ['timespecIn', 'timespecOut'] },
+  35: { name: 'nanosleep', fn: nanosleep, support: 'full', args: ['timespecIn', 'timespecRemainder'] },
   36: {
     name: 'getitimer',
     fn: getitimer,
@@ -245,7 +245,7 @@ export const timeSyscalls: SyscallRows = {
   96: { name: 'gettimeofday', fn: gettimeofday, support: 'full', args: ['timevalOut', 'address'] },
   98: { name: 'getrusage', fn: getrusage, support: 'full', args: ['rusageWho', 'rusageOut'] },
   100: { name: 'times', fn: times, support: 'full', args: ['tmsOut'] },
-  201: { name: 'time', fn: time, support: 'full', args: ['address'] },
+  201: { name: 'time', fn: time, support: 'full', args: ['address'], result: 'time' },
   227: {
     name: 'clock_settime',
     fn: clockSettime,
@@ -259,6 +259,6 @@ export const timeSyscalls: SyscallRows = {
     name: 'clock_nanosleep',
     fn: clockNanosleep,
     support: 'full',
-    args: ['clockId', 'timerFlags', 'timespecIn', 'timespecOut'],
+    args: ['clockId', 'timerFlags', 'timespecIn', 'timespecRemainder'],
   },
 };

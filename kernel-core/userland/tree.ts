@@ -95,5 +95,5 @@ function writeFile(root: Inode, path: string, bytes: Uint8Array, mode: number): 
   let result: number = 0;
   while (source.remaining > 0 && result >= 0) result = file.write(source, source.position, KERNEL_CALLER);
   file.unref();
-  return result < 0 ? result : 0;
+  return Math.min(result, 0);
 }

@@ -59,8 +59,6 @@ function normalize(line: string, pids: readonly string[]): string {
       .replace(/(tgkill\(\d+, )(\d+)/, rename)
       .replace(MENTIONS, rename)
       .replace(/si_utime=\d+, si_stime=\d+/, 'TIMES')
-      .replace(/^(clock_nanosleep\(\w+, \w+, \{[^}]*\}), .*\) = 0$/, '$1) = 0')
-      .replace(/^(rt_sigtimedwait\(.*) \(SIG\w+\)$/, '$1')
       .replace(/^(readlink\(.*) = \d+$/, '$1')
       .replace(/^getrandom\("[^"]*"/, 'getrandom("RANDOM"')
       .replace(/"[^"]*\/calls"/g, '"PROGRAM"')
@@ -70,9 +68,6 @@ function normalize(line: string, pids: readonly string[]): string {
 /** The C library's start and the program's first call, in which the paths differ, are left out. */
 const isStart = (line: string): boolean => /^(execve|brk|arch_prctl|set_tid_address|rseq|mprotect)\(/.test(line);
 
-/** Being traced makes Linux deliver what is ignored. */
-const isIgnoredSignal = (line: string): boolean => line.startsWith('--- SIGCHLD ');
-
 function comparable(trace: Trace): string[] {
   const pids = [...trace.keys()];
   return pids.flatMap((pid, i) => {
@@ -80,7 +75,7 @@ function comparable(trace: Trace): string[] {
     const first = lines.findIndex((line) => line.startsWith('chdir("/'));
     const own =
       first < 0 ? lines.filter((line) => !isStart(line) || line.startsWith('execve')) : lines.slice(first + 1);
-    return [`task ${i}`, ...own.filter((line) => !isIgnoredSignal(line)).map((line) => normalize(line, pids))];
+    return [`task ${i}`, ...own.map((line) => normalize(line, pids))];
   });
 }
 
