@@ -2,6 +2,5 @@
 export * from './attributes.js';
 export { chdir, chdirPath, chroot } from './chdir.js';
 export { linkAt, mkdirAt, mknodAt, readlinkAt, renameAt, rmdirAt, symlinkAt, unlinkAt } from './names.js';
-export { openAt, openResolved } from './open.js';
-export { fileString, inodeString, pathString, workingDirectory } from './path-string.js';
-export { MAY_EXEC, MAY_READ, MAY_WRITE, permission } from './permission.js';
+export { openAt } from './open.js';
+export { fileString, inodeString, workingDirectory } from './path-string.js';
