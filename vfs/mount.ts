@@ -230,7 +230,8 @@ export class MountNamespace {
     const [newMount, oldMount] = [next.mount, root.mount];
     if (newMount === oldMount || putOld.mount === oldMount) return fail(EBUSY);
     if (next.dentry !== newMount.root || root.dentry !== oldMount.root) return fail(EINVAL);
-    if (newMount.parent === null || !newMount.isWithin(oldMount) || !putOld.mount.isWithin(newMount)) return fail(EINVAL);
+    if (newMount.parent === null || !newMount.isWithin(oldMount) || !putOld.mount.isWithin(newMount))
+      return fail(EINVAL);
     if (putOld.dentry.deleted || next.dentry.deleted) return fail(ENOENT);
     const { parent, mountpoint } = oldMount;
     newMount.detach();
