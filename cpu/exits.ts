@@ -35,5 +35,4 @@ export const TRAP_SS = 12;
 export const TRAP_GP = 13;
 export const TRAP_PF = 14;
 export const TRAP_MF = 16;
-export const TRAP_AC = 17;
 export const TRAP_XM = 19;

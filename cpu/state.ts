@@ -71,7 +71,6 @@ export const SLOW_EA = 0x420;
 export const SLOW_PC = 0x428;
 /** i64 scratch words of runtime functions (results that do not fit a return value). */
 export const TEMP0 = 0x430;
-export const TEMP1 = 0x438;
 /** i32: physical addresses and length of the two pieces of a split store that waits in `SPLIT_WRITE`. */
 export const SPLIT_FIRST = 0x440;
 export const SPLIT_SECOND = 0x444;

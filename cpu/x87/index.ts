@@ -6,6 +6,6 @@
  *   → X87_MF: #MF; X87_SET_FLAGS: ZF, PF, CF from u.flags, and OF, AF, SF = 0; X87_SET_AX: u.ax
  */
 export { fpuExceptionCode } from './exception-code.js';
-export { FXSAVE_WRITTEN, MXCSR_MASK, restoreFx, saveFx, x87Of } from './fxsave.js';
+export { FXSAVE_WRITTEN, restoreFx, saveFx, x87Of } from './fxsave.js';
 export { runX87Row, setX87Instruction, X87_TABLE, type X87Row, x87OperandBytes } from './table.js';
-export { X87, X87_MF, X87_SET_AX, X87_SET_FLAGS, type X87Memory } from './unit.js';
+export { X87, X87_MF, X87_SET_AX, X87_SET_FLAGS } from './unit.js';
