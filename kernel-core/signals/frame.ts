@@ -4,7 +4,7 @@
  * the 512-byte FXSAVE image on a 64-byte boundary.
  * @source arch/x86/include/asm/sigframe.h, uapi/asm/sigcontext.h, uapi/asm/ucontext.h; layout checked on the host
  */
-import { EFAULT, type Err, fail } from '../../abi/errno.js';
+import { EFAULT, EINVAL, ENOMEM, EPERM, type Err, fail } from '../../abi/errno.js';
 import { SA_NODEFER, SA_ONSTACK, SA_RESTORER, SS_ONSTACK } from '../../abi/signal.js';
 import type { Task } from '../task.js';
 import { encodeSignalInfo } from './siginfo.js';
@@ -12,6 +12,9 @@ import type { SignalAction, SignalInfo } from './state.js';
 
 const SS_AUTODISARM = 0x80000000;
 export const SS_DISABLE = 2;
+const MINSIGSTKSZ = 2048;
+/** Exception vector of what a return to a bad selector raises. */
+const GENERAL_PROTECTION = 13;
 
 const FRAME_SIZE = 440;
 const UCONTEXT = 8;
@@ -70,6 +73,9 @@ function put64(offset: number, value: number): void {
   view.setUint32(offset, value >>> 0, true);
   view.setInt32(offset + 4, Math.floor(value / 0x100000000), true);
 }
+
+/** A segment selector of the frame, with the user's privilege level whatever the program wrote. */
+const selectorOf = (offset: number): number => view.getUint16(OFFSET_SEGMENTS + offset, true) | 3;
 
 const get64 = (offset: number): number => view.getInt32(offset + 4, true) * 0x100000000 + view.getUint32(offset, true);
 
@@ -156,22 +162,28 @@ export function popSignalFrame(task: Task): number | Err {
   cpu.rflags = (cpu.rflags & ~RESTORABLE_FLAGS) | (view.getUint32(OFFSET_FLAGS, true) & RESTORABLE_FLAGS);
   task.blocked.set(view.getInt32(SIGMASK, true), view.getInt32(SIGMASK + 4, true));
   task.blocked.clearUnblockable();
-  const stackFlags = view.getUint32(UC_STACK + 8, true);
-  setAltStack(task, get64(UC_STACK), stackFlags & ~SS_ONSTACK, get64(UC_STACK + 16), cpu.reg(RSP));
-  return 0;
+  // As Linux does, what makes no sense as an alternate stack leaves the one that is.
+  setAltStack(task, get64(UC_STACK), view.getUint32(UC_STACK + 8, true), get64(UC_STACK + 16), cpu.reg(RSP));
+  if (selectorOf(0) === USER_CS && selectorOf(6) === USER_SS) return 0;
+  task.faultTrap = GENERAL_PROTECTION;
+  task.faultError = 0;
+  return fail(EFAULT);
 }
 
-/** @returns whether the new alternate stack was taken; on it, nothing changes */
-export function setAltStack(task: Task, base: number, flags: number, size: number, sp: number): boolean {
-  if (isOnAltStack(task, sp)) return false;
-  if ((flags & SS_DISABLE) !== 0) {
-    task.altStackBase = 0;
-    task.altStackSize = 0;
-    task.altStackFlags = SS_DISABLE;
-    return true;
-  }
-  task.altStackBase = base;
-  task.altStackSize = size;
-  task.altStackFlags = flags;
-  return true;
+/**
+ * @param flags SS_*, as a program gives them
+ * @param sp what the stack pointer is: on the alternate stack it cannot be replaced
+ * @returns 0, or an error, and then nothing has changed: -EPERM, -EINVAL (flags), -ENOMEM (size)
+ */
+export function setAltStack(task: Task, base: number, flags: number, size: number, sp: number): number | Err {
+  const mode = flags & ~SS_AUTODISARM;
+  if (isOnAltStack(task, sp)) return fail(EPERM);
+  if (mode !== 0 && mode !== SS_DISABLE && mode !== SS_ONSTACK) return fail(EINVAL);
+  const isOff = mode === SS_DISABLE;
+  // A size beyond 2^63 is negative here, and large.
+  if (!isOff && size >= 0 && size < MINSIGSTKSZ) return fail(ENOMEM);
+  task.altStackBase = isOff ? 0 : base;
+  task.altStackSize = isOff ? 0 : size;
+  task.altStackFlags = isOff ? SS_DISABLE : flags & SS_AUTODISARM;
+  return 0;
 }

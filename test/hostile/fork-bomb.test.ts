@@ -1,8 +1,8 @@
 /** Fork bombs: the guest gets EAGAIN, the embedder keeps its kernel and its event loop, and all of it ends. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { collect } from '../support/guest.js';
 import type { Kernel } from '../../kernel-core/index.js';
+import { collect } from '../support/guest.js';
 import { canCompile, framesOf, Probes, turns, within, withKernel } from './support.js';
 
 const BOMB = 'bomb() { bomb | bomb & }; bomb';
@@ -86,7 +86,10 @@ test('without a limit of its own a user may fill half of the task table', async 
     await fill(kernel, TASKS / 2 + 1);
     await turns(100);
     assert.ok(kernel.dump().processes.length <= TASKS / 2 + 1);
-    assert.is((await within(30_000, 'root', collect(kernel.spawn(['sh', '-c', 'true | echo forks'])))).stdout, 'forks\n');
+    assert.is(
+      (await within(30_000, 'root', collect(kernel.spawn(['sh', '-c', 'true | echo forks'])))).stdout,
+      'forks\n',
+    );
     await kernel.shutdown();
   });
 });
@@ -99,7 +102,10 @@ if (canCompile('fork bombs in C')) {
     probes.build('forks');
     await withKernel(probes, { memory: 128, taskLimit: TASKS }, async (kernel) => {
       const { stdout, code } = await within(60_000, 'forks', collect(kernel.spawn(['/probes/forks'])));
-      assert.is(stdout, 'zombies: EAGAIN\nafter waiting: works\nthreads: EAGAIN\nafter joining: works\nexit signal 200: waited for\n');
+      assert.is(
+        stdout,
+        'zombies: EAGAIN\nafter waiting: works\nthreads: EAGAIN\nafter joining: works\nexit signal 200: waited for\n',
+      );
       assert.is(code, 0);
     });
   });

@@ -99,7 +99,11 @@ if (canCompile('programs that eat memory')) {
 
   test('oom_score_adj decides who dies', async () => {
     await withKernel(null, { memory: MEMORY }, async (kernel) => {
-      const protectedOne = kernel.spawn(['sh', '-c', 'echo -1000 >/proc/self/oom_score_adj; cat /proc/self/oom_score_adj']);
+      const protectedOne = kernel.spawn([
+        'sh',
+        '-c',
+        'echo -1000 >/proc/self/oom_score_adj; cat /proc/self/oom_score_adj',
+      ]);
       assert.is((await collect(protectedOne)).stdout, '-1000\n', 'children inherit it');
     });
   });
@@ -107,7 +111,8 @@ if (canCompile('programs that eat memory')) {
 
 test('a disk filled by a shell leaves programs alive, and comes back with the file', async () => {
   await withKernel(null, { memory: 32 }, async (kernel) => {
-    const script = 'cat /dev/zero >/tmp/x; echo $?; ls /tmp | cat; rm /tmp/x; echo again >/tmp/y; cat /tmp/y; rm /tmp/y';
+    const script =
+      'cat /dev/zero >/tmp/x; echo $?; ls /tmp | cat; rm /tmp/x; echo again >/tmp/y; cat /tmp/y; rm /tmp/y';
     const { stdout, stderr } = await collect(kernel.spawn(['sh', '-c', script]));
     assert.is(stdout, '1\nx\nagain\n');
     assert.is(stderr, 'cat: write error: No space left on device\n');
@@ -120,7 +125,9 @@ test('a disk filled by a shell leaves programs alive, and comes back with the fi
 test('shutdown gives all memory back', async () => {
   let used = -1;
   await withKernel(null, { memory: 32 }, async (kernel) => {
-    await collect(kernel.spawn(['sh', '-c', 'ls -R / >/tmp/x; cat /tmp/x | sort | tail -1; mkfifo /tmp/f; ln /tmp/x /tmp/z']));
+    await collect(
+      kernel.spawn(['sh', '-c', 'ls -R / >/tmp/x; cat /tmp/x | sort | tail -1; mkfifo /tmp/f; ln /tmp/x /tmp/z']),
+    );
     await kernel.shutdown();
     used = framesOf(kernel);
   });

@@ -1,8 +1,8 @@
 /** What the hostile tests share: C probes, compiled once per file of tests, and kernels that must end idle and empty. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type BootOptions, boot, type Kernel } from '../../kernel-core/index.js';
 
 const sources = join(import.meta.dirname, 'probes');
@@ -23,6 +23,7 @@ export class Probes {
   /** Compiles probes/`name`.c statically. @returns its path on the host */
   build(name: string, ...flags: string[]): string {
     const program = join(this.directory, name);
+    mkdirSync(dirname(program), { recursive: true });
     if (this.#built.has(name)) return program;
     const args = ['-O1', '-static', '-w', '-pthread', ...flags, '-o', program, join(sources, `${name}.c`)];
     const { status, stderr } = spawnSync('gcc', args);
