@@ -260,6 +260,7 @@ export class CodeCache {
     }
     this.decodedRecords += run.length;
     this.#chooseHot(page, run);
+    this.#chooseSequences(run);
     return first;
   }
 
@@ -340,6 +341,22 @@ export class CodeCache {
       }
       if (reads || faults || row.shape.immediate?.letter === 'J') live = true;
       else if (kills) live = false;
+    }
+  }
+
+  /** A record that has a handler together with its successors gets that one. Theirs stay, for jumps to them. */
+  #chooseSequences(run: readonly RunEntry[]): void {
+    const { u16 } = this.#memory;
+    for (let i = 0; i + 1 < run.length; i++) {
+      const at = (run[i]!.record + R_OP) >> 1;
+      let op = u16[at]!;
+      while (i + 1 < run.length && run[i + 1]!.record === run[i]!.record + RECORD_SIZE) {
+        const longer = this.#handlers.extend(op, u16[(run[i + 1]!.record + R_OP) >> 1]!);
+        if (longer === undefined) break;
+        op = longer;
+        i++;
+      }
+      u16[at] = op;
     }
   }
 

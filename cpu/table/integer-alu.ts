@@ -61,7 +61,7 @@ interface AluOp {
 const ADDITIVE = [
   '',
   '32r 64r 32bd 64bd',
-  '',
+  '8r',
   '32r 64r 32bd 64bd 32bis 64bis',
   '',
   '32r 64r',
@@ -70,27 +70,27 @@ const ADDITIVE = [
   '32r 64r 32bd 64bd',
 ];
 const LOGICAL = [
-  '8r',
-  '32r 64r 32bd 64bd',
+  '8r 8bd',
+  '32r 64r 32bd 64bd 64bis',
   '8r 8bd',
   '32r 64r 32bd 64bd',
   '8r',
   '32r 64r',
   '8r 8bd',
-  '32r 64r 32bd',
+  '16r 32r 64r 32bd',
   '32r 64r 32bd 64bd',
 ];
 const CARRYING = ['', '32r 64r', '', '32r 64r 64bd', '', '', '', '', '32r 64r'];
 const COMPARING = [
-  '8rf 8bd',
-  '32rf 64rf 32bdf 64bdf',
-  '8bdf',
+  '8rf 8bd 8bis',
+  '32rf 64rf 32bdf 64bdf 64bis',
+  '8bdf 8bis',
   '32bdf 64bdf',
   '8rf',
   '32rf 64rf',
   '8rf 8bdf 8bis',
-  '32rf 64rf 32bdf',
-  '32rf 64rf 32bdf 64bdf',
+  '16r 32rf 64rf 32bdf',
+  '32rf 64rf 32bdf 64bdf 64bis',
 ];
 
 const ALU: readonly AluOp[] = [
@@ -165,7 +165,7 @@ function multiply(signed: boolean): Semantics {
     if (size === 64) {
       const rax = b.gpr(0);
       low = b.bin('mul', rax, factor);
-      high = b.call(signed ? 'mulhs' : 'mulhu', [rax, factor], 'i64');
+      high = signed ? highProduct(b, rax, factor) : b.call('mulhu', [rax, factor], 'i64');
       res = low;
     } else {
       const rax = b.widen(b.gpr(0), size, signed);
@@ -183,14 +183,24 @@ function multiply(signed: boolean): Semantics {
   };
 }
 
+/** High half of a signed 64 × 64 bit product, from 32 × 32 bit pieces. */
+function highProduct(b: Builder, x: Value, y: Value): Value {
+  const bits = b.i64(32);
+  const low = (v: Value): Value => b.bin('and', v, b.i64(0xffffffffn));
+  const high = (v: Value): Value => b.bin('shr_s', v, bits);
+  const [x0, x1, y0, y1] = [low(x), high(x), low(y), high(y)];
+  const first = b.bin('add', b.bin('mul', x1, y0), b.bin('shr_u', b.bin('mul', x0, y0), bits));
+  const second = b.bin('add', b.bin('mul', x0, y1), low(first));
+  return b.bin('add', b.bin('add', b.bin('mul', x1, y1), high(first)), high(second));
+}
+
 /** imul with two or three operands: `x` and `y` of the operand size. */
 function multiplyInto(b: Builder, x: Value, y: Value): void {
   const { size } = b;
   const res = b.bin('mul', x, y);
   let overflow: Value;
   if (size === 64) {
-    const high = b.call('mulhs', [x, y], 'i64');
-    overflow = b.bin('ne', high, b.bin('shr_s', res, b.i64(63)));
+    overflow = b.bin('ne', highProduct(b, x, y), b.bin('shr_s', res, b.i64(63)));
   } else {
     const product = b.bin('mul', b.widen(x, size, true), b.widen(y, size, true));
     overflow = b.bin('ne', product, b.widen(b.wrap(product), size, true));
@@ -282,7 +292,7 @@ export const alu: readonly Row[] = [
   row('a9', 'test', 'Av,Iz', test, testOptions('32r')),
   ...[0, 1].flatMap((digit) => [
     row(`f6 /${digit}`, 'test', 'Eb,Ib', test, digit === 0 ? testOptions('8rf 8bdf') : {}),
-    row(`f7 /${digit}`, 'test', 'Ev,Iz', test, digit === 0 ? testOptions('32rf 64r 32bd') : {}),
+    row(`f7 /${digit}`, 'test', 'Ev,Iz', test, digit === 0 ? testOptions('32rf 64r 32bd 64bd') : {}),
   ]),
   row('fe /0', 'inc', 'Eb', step('inc'), { lock: true }),
   row('ff /0', 'inc', 'Ev', step('inc'), { lock: true, hot: '32r 64r 32bd 64bd', setsFlags: 'arithmetic' }),
@@ -301,15 +311,15 @@ export const alu: readonly Row[] = [
   row('f6 /7', 'idiv', 'Eb', divide(true)),
   row('f7 /7', 'idiv', 'Ev', divide(true)),
   row('0f af', 'imul', 'Gv,Ev', (b) => multiplyInto(b, b.modify(0), b.read(1)), {
-    hot: '32r 32bd',
+    hot: '32r 64r 32bd',
     setsFlags: 'arithmetic',
   }),
   row('69', 'imul', 'Gv,Ev,Iz', (b) => multiplyInto(b, b.read(1), b.read(2)), {
-    hot: '32r 64rd',
+    hot: '32r 64r',
     setsFlags: 'arithmetic',
   }),
   row('6b', 'imul', 'Gv,Ev,Ibs', (b) => multiplyInto(b, b.read(1), b.read(2)), {
-    hot: '32r 64rd',
+    hot: '32r 64r',
     setsFlags: 'arithmetic',
   }),
 ];

@@ -208,7 +208,9 @@ function conditionalRows(): Row[] {
         hot: '32r 64r',
       },
     ),
-    row(`0f ${(0x90 + code).toString(16)}`, `set${cc}`, 'Eb', (b) => b.write(0, b.cond(code)), { hot: '8r' }),
+    row(`0f ${(0x90 + code).toString(16)}`, `set${cc}`, 'Eb', (b) => b.write(0, b.cond(code)), {
+      hot: cc === 'e' || cc === 'ne' ? '8r 8bd' : '8r',
+    }),
   ]);
 }
 
@@ -274,7 +276,7 @@ const loadSelector: Helper = (cpu, _record, pa) => {
 
 export const moves: readonly Row[] = [
   row('88', 'mov', 'Eb,Gb', move, { hot: '8r 8bd 8bis' }),
-  row('89', 'mov', 'Ev,Gv', move, { hot: LOAD }),
+  row('89', 'mov', 'Ev,Gv', move, { hot: `${LOAD} 16bd 16bis` }),
   row('8a', 'mov', 'Gb,Eb', move, { hot: '8r 8bd 8bis' }),
   row('8b', 'mov', 'Gv,Ev', move, { hot: LOAD }),
   row('a0', 'mov', 'Ab,Ob', move),
@@ -299,7 +301,7 @@ export const moves: readonly Row[] = [
     },
     { hot: '64r 64bd 64bis' },
   ),
-  row('0f b6', 'movzx', 'Gv,Eb', extend(false), { hot: '32r 32bd 32bis' }),
+  row('0f b6', 'movzx', 'Gv,Eb', extend(false), { hot: '32r 64r 32bd 32bis' }),
   row('0f b7', 'movzx', 'Gv,Ew', extend(false), { hot: '32r 32bd 32bis' }),
   row('0f be', 'movsx', 'Gv,Eb', extend(true), { hot: '32r 64r 32bd 64bd 32bis' }),
   row('0f bf', 'movsx', 'Gv,Ew', extend(true), { hot: '32r 64r 32bd 32bis' }),

@@ -215,9 +215,10 @@ function shiftRows(): Row[] {
       (b) =>
         shift(b, b.modify(0), maskedCount(b, i));
     const options: RowOptions = hot ? { hot: '32r 64r', setsFlags: 'arithmetic' } : {};
+    const right: RowOptions = name === 'shr' ? { hot: '8r', setsFlags: 'arithmetic' } : {};
     return [
-      row(`c0 /${digit}`, name, 'Eb,Ib', by(1)),
-      row(`c1 /${digit}`, name, 'Ev,Ib', by(1), options),
+      row(`c0 /${digit}`, name, 'Eb,Ib', by(1), right),
+      row(`c1 /${digit}`, name, 'Ev,Ib', by(1), name === 'shr' ? { ...options, hot: '16r 32r 64r' } : options),
       row(`d0 /${digit}`, name, 'Eb,1', by(1)),
       row(`d1 /${digit}`, name, 'Ev,1', by(1), options),
       row(`d2 /${digit}`, name, 'Eb,Cb', by(1)),
@@ -239,7 +240,7 @@ export const shifts: readonly Row[] = [
     const lock = change !== 'none';
     return [
       row(`0f ${opcode}`, name, 'Ev,Gv', bitTest(change, false), { lock, hot: lock ? '' : '32r 64r' }),
-      row(`0f ba /${digit}`, name, 'Ev,Ib', bitTest(change, true), { lock, hot: lock ? '' : '32r 64r' }),
+      row(`0f ba /${digit}`, name, 'Ev,Ib', bitTest(change, true), { lock, hot: lock ? '' : '32r 64r 32bd 64bd' }),
     ];
   }),
   row('0f a4', 'shld', 'Ev,Gv,Ib', doubleShift(true)),

@@ -64,6 +64,8 @@ export interface RowOptions {
 
 export interface Row {
   name: string;
+  /** As written in the table. */
+  encoding: string;
   map: OpcodeMap;
   opcode: number;
   prefix: MandatoryPrefix;
@@ -126,6 +128,7 @@ export function row(
   const modrm = extension >= 0 || specs.some(({ letter }) => 'ERMGVWUPQN'.includes(letter));
   return {
     name,
+    encoding,
     map,
     opcode,
     prefix,

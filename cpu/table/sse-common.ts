@@ -39,12 +39,18 @@ export function writeMmx64(b: Builder, i: number, v: Value): void {
 }
 
 /** A packed operation on xmm registers, memory operand aligned. */
-export function xmmRow(encoding: string, name: string, f: VectorOp): Row {
-  return row(encoding, name, 'Vx,Wx', (b) => {
-    b.requireAligned(1);
-    const y = b.read(1);
-    b.write(0, f(b, b.read(0), y));
-  });
+export function xmmRow(encoding: string, name: string, f: VectorOp, options: RowOptions = {}): Row {
+  return row(
+    encoding,
+    name,
+    'Vx,Wx',
+    (b) => {
+      b.requireAligned(1);
+      const y = b.read(1);
+      b.write(0, f(b, b.read(0), y));
+    },
+    options,
+  );
 }
 
 /** The same on mmx registers. */

@@ -18,21 +18,27 @@ const rows: Row[] = [];
 
 for (const w of SCALARS) {
   rows.push(
-    row(`${w.prefix} 0f 2a`, `cvtsi2${w.suffix}`, `V${w.code},Ey`, (b) => {
-      const from = b.size === 64 ? 64 : 32;
-      const result = b.op(`${w.shape}.convert_i${from}_s`, [b.read(1)]);
-      // Every 32-bit integer is a binary64 number: nothing to round.
-      if (from === 32 && w.bits === 64) {
-        b.write(0, result);
-        return;
-      }
-      const source = b.addressOf(1, from / 8, false, false);
-      b.if(
-        defaultControl(b),
-        () => b.write(0, result),
-        () => b.helper(exactFromInteger(from, w.bits, 1), source),
-      );
-    }),
+    row(
+      `${w.prefix} 0f 2a`,
+      `cvtsi2${w.suffix}`,
+      `V${w.code},Ey`,
+      (b) => {
+        const from = b.size === 64 ? 64 : 32;
+        const result = b.op(`${w.shape}.convert_i${from}_s`, [b.read(1)]);
+        // Every 32-bit integer is a binary64 number: nothing to round.
+        if (from === 32 && w.bits === 64) {
+          b.write(0, result);
+          return;
+        }
+        const source = b.addressOf(1, from / 8, false, false);
+        b.if(
+          defaultControl(b),
+          () => b.write(0, result),
+          () => b.helper(exactFromInteger(from, w.bits, 1), source),
+        );
+      },
+      w === SD ? { hot: '32r 64r' } : {},
+    ),
   );
 }
 
@@ -115,14 +121,20 @@ for (const truncate of [false, true]) {
   for (const w of SCALARS) {
     const exact = { 32: exactToRegister(w.bits, 32, truncate), 64: exactToRegister(w.bits, 64, truncate) };
     rows.push(
-      row(`${w.prefix} 0f ${truncate ? '2c' : '2d'}`, `${letters}${w.suffix}2si`, `Gy,W${w.code}`, (b) => {
-        const to = b.size === 64 ? 64 : 32;
-        const x = b.read(1);
-        const whole = truncate ? x : b.op(`${w.shape}.nearest`, [x]);
-        const inRange = b.op(`${w.shape}.lt`, [b.op(`${w.shape}.abs`, [whole]), scalarLimit(b, to, w.bits)]);
-        const result = b.op(`i${to}.trunc_sat_${w.shape}_s`, [whole]);
-        choose(b, inRange, result, exact[to], w.bits / 8);
-      }),
+      row(
+        `${w.prefix} 0f ${truncate ? '2c' : '2d'}`,
+        `${letters}${w.suffix}2si`,
+        `Gy,W${w.code}`,
+        (b) => {
+          const to = b.size === 64 ? 64 : 32;
+          const x = b.read(1);
+          const whole = truncate ? x : b.op(`${w.shape}.nearest`, [x]);
+          const inRange = b.op(`${w.shape}.lt`, [b.op(`${w.shape}.abs`, [whole]), scalarLimit(b, to, w.bits)]);
+          const result = b.op(`i${to}.trunc_sat_${w.shape}_s`, [whole]);
+          choose(b, inRange, result, exact[to], w.bits / 8);
+        },
+        w === SD && truncate ? { hot: '32r 64r' } : {},
+      ),
     );
   }
   const ps2dq = exactToIntegers(32, 4, truncate, 4);

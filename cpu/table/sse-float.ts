@@ -7,7 +7,7 @@
 import type { Builder } from '../ir/builder.js';
 import type { Value } from '../ir/ir.js';
 import { AUX, CF, MXCSR, RES } from '../state.js';
-import { type Row, row } from './row.js';
+import { type Row, type RowOptions, row } from './row.js';
 import { approximate, exactArithmetic, exactCompare, exactOrder, OPERATIONS, ORDER } from './sse-exact.js';
 
 /** Rounding, FTZ, DAZ and masks of MXCSR. */
@@ -67,27 +67,38 @@ const ARITHMETIC: [string, keyof typeof OPERATIONS][] = [
 
 function arithmeticRow(opcode: string, name: keyof typeof OPERATIONS, w: Width): Row {
   const exact = exactArithmetic(OPERATIONS[name], w.bits, w.lanes);
-  return row(`${w.prefix} 0f ${opcode}`, name + w.suffix, `V${w.code},W${w.code}`, (b) => {
-    if (w.lanes > 1) b.requireAligned(1);
-    const y = b.read(1);
-    const source = b.addressOf(1, w.lanes > 1 ? 16 : w.bits / 8, false, false);
-    const x = b.read(0);
-    let result: Value;
-    let ok: Value;
-    if (name === 'min' || name === 'max') {
-      if (w.lanes > 1) result = b.op(`${w.shape}.p${name}`, [y, x]);
-      else result = b.select(x, y, b.op(`${w.shape}.${name === 'min' ? 'lt' : 'gt'}`, [x, y]));
-      ok = ordered(b, w, x, y);
-    } else {
-      result = name === 'sqrt' ? b.op(`${w.shape}.sqrt`, [y]) : b.op(`${w.shape}.${name}`, [x, y]);
-      ok = finite(b, w, result);
-    }
-    b.if(
-      b.bin('and', defaultControl(b), ok),
-      () => b.write(0, result),
-      () => b.helper(exact, source),
-    );
-  });
+  return row(
+    `${w.prefix} 0f ${opcode}`,
+    name + w.suffix,
+    `V${w.code},W${w.code}`,
+    (b) => {
+      if (w.lanes > 1) b.requireAligned(1);
+      const y = b.read(1);
+      const source = b.addressOf(1, w.lanes > 1 ? 16 : w.bits / 8, false, false);
+      const x = b.read(0);
+      let result: Value;
+      let ok: Value;
+      if (name === 'min' || name === 'max') {
+        if (w.lanes > 1) result = b.op(`${w.shape}.p${name}`, [y, x]);
+        else result = b.select(x, y, b.op(`${w.shape}.${name === 'min' ? 'lt' : 'gt'}`, [x, y]));
+        ok = ordered(b, w, x, y);
+      } else {
+        result = name === 'sqrt' ? b.op(`${w.shape}.sqrt`, [y]) : b.op(`${w.shape}.${name}`, [x, y]);
+        ok = finite(b, w, result);
+      }
+      b.if(
+        b.bin('and', defaultControl(b), ok),
+        () => b.write(0, result),
+        () => b.helper(exact, source),
+      );
+    },
+    hotScalar(w),
+  );
+}
+
+/** Doubles are in the main loop, with what they have in registers or at simple addresses. */
+function hotScalar({ suffix }: Width): RowOptions {
+  return suffix === 'sd' ? { hot: '32r 32bd' } : {};
 }
 
 /** cmpps, cmppd, cmpss, cmpsd: all four relations, then the one that the immediate names. */
@@ -135,26 +146,32 @@ function compareRow(w: Width): Row {
  */
 function orderRow(opcode: string, name: string, w: Width, signalling: boolean): Row {
   const exact = exactOrder(w.bits, signalling);
-  return row(`${w.bits === 32 ? 'np' : '66'} 0f ${opcode}`, name + w.suffix, `V${w.code},W${w.code}`, (b) => {
-    const y = b.read(1);
-    const source = b.addressOf(1, w.bits / 8, false, false);
-    const x = b.read(0);
-    const relation = b.bin('sub', b.op(`${w.shape}.gt`, [x, y]), b.op(`${w.shape}.lt`, [x, y]));
-    b.if(
-      b.bin('and', defaultControl(b), ordered(b, w, x, y)),
-      () => b.set(ORDER, 'i32.store', relation),
-      () => b.helper(exact, source),
-    );
-    const order = b.get(ORDER, 'i32.load');
-    const unordered = b.bin('eq', order, b.i32(2));
-    const equal = b.eqz(order);
-    const carry = b.bin('or', b.bin('lt_s', order, b.i32(0)), unordered);
-    b.set(CF, 'i32.store', carry);
-    const overflowFix = b.bin('shl', b.widen(carry, 32, false), b.i64(63));
-    const parityFix = b.bin('shl', b.widen(equal, 32, false), b.i64(8));
-    b.set(AUX, 'i64.store', b.bin('or', overflowFix, parityFix));
-    b.set(RES, 'i64.store', b.widen(b.eqz(b.bin('or', equal, unordered)), 32, false));
-  });
+  return row(
+    `${w.bits === 32 ? 'np' : '66'} 0f ${opcode}`,
+    name + w.suffix,
+    `V${w.code},W${w.code}`,
+    (b) => {
+      const y = b.read(1);
+      const source = b.addressOf(1, w.bits / 8, false, false);
+      const x = b.read(0);
+      const relation = b.bin('sub', b.op(`${w.shape}.gt`, [x, y]), b.op(`${w.shape}.lt`, [x, y]));
+      b.if(
+        b.bin('and', defaultControl(b), ordered(b, w, x, y)),
+        () => b.set(ORDER, 'i32.store', relation),
+        () => b.helper(exact, source),
+      );
+      const order = b.get(ORDER, 'i32.load');
+      const unordered = b.bin('eq', order, b.i32(2));
+      const equal = b.eqz(order);
+      const carry = b.bin('or', b.bin('lt_s', order, b.i32(0)), unordered);
+      b.set(CF, 'i32.store', carry);
+      const overflowFix = b.bin('shl', b.widen(carry, 32, false), b.i64(63));
+      const parityFix = b.bin('shl', b.widen(equal, 32, false), b.i64(8));
+      b.set(AUX, 'i64.store', b.bin('or', overflowFix, parityFix));
+      b.set(RES, 'i64.store', b.widen(b.eqz(b.bin('or', equal, unordered)), 32, false));
+    },
+    hotScalar(w),
+  );
 }
 
 function approximationRow(opcode: string, name: string, w: Width, root: boolean): Row {

@@ -19,9 +19,13 @@ import {
 
 const rows: Row[] = [];
 
+/** What the string functions of C libraries are made of. */
+const HOT: Record<string, string> = { pxor: '32r', pcmpeqb: '32r 32bd', pminub: '32r', por: '32r' };
+
 /** `np 0f op` on mmx registers and `66 0f op` on xmm registers. */
 function both(opcode: string, name: string, f: VectorOp, mmx: VectorOp = f): void {
-  rows.push(mmxRow(`np 0f ${opcode}`, name, mmx), xmmRow(`66 0f ${opcode}`, name, f));
+  const hot = HOT[name];
+  rows.push(mmxRow(`np 0f ${opcode}`, name, mmx), xmmRow(`66 0f ${opcode}`, name, f, hot === undefined ? {} : { hot }));
 }
 
 const plain =
@@ -273,7 +277,7 @@ rows.push(
     enterMmx(b);
     b.write(0, word);
   }),
-  row('66 0f d7', 'pmovmskb', 'Gd,Ux', (b) => b.write(0, b.op('i8x16.bitmask', [b.read(1)]))),
+  row('66 0f d7', 'pmovmskb', 'Gd,Ux', (b) => b.write(0, b.op('i8x16.bitmask', [b.read(1)])), { hot: '32r' }),
   row('np 0f d7', 'pmovmskb', 'Gd,Nq', (b) => {
     checkMmx(b);
     const mask = b.op('i8x16.bitmask', [readVector(b, 1)]);

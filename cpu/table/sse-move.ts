@@ -212,7 +212,12 @@ const logic: Row[] = ['np', '66'].flatMap((prefix) => {
   const suffix = prefix === 'np' ? 'ps' : 'pd';
   return [
     ...LOGIC.map(([opcode, name, operator]) =>
-      xmmRow(`${prefix} 0f ${opcode}`, name + suffix, (b, x, y) => b.op(operator, [x, y])),
+      xmmRow(
+        `${prefix} 0f ${opcode}`,
+        name + suffix,
+        (b, x, y) => b.op(operator, [x, y]),
+        name + suffix === 'xorps' ? { hot: '32r' } : {},
+      ),
     ),
     xmmRow(`${prefix} 0f 55`, `andn${suffix}`, (b, x, y) => b.op('v128.andnot', [y, x])),
   ];

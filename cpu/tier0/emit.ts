@@ -11,8 +11,8 @@ import { R_OP, R_TARGET } from '../record.js';
 import { EXIT_REASON, FUEL, PAGE_VA, TLB, TLB_EXEC } from '../state.js';
 import { Code } from '../wasm/code.js';
 import { ModuleBuilder } from '../wasm/module.js';
-import type { HandlerSet, HotHandler } from './handlers.js';
-import { type HotFrame, LocalPool, Lowering, PC, tlbOffset } from './lower.js';
+import type { HandlerSet, HotHandler, HotSequence } from './handlers.js';
+import { type EaMode, type HotFrame, LocalPool, Lowering, PC, tlbOffset } from './lower.js';
 import { addRuntime, type Runtime, runFunction } from './runtime.js';
 
 const HANDLER_PARAMS = ['i32'] as const;
@@ -42,6 +42,8 @@ export function emitInterpreter(handlers: HandlerSet): Uint8Array {
     table[variant.op] = func;
   }
   for (const { op, variant } of handlers.hot) table[op] = functions.get(variant)!;
+  // Function mode does the first instruction of a sequence; the others have their own records.
+  for (const { op, parts } of handlers.sequences) table[op] = table[parts[0]!.op]!;
   table[0] = runtime.goto;
   table[1] = runtime.crossPage;
   table[handlers.opSpan] = runtime.span;
@@ -93,7 +95,8 @@ function mainLoop(handlers: HandlerSet, runtime: Runtime): Code {
     pool.reset();
     if (op === 0) emitGoto(code, fuel, next, pool);
     else if (op === 1) emitCrossPage(code, frame, pool);
-    else emitHot(code, pool, runtime, frame, handlers.hot[op - 2]!);
+    else if (op < handlers.firstSequence) emitHot(code, pool, runtime, frame, handlers.hot[op - 2]!);
+    else emitSequence(code, pool, runtime, frame, handlers.sequences[op - handlers.firstSequence]!);
   }
   code.end();
   code.br(leave);
@@ -113,9 +116,21 @@ function mainLoop(handlers: HandlerSet, runtime: Runtime): Code {
 
 function emitHot(code: Code, pool: LocalPool, runtime: Runtime, frame: HotFrame, handler: HotHandler): void {
   const statements = hotStatements(handler);
-  const mode = handler.mode === 'bis' ? 'bis' : 'bd';
   const records = handler.fused < 0 ? 1 : 2;
-  new Lowering(code, pool, runtime, frame, mode, records).instruction(statements, handler.op);
+  new Lowering(code, pool, runtime, frame, eaMode(handler), records).instruction(statements, handler.op);
+}
+
+/** When an instruction leaves the loop, those before it are over and the place is its own. */
+function emitSequence(code: Code, pool: LocalPool, runtime: Runtime, frame: HotFrame, { parts }: HotSequence): void {
+  for (const part of parts.slice(0, -1)) {
+    new Lowering(code, pool, runtime, frame, eaMode(part)).begin(hotStatements(part));
+    pool.reset();
+  }
+  emitHot(code, pool, runtime, frame, parts.at(-1)!);
+}
+
+function eaMode({ mode }: HotHandler): EaMode {
+  return mode === 'bis' ? 'bis' : 'bd';
 }
 
 function hotStatements({ variant, dead, fused }: HotHandler): Statement[] {

@@ -6,9 +6,10 @@
 
 import type { Helper } from '../helpers.js';
 import { Builder } from '../ir/builder.js';
-import { type Form, helpersOf, type IntSize, type Statement } from '../ir/ir.js';
+import { CC_NAMES, type Form, helpersOf, type IntSize, type Statement } from '../ir/ir.js';
 import { type FlagUse, flagUse, fusibleConditions } from '../ir/lazy-flags.js';
 import { operandsAt, type Row } from '../table/row.js';
+import { SEQUENCES } from '../table/sequences.js';
 import { HELPERS_PER_HANDLER } from './lower.js';
 
 /** Operand forms of hot handlers: registers; memory at base+displacement; with index and scale; direct branches. */
@@ -25,6 +26,12 @@ const FLAG_USES: readonly FlagUse[] = [...Array(8).keys()].map((bits) => ({
   kills: (bits & 2) !== 0,
   faults: (bits & 4) !== 0,
 }));
+
+/** Several hot handlers in one, without going through the dispatch in between. */
+export interface HotSequence {
+  op: number;
+  parts: readonly HotHandler[];
+}
 
 export interface HotHandler {
   op: number;
@@ -44,7 +51,7 @@ export class Variant {
   /** Handler number of the function form. */
   op = 0;
   /** Hot handler numbers by `hotKey`. */
-  readonly hot = new Map<string, number>();
+  readonly hot = new Map<number, number>();
   #use: FlagUse | undefined;
 
   constructor(row: Row, size: IntSize, form: Form) {
@@ -69,13 +76,20 @@ export class Variant {
   }
 }
 
-export function hotKey(mode: HotMode, dead: boolean, fused = -1): string {
-  return `${mode}${dead ? '-' : '+'}${fused}`;
+const MODES: readonly HotMode[] = ['r', 'bd', 'bis', 'near', 'far'];
+
+export function hotKey(mode: HotMode, dead: boolean, fused = -1): number {
+  return (MODES.indexOf(mode) * 2 + (dead ? 1 : 0)) * 32 + fused + 1;
 }
+
+const MAX_OPS = 1 << 12;
 
 export class HandlerSet {
   readonly variants: Variant[] = [];
   readonly hot: HotHandler[] = [];
+  readonly sequences: HotSequence[] = [];
+  /** Number of the first sequence. */
+  readonly firstSequence: number;
   /** Handler numbers below are in the main loop. */
   readonly hotLimit: number;
   readonly opSpan: number;
@@ -89,11 +103,13 @@ export class HandlerSet {
   /** Dense, because every system call looks here. */
   #helpers: (Helper | undefined)[];
   #byRow = new Map<Row, Variant[]>();
+  #extensions = new Map<number, number>();
 
   /** @param flagUses as from `flagUses` of an earlier set over the same table; saves building the semantics to know */
   constructor(rows: readonly Row[], flagUses?: string) {
     let next = HOT_PSEUDO;
-    const sameCode = new Map<string, number>();
+    const sameCode = new Map<string, HotHandler>();
+    const named = new Map<string, HotHandler>();
     const semantics = new Map<unknown, number>();
     /** Encodings with the same semantics and the same kinds of operands share their main-loop code. */
     const shapeOf = ({ row, size }: Variant): string => {
@@ -116,12 +132,15 @@ export class HandlerSet {
         const shape = `${shapeOf(variant)} ${mode}`;
         const add = (dead: boolean, fused: number): void => {
           const key = hotKey(mode, dead, fused);
-          const shared = sameCode.get(`${shape} ${key}`);
-          if (shared === undefined) {
-            sameCode.set(`${shape} ${key}`, next);
-            this.hot.push({ op: next, variant, mode, dead, fused });
+          let handler = sameCode.get(`${shape} ${key}`);
+          if (handler === undefined) {
+            handler = { op: next++, variant, mode, dead, fused };
+            sameCode.set(`${shape} ${key}`, handler);
+            this.hot.push(handler);
           }
-          variant.hot.set(key, shared ?? next++);
+          variant.hot.set(key, handler.op);
+          const jump = fused < 0 ? '' : ` j${CC_NAMES[fused]}`;
+          named.set(`${row.encoding} ${variant.size}${mode}${dead ? 'd' : ''}${jump}`, handler);
         };
         if (match[3] !== 'd') add(false, -1);
         if (row.options.setsFlags) add(true, -1);
@@ -132,6 +151,19 @@ export class HandlerSet {
           }
         }
       }
+    }
+    this.firstSequence = next;
+    for (const names of SEQUENCES) {
+      const parts = names.map((name): HotHandler => {
+        const handler = named.get(name);
+        if (handler === undefined) throw new Error(`no hot handler ${name}`);
+        return handler;
+      });
+      let begun: number | undefined = parts[0]!.op;
+      for (const { op } of parts.slice(1, -1)) begun = begun && this.extend(begun, op);
+      if (begun === undefined) throw new Error(`no sequence for the beginning of ${names.join(', ')}`);
+      this.sequences.push({ op: next, parts });
+      this.#extensions.set(begun * MAX_OPS + parts.at(-1)!.op, next++);
     }
     this.hotLimit = next;
     for (const variant of this.variants) variant.op = next++;
@@ -165,6 +197,11 @@ export class HandlerSet {
       this.#helpers[id] = helper;
     }
     return helper;
+  }
+
+  /** The handler that does what `begun` (one hot handler or a sequence) does and then `op`, or undefined. */
+  extend(begun: number, op: number): number | undefined {
+    return this.#extensions.get(begun * MAX_OPS + op);
   }
 
   variant(row: Row, size: IntSize, form: Form): Variant | undefined {

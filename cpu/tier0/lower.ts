@@ -112,6 +112,16 @@ export class Lowering {
     this.#nextRecord();
   }
 
+  /** Hot mode: an instruction of a sequence; the code of the next one follows. */
+  begin(statements: readonly Statement[]): void {
+    this.#list(statements);
+    const { code } = this;
+    code.get(PC);
+    code.i32(RECORD_SIZE);
+    code.op('i32.add');
+    code.set(PC);
+  }
+
   #nextHelper(): number {
     const id = this.#helperId++;
     if (this.#helperId % HELPERS_PER_HANDLER === 0) throw new Error('too many helpers in one handler');
@@ -154,7 +164,10 @@ export class Lowering {
         this.#trap(statement.cond, statement.vector);
         return;
       case 'helper':
-        if (this.#hot !== undefined) throw new Error('helper in a hot form');
+        if (this.#hot !== undefined) {
+          code.br(this.#hot.leave);
+          return;
+        }
         code.i32(this.#nextHelper());
         code.get(PC);
         if (statement.pa === undefined) code.i32(0);

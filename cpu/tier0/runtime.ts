@@ -99,7 +99,6 @@ export function addRuntime(module: ModuleBuilder): Runtime {
     c.get(target);
   });
   const mulhu = define(['i64', 'i64'], ['i64'], multiplyHighUnsigned);
-  const mulhs = define(['i64', 'i64'], ['i64'], (c) => multiplyHighSigned(c, mulhu));
   const bulkMove = define(BULK, ['i32'], (c) => bulkStep(c, true));
   const bulkStore = define(BULK, ['i32'], (c) => bulkStep(c, false));
   const udiv128 = define(['i64', 'i64', 'i64'], ['i64'], divideWide);
@@ -118,7 +117,6 @@ export function addRuntime(module: ModuleBuilder): Runtime {
     crossPage,
     named: new Map([
       ['mulhu', mulhu],
-      ['mulhs', mulhs],
       ['udiv128', udiv128],
       ['bulkMove', bulkMove],
       ['bulkStore', bulkStore],
@@ -453,23 +451,6 @@ function multiplyHighUnsigned(c: Code): void {
   c.op('i64.add');
   shift();
   c.op('i64.add');
-}
-
-function multiplyHighSigned(c: Code, unsigned: number): void {
-  c.get(0);
-  c.get(1);
-  c.call(unsigned);
-  for (const [sign, other] of [
-    [0, 1],
-    [1, 0],
-  ] as const) {
-    c.get(sign);
-    c.i64(63);
-    c.op('i64.shr_s');
-    c.get(other);
-    c.op('i64.and');
-    c.op('i64.sub');
-  }
 }
 
 /** (high, low, divisor) → quotient, remainder in TEMP0; high < divisor. One bit per step. */
