@@ -30,6 +30,7 @@ import {
   STACK_TOP,
   SYSCALL,
 } from './guest.js';
+import '../support/seeded.js';
 
 /** ecx = 100; eax += ecx until ecx is 0. 302 instructions with the syscall. */
 const SUM = [...movImm(RCX, 100), 0x31, 0xc0, 0x01, 0xc8, 0xff, 0xc9, 0x75, 0xfa, ...SYSCALL];

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { isErr } from '../../abi/errno.js';
 import { PageTable, PhysicalMemory, PTE_EXEC, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
 import { newTable } from './guest.js';
+import '../support/seeded.js';
 
 const MIB = 1 << 20;
 

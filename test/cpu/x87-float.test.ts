@@ -12,6 +12,7 @@ import { env, F32, F64, type Format, INF, NORMAL, round, Unpacked } from '../../
 import { pack32, pack64, packed, unpack32, unpack64 } from '../../cpu/x87/formats.js';
 import { runX87Row, X87, X87_MF, X87_TABLE } from '../../cpu/x87/index.js';
 import { atan2, cos, exp2m1, sin, tan, yLog2x } from '../../cpu/x87/transcendental.js';
+import '../support/seeded.js';
 
 const view = new DataView(new ArrayBuffer(8));
 const a = new Unpacked();

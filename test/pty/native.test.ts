@@ -6,6 +6,7 @@ import * as io from '../../abi/ioctl.js';
 import * as t from '../../abi/termios.js';
 import { code, IFLAG, LFLAG, OFLAG, print, SCRIPTS, SEE, set, type } from './native-scripts.js';
 import { difference, nativeDriver } from './script.js';
+import '../support/seeded.js';
 
 const native = nativeDriver();
 if (native === null) console.log('SKIP pty/native: no gcc or no pseudo-terminals on this host');

@@ -8,6 +8,7 @@ import type { OpenFile } from '../../vfs/file.js';
 import { flock, getRangeLock, LockWait, lockRange, setRangeLock } from '../../vfs/locks.js';
 import { openAt } from '../../vfs/operations.js';
 import { makeWorld, ok, root, type World } from './env.js';
+import '../support/seeded.js';
 
 const process_ = (pid: number): Caller => ({ pid, cred: root.cred });
 const A = process_(1);

@@ -11,6 +11,7 @@ import { readFileAt } from '../../vfs/io.js';
 import { BytesIter } from '../../vfs/iter.js';
 import { fileString, mknodAt, openAt } from '../../vfs/operations.js';
 import { get, makeEnv, makeWorld, ok, put, root, user, type World } from './env.js';
+import '../support/seeded.js';
 
 const IN = 0x41;
 const OUT = 0x104;

@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { StreamInput, TarError, type TarMember, tarMembers } from '../../vfs/fs/tar.js';
 import { data, END, extension, header, octal, record, seal } from './tar-archive.js';
+import '../support/seeded.js';
 
 const LIMIT = 1 << 24;
 
