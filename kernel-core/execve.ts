@@ -32,20 +32,21 @@ const SIGNAL_FRAME = 2048;
 
 /**
  * Loads the program `name` into `task`, whose registers are put on the CPU.
- * @param at where a relative name starts, null: the working directory
- * @param flags AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH
  * @returns 0, or an error: then nothing has changed
  */
-export function execProgram(
+export function execProgram(task: Task, name: string, argv: readonly string[], envp: readonly string[]): number | Err {
+  const file = openProgram(task, null, name, 0);
+  return isErr(file) ? file : execFile(task, file, name, argv, envp);
+}
+
+/** As `execProgram`, from what `openProgram` answered for `name`; takes over the reference. */
+export function execFile(
   task: Task,
+  file: OpenFile,
   name: string,
   argv: readonly string[],
   envp: readonly string[],
-  at: Path | null = null,
-  flags = 0,
 ): number | Err {
-  const file = openProgram(task, at, name, flags);
-  if (isErr(file)) return file;
   const { kernel } = task;
   let cred: Credentials = task.cred;
   const random = new Uint8Array(16);
@@ -71,8 +72,12 @@ export function execProgram(
   return 0;
 }
 
-/** Opens for execution: a regular file, executable by the caller, not on a noexec mount. */
-function openProgram(task: Task, at: Path | null, name: string, flags: number): OpenFile | Err {
+/**
+ * Opens for execution: a regular file, executable by the caller, not on a noexec mount.
+ * @param at where a relative name starts, null: the working directory
+ * @param flags AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH
+ */
+export function openProgram(task: Task, at: Path | null, name: string, flags: number): OpenFile | Err {
   const follow = (flags & AT_SYMLINK_NOFOLLOW) === 0;
   const path = resolve(task.fs, task, at, name, (follow ? LOOKUP_FOLLOW : 0) | (name === '' ? LOOKUP_EMPTY : 0));
   if (isErr(path)) return path;

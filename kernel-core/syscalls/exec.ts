@@ -3,7 +3,7 @@ import { E2BIG, EFAULT, EINVAL, ENOENT, type Err, fail, isErr } from '../../abi/
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../../abi/fcntl.js';
 import { RLIMIT_STACK } from '../../abi/resource.js';
 import type { Path } from '../../vfs/dentry.js';
-import { execProgram } from '../execve.js';
+import { execFile, openProgram } from '../execve.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import type { Task } from '../task.js';
 import { CONTEXT_REPLACED } from '../wait.js';
@@ -40,15 +40,26 @@ function exec(
   envpAddress: number,
   flags: number,
 ): number {
+  const file = openProgram(task, at, name, flags);
+  if (isErr(file)) return file;
+  const vectors = readVectors(task, argvAddress, envpAddress);
+  if (isErr(vectors)) {
+    file.unref();
+    return vectors;
+  }
+  const [argv, envp] = vectors;
+  // A program never sees argc 0: it gets an empty name, as Linux does since 5.18.
+  const result = execFile(task, file, name, argv.length === 0 ? [''] : argv, envp);
+  return isErr(result) ? result : CONTEXT_REPLACED;
+}
+
+function readVectors(task: Task, argvAddress: number, envpAddress: number): [argv: string[], envp: string[]] | Err {
   const mm = task.mm!;
   const room = { bytes: Math.min(MAX_TOTAL, task.process.limit(RLIMIT_STACK) / 4) };
   const argv = readVector(mm, argvAddress, room);
   if (isErr(argv)) return argv;
   const envp = readVector(mm, envpAddress, room);
-  if (isErr(envp)) return envp;
-  // A program never sees argc 0: it gets an empty name, as Linux does since 5.18.
-  const result = execProgram(task, name, argv.length === 0 ? [''] : argv, envp, at, flags);
-  return isErr(result) ? result : CONTEXT_REPLACED;
+  return isErr(envp) ? envp : [argv, envp];
 }
 
 function execve(task: Task, nameAddress: number, argv: number, envp: number): number {

@@ -1,6 +1,6 @@
 /** Advisory locks as system calls: flock, and the lock commands of fcntl. The locks themselves are the VFS's. */
 import { EAGAIN, EBADF, EFAULT, EINVAL, type Err, fail, isErr } from '../../abi/errno.js';
-import { F_UNLCK, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, SEEK_SET } from '../../abi/fcntl.js';
+import { F_UNLCK, LOCK_EX, LOCK_MAND, LOCK_NB, LOCK_SH, LOCK_UN, SEEK_SET } from '../../abi/fcntl.js';
 import type { OpenFile } from '../../vfs/file.js';
 import { flock, getRangeLock, LockWait, lockRange, setRangeLock } from '../../vfs/locks.js';
 import type { Task } from '../task.js';
@@ -67,6 +67,8 @@ function waitForLock(task: Task, file: OpenFile, attempt: () => number, end: () 
 }
 
 function flockCall(task: Task, fd: number, operation: number): number {
+  // Mandatory locks of old do nothing, whatever the descriptor is.
+  if ((operation & LOCK_MAND) !== 0) return 0;
   const type = operation & ~LOCK_NB;
   if (type !== LOCK_SH && type !== LOCK_EX && type !== LOCK_UN) return fail(EINVAL);
   const file = openFile(task, fd);
