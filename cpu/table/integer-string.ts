@@ -1,6 +1,7 @@
 /**
- * String instructions. One execution of a record is one step: an element, or for repeated movs and stos as many as lie in
- * one page of each operand. Between the steps of a repetition registers are exact and the slice may end.
+ * String instructions. One execution of a record is one step and counts as one instruction: an element, or with a
+ * repetition upwards as many as lie in one page of each operand (tier0/bulk.ts). Between the steps of a repetition
+ * registers are exact and the slice may end.
  * @source Intel SDM vol. 2
  */
 import type { Builder } from '../ir/builder.js';
@@ -24,12 +25,19 @@ function stringStep(kind: Kind, size: IntSize, repeat: MandatoryPrefix): (b: Bui
     const bytes = size / 8;
     const cut = addressMask(b);
     const repeated = repeat !== 'any';
-    const count = cut(b.get(RCX, 'i64.load'));
-    const source = cut(b.get(RSI, 'i64.load'));
-    const target = cut(b.get(RDI, 'i64.load'));
+    let count = cut(b.get(RCX, 'i64.load'));
+    let source = cut(b.get(RSI, 'i64.load'));
+    let target = cut(b.get(RDI, 'i64.load'));
     if (repeated) {
       b.done(b.eqz(count));
       if (kind === 'movs' || kind === 'stos') bulk(b, kind, bytes, source, target, count);
+      if (kind === 'cmps' || kind === 'scas') {
+        const skipped = skip(b, kind, size, source, target, count, repeat === 'f3');
+        const distance = b.bin('mul', skipped, b.i64(bytes));
+        count = b.bin('sub', count, skipped);
+        source = b.bin('add', source, distance);
+        target = b.bin('add', target, distance);
+      }
     }
     const from = (address: Value, write = false): Value => b.probe(address, { size: bytes, write, aligned: false });
     const readSource = (): Value => b.loadAt(from(b.bin('add', source, b.segmentBase())), LOAD[size]);
@@ -70,9 +78,32 @@ function stringStep(kind: Kind, size: IntSize, repeat: MandatoryPrefix): (b: Bui
   };
 }
 
-/** As many elements as fit in the pages; the number depends on addresses only, never on what is cached. */
+/** i32: addresses of 64 bits, upwards. */
+function isForward(b: Builder): Value {
+  return b.eqz(b.bin('or', b.address32(), b.get(DF, 'i32.load')));
+}
+
+/** How many elements of a comparison (i64) can be passed over before one that decides, or the last one of a page. */
+function skip(
+  b: Builder,
+  kind: 'cmps' | 'scas',
+  size: IntSize,
+  source: Value,
+  target: Value,
+  count: Value,
+  whileEqual: boolean,
+): Value {
+  const byte = { size: 1, write: false, aligned: false };
+  const second = b.probe(target, byte);
+  const first = kind === 'scas' ? b.i32(RAX) : b.probe(b.bin('add', source, b.segmentBase()), byte);
+  const step = b.i32(kind === 'scas' ? 0 : size / 8);
+  const args = [isForward(b), first, step, second, count, b.i32(whileEqual ? 1 : 0)];
+  return b.widen(b.call(`bulkCompare${size}`, args, 'i32'), 32, false);
+}
+
+/** As many elements as fit in the pages. */
 function bulk(b: Builder, kind: 'movs' | 'stos', bytes: number, source: Value, target: Value, count: Value): void {
-  const forward = b.eqz(b.bin('or', b.address32(), b.get(DF, 'i32.load')));
+  const forward = isForward(b);
   const byte = { size: 1, aligned: false };
   const from = b.bin('add', source, b.segmentBase());
   const read = kind === 'movs' ? b.probe(from, { ...byte, write: false }) : b.i32(0);

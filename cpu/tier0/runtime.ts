@@ -9,25 +9,11 @@
 
 import { EXIT_SLICE } from '../exits.js';
 import { R_BASE, R_DISP, R_INDEX, R_OP, R_SCALE, R_SEGMENT, R_TARGET, RECORD_SIZE } from '../record.js';
-import {
-  EXIT_REASON,
-  FUEL,
-  PAGE_VA,
-  RAX,
-  RCX,
-  RDI,
-  RESYNC,
-  RIP,
-  RSI,
-  SLOW_EA,
-  SLOW_PC,
-  TEMP0,
-  TLB,
-  TLB_EXEC,
-} from '../state.js';
+import { EXIT_REASON, FUEL, PAGE_VA, RESYNC, RIP, SLOW_EA, SLOW_PC, TEMP0, TLB, TLB_EXEC } from '../state.js';
 import { Code } from '../wasm/code.js';
 import type { ModuleBuilder } from '../wasm/module.js';
 import type { ValueType } from '../wasm/opcodes.js';
+import { bulkFunctions, type Define } from './bulk.js';
 import { PROBE_ALIGNED, PROBE_WRITE, type RuntimeIndices, tlbOffset } from './lower.js';
 
 /** Imported TypeScript functions, module 'cpu'. Addresses travel through SLOW_EA: no i64 crosses. */
@@ -57,15 +43,13 @@ export interface Runtime extends RuntimeIndices {
 }
 
 const PAGE_MASK = -4096;
-/** (bytes per element or 0, physical source, physical target, count) → elements done */
-const BULK: readonly ValueType[] = ['i32', 'i32', 'i32', 'i64'];
 
 export function addRuntime(module: ModuleBuilder): Runtime {
   const imports: Record<string, number> = {};
   for (const [name, [params, results]] of Object.entries(IMPORTS)) {
     imports[name] = module.importFunction('cpu', name, params, results);
   }
-  const define = (params: readonly ValueType[], results: ValueType[], write: (c: Code) => void): number => {
+  const define: Define = (params, results, write) => {
     const func = module.declare(params, results);
     const code = new Code(params.length);
     write(code);
@@ -99,8 +83,6 @@ export function addRuntime(module: ModuleBuilder): Runtime {
     c.get(target);
   });
   const mulhu = define(['i64', 'i64'], ['i64'], multiplyHighUnsigned);
-  const bulkMove = define(BULK, ['i32'], (c) => bulkStep(c, true));
-  const bulkStore = define(BULK, ['i32'], (c) => bulkStep(c, false));
   const udiv128 = define(['i64', 'i64', 'i64'], ['i64'], divideWide);
   return {
     imports,
@@ -115,12 +97,7 @@ export function addRuntime(module: ModuleBuilder): Runtime {
     span,
     goto,
     crossPage,
-    named: new Map([
-      ['mulhu', mulhu],
-      ['udiv128', udiv128],
-      ['bulkMove', bulkMove],
-      ['bulkStore', bulkStore],
-    ]),
+    named: new Map([['mulhu', mulhu], ['udiv128', udiv128], ...bulkFunctions(define)]),
   };
 }
 
@@ -501,168 +478,6 @@ function divideWide(c: Code): void {
   c.get(0);
   c.memory('i64.store', TEMP0);
   c.get(1);
-}
-
-/**
- * Repeated movs or stos upwards: as many elements as lie in the current page of each operand. Elements that cross a page
- * are not done here. A target that overlaps the source from above is filled in pieces of their distance.
- */
-function bulkStep(c: Code, move: boolean): void {
-  const [size, source, target, count] = [0, 1, 2, 3] as const;
-  const elements = c.local('i32');
-  const bytes = c.local('i32');
-  const limit = c.local('i32');
-  const pattern = c.local('i64');
-  const atMost = (amount: () => void): void => {
-    amount();
-    c.get(size);
-    c.op('i32.div_u');
-    c.tee(limit);
-    c.get(elements);
-    c.get(limit);
-    c.get(elements);
-    c.op('i32.lt_u');
-    c.select();
-    c.set(elements);
-  };
-  const restOfPage = (address: number): void =>
-    atMost(() => {
-      c.i32(4096);
-      c.get(address);
-      c.i32(4095);
-      c.op('i32.and');
-      c.op('i32.sub');
-    });
-  c.get(size);
-  c.op('i32.eqz');
-  c.if();
-  c.i32(0);
-  c.return();
-  c.end();
-  c.get(count);
-  c.i64(4096);
-  c.get(count);
-  c.i64(4096);
-  c.op('i64.lt_u');
-  c.select();
-  c.op('i32.wrap_i64');
-  c.set(elements);
-  restOfPage(target);
-  if (move) {
-    restOfPage(source);
-    c.get(target);
-    c.get(source);
-    c.op('i32.gt_u');
-    c.if();
-    atMost(() => {
-      c.get(target);
-      c.get(source);
-      c.op('i32.sub');
-    });
-    c.end();
-  }
-  c.get(elements);
-  c.get(size);
-  c.op('i32.mul');
-  c.tee(bytes);
-  c.op('i32.eqz');
-  c.if();
-  c.i32(0);
-  c.return();
-  c.end();
-  if (move) {
-    c.get(target);
-    c.get(source);
-    c.get(bytes);
-    c.memoryCopy();
-    advance(c, RSI, bytes);
-  } else fillPattern(c, size, target, bytes, pattern);
-  advance(c, RDI, bytes);
-  c.i32(0);
-  c.get(count);
-  c.get(elements);
-  c.op('i64.extend_i32_u');
-  c.op('i64.sub');
-  c.memory('i64.store', RCX);
-  c.get(elements);
-}
-
-function advance(c: Code, register: number, bytes: number): void {
-  c.i32(0);
-  c.i32(0);
-  c.memory('i64.load', register);
-  c.get(bytes);
-  c.op('i64.extend_i32_u');
-  c.op('i64.add');
-  c.memory('i64.store', register);
-}
-
-/** Stores the low `size` bytes of rax over and over; `target` and `bytes` are consumed copies except `bytes`. */
-function fillPattern(c: Code, size: number, target: number, bytes: number, pattern: number): void {
-  const end = c.local('i32');
-  c.get(target);
-  c.get(bytes);
-  c.op('i32.add');
-  c.set(end);
-  c.i32(0);
-  c.memory('i64.load', RAX);
-  c.set(pattern);
-  for (const [width, mask, factor] of [
-    [1, 0xffn, 0x0101010101010101n],
-    [2, 0xffffn, 0x0001000100010001n],
-    [4, 0xffffffffn, 0x0000000100000001n],
-  ] as const) {
-    c.get(size);
-    c.i32(width);
-    c.op('i32.eq');
-    c.if();
-    c.get(pattern);
-    c.i64(mask);
-    c.op('i64.and');
-    c.i64(factor);
-    c.op('i64.mul');
-    c.set(pattern);
-    c.end();
-  }
-  const done = c.block();
-  const again = c.loop();
-  c.get(end);
-  c.get(target);
-  c.op('i32.sub');
-  c.i32(8);
-  c.op('i32.lt_u');
-  c.brIf(done);
-  c.get(target);
-  c.get(pattern);
-  c.memory('i64.store', 0);
-  c.get(target);
-  c.i32(8);
-  c.op('i32.add');
-  c.set(target);
-  c.br(again);
-  c.end();
-  c.end();
-  const finished = c.block();
-  const tail = c.loop();
-  c.get(target);
-  c.get(end);
-  c.op('i32.ge_u');
-  c.brIf(finished);
-  c.get(target);
-  c.get(pattern);
-  c.op('i32.wrap_i64');
-  c.memory('i32.store8', 0);
-  c.get(pattern);
-  c.i64(8);
-  c.op('i64.shr_u');
-  c.set(pattern);
-  c.get(target);
-  c.i32(1);
-  c.op('i32.add');
-  c.set(target);
-  c.br(tail);
-  c.end();
-  c.end();
 }
 
 /**

@@ -222,12 +222,6 @@ export class Code extends ByteWriter {
     this.u8(0);
   }
 
-  memoryFill(): void {
-    this.u8(0xfc);
-    this.u8(11);
-    this.u8(0);
-  }
-
   v128(bytes: readonly number[]): void {
     this.u8(0xfd);
     this.u8(12);
