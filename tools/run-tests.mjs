@@ -42,7 +42,7 @@ function runFile(file) {
     const began = process.hrtime.bigint();
     // uvu takes a folder and a pattern of names in it; the pattern is anchored to pick this one file.
     const name = file.slice(file.lastIndexOf('/') + 1).replace(/[.]/g, '\\.');
-    const child = spawn(process.execPath, [uvu, join(compiled, dirname(file)), `^${name}$`], {
+    const child = spawn(process.execPath, [uvu, '--no-color', join(compiled, dirname(file)), `^${name}$`], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -60,14 +60,13 @@ function runFile(file) {
     }
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      const plain = output.replace(/\x1b\[[0-9;]*m/g, '');
-      const ran = total(plain, 'Total') ?? 0;
-      const passed = total(plain, 'Passed') ?? 0;
+      const ran = total(output, 'Total') ?? 0;
+      const passed = total(output, 'Passed') ?? 0;
       let failed = ran - passed;
       let note = '';
       if (timedOut) note = `did not end within ${timeoutMs / 1000} s`;
       else if (signal !== null) note = `was killed by ${signal}`;
-      else if (ran === 0) note = plain.includes('SKIP ') ? '' : `ran no test (exit status ${code})`;
+      else if (ran === 0) note = output.includes('SKIP ') ? '' : `ran no test (exit status ${code})`;
       else if (code !== 0 && failed === 0) note = `left with exit status ${code}`;
       if (note !== '') failed++;
       resolve({ file, passed, failed, note, output, seconds: Number(process.hrtime.bigint() - began) / 1e9 });

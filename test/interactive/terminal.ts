@@ -87,7 +87,11 @@ export class Session {
     const buffer = this.#screen.buffer.active;
     return Array.from(
       { length: this.#screen.rows },
-      (_, y) => buffer.getLine(buffer.baseY + y)?.translateToString(true).trimEnd() ?? '',
+      (_, y) =>
+        buffer
+          .getLine(buffer.baseY + y)
+          ?.translateToString(true)
+          .trimEnd() ?? '',
     );
   }
 
