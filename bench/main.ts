@@ -47,12 +47,12 @@ async function runGuest(kernel: Kernel, argv: readonly string[]): Promise<string
 
 /** Milliseconds until a shell on a terminal shows its prompt. */
 function toPrompt(file: string, args: readonly string[]): Promise<number> {
-  const pty: typeof import('node-pty') = require('node-pty');
+  const pty = require('node-pty');
   return new Promise((resolve) => {
     const start = performance.now();
-    const terminal = pty.spawn(file, [...args], { cols: 80, rows: 24 });
+    const terminal = pty.spawn(file, args, { cols: 80, rows: 24 });
     let shown = '';
-    const listener = terminal.onData((text) => {
+    const listener = terminal.onData((text: string) => {
       shown += text;
       if (!/[#$] /.test(shown)) return;
       listener.dispose();

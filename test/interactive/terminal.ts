@@ -3,23 +3,32 @@
  * emulator (xterm.js without a display), and waiting for what the screen shows. Nothing here sleeps: a wait ends when
  * the screen shows what was expected, or fails with a picture of the screen after a generous time.
  */
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import xterm from '@xterm/headless';
-import type { IPty } from 'node-pty';
+import { PROJECT } from '../cli/command.js';
 
 const WAIT_MS = Number(process.env.BANOS_TERMINAL_WAIT ?? 60) * 1000;
 
-/** The top of the source tree, also when the compiled copy of this file runs. */
-export const PROJECT = (() => {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
-})();
+/** What is used of node-pty; its own types are not there where npm left it out. */
+interface HostPty {
+  write(text: string): void;
+  resize(cols: number, rows: number): void;
+  kill(signal: string): void;
+  onData(listener: (text: string) => void): void;
+  onExit(listener: (status: ExitStatus) => void): void;
+}
+
+interface ExitStatus {
+  exitCode: number;
+  signal?: number;
+}
+
+interface PtyModule {
+  spawn(file: string, args: readonly string[], options: object): HostPty;
+}
 
 /** node-pty is an optional dependency: built by a compiler that need not be there. */
-function loadPty(): typeof import('node-pty') | Error {
+function loadPty(): PtyModule | Error {
   try {
     return createRequire(import.meta.url)('node-pty');
   } catch (error) {
@@ -41,12 +50,12 @@ export interface SessionOptions {
 type Check = () => void;
 
 export class Session {
-  readonly #pty: IPty;
+  readonly #pty: HostPty;
   readonly #screen: InstanceType<typeof xterm.Terminal>;
   /** All output so far; `expect` looks behind what it found last. */
   #output = '';
   #seen = 0;
-  #status: { exitCode: number; signal?: number } | null = null;
+  #status: ExitStatus | null = null;
   readonly #checks = new Set<Check>();
 
   constructor(argv: readonly string[], { cols = 80, rows = 24 }: SessionOptions = {}) {
@@ -153,7 +162,7 @@ export class Session {
   /** Waits for the end; the exit status, 128+signal when the program was killed. */
   async ended(): Promise<number> {
     await this.until('exit', () => this.#status !== null);
-    const { exitCode, signal } = this.#status as { exitCode: number; signal?: number };
+    const { exitCode, signal } = this.#status as ExitStatus;
     return signal ? 128 + signal : exitCode;
   }
 
