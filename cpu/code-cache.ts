@@ -25,7 +25,15 @@ import {
 } from './record.js';
 import { PAGE_SIZE, RESYNC, TLB_ENTRIES, TLB_EXEC, ZERO } from './state.js';
 import type { Row } from './table/row.js';
-import { type HandlerSet, type HotMode, hotKey, OP_CROSS_PAGE, OP_GOTO, type Variant } from './tier0/handlers.js';
+import {
+  type HandlerSet,
+  type HotMode,
+  hotKey,
+  OP_CROSS_PAGE,
+  OP_GOTO,
+  OP_SPAN,
+  type Variant,
+} from './tier0/handlers.js';
 
 const TABLE_FRAMES = 4;
 const CHUNK_FRAMES = 2;
@@ -37,7 +45,10 @@ const MEMORY_SHARE = 4;
 /** How far a jump target is looked at to see whether it needs the flags. */
 const PEEK = 3;
 
-/** An instruction that begins in this page and ends in the next. */
+/**
+ * An instruction that begins in this page and ends in the next. In its place stands an OP_SPAN record, which leads to its
+ * own record as long as the next page of the address space is the one that it was decoded from.
+ */
 interface Span {
   record: number;
   /** The next page as it was decoded from, and its version then. */
@@ -53,6 +64,8 @@ export class CodePage {
   version = 0;
   chunks: number[] = [];
   spans = new Map<number, Span>();
+  /** OP_SPAN records of pages before that lead to instructions ending here; valid while that page has this version. */
+  incoming = new Map<number, { page: CodePage; version: number }>();
   /** Next free record and the end of its chunk. */
   free = 0;
   end = 0;
@@ -131,11 +144,29 @@ export class CodeCache {
     const result = this.#decoder.decode(bytes, 0, head + 16);
     if (result !== 0) this.#failed(record, offset, result);
     else {
-      this.#write(record, offset, this.#decoder.out, true);
-      this.#pseudo(this.#take(page), this.#handlers.opGoOn, offset + this.#decoder.out.length, 0);
+      const { variant, mode } = this.#write(record, offset, this.#decoder.out, true);
+      const op = mode && variant.hot.get(hotKey(mode, false));
+      if (op !== undefined) this.#memory.u16[(record + R_OP) >> 1] = op;
+      this.#pseudo(this.#take(page), OP_CROSS_PAGE, offset + this.#decoder.out.length, 0);
     }
     page.spans.set(offset, { record, nextPage, nextVersion: nextPage.version });
     return record;
+  }
+
+  /** Lets emitted code find the instruction over a page boundary by itself. @param pseudo its OP_SPAN record */
+  linkSpan(page: CodePage, pseudo: number, offset: number): void {
+    const { record, nextPage } = page.spans.get(offset)!;
+    this.#memory.u32[(pseudo + R_TARGET) >> 2] = record;
+    this.#memory.u32[(pseudo + R_IMM) >> 2] = nextPage.table;
+    nextPage.incoming.set(pseudo, { page, version: page.version });
+  }
+
+  /** Decodes on where a run was cut, in the place of its last pseudo-record when nothing stands behind it. */
+  continueRun(page: CodePage, pseudo: number, offset: number): number {
+    const known = this.#memory.u32[(page.table >>> 2) + offset]!;
+    if (known !== 0) return known;
+    if (page.free === pseudo + RECORD_SIZE && page.end - pseudo > 2 * RECORD_SIZE) page.free = pseudo;
+    return this.#decodeRun(page, offset);
   }
 
   /** Turns the pseudo-record at the end of a cut run into a way on. */
@@ -185,6 +216,10 @@ export class CodeCache {
     for (const chunk of page.chunks) this.#bury(chunk, CHUNK_FRAMES);
     page.chunks = [];
     page.spans.clear();
+    for (const [pseudo, source] of page.incoming) {
+      if (source.page.version === source.version) this.#memory.u32[(pseudo + R_TARGET) >> 2] = 0;
+    }
+    page.incoming.clear();
     page.free = 0;
     page.end = 0;
     this.#memory.u32.fill(0, page.table >>> 2, (page.table >>> 2) + PAGE_SIZE);
@@ -254,7 +289,7 @@ export class CodeCache {
         break;
       }
       const { out } = this.#decoder;
-      this.#write(record, offset, out, false);
+      run.push(this.#write(record, offset, out, false));
       offset += out.length;
       if (out.row.options.ends) break;
     }
@@ -265,8 +300,8 @@ export class CodeCache {
   }
 
   #failed(record: number, offset: number, result: number): void {
-    const { opSpan, opTooLong, opUndefined } = this.#handlers;
-    this.#pseudo(record, result === NEED_MORE ? opSpan : result === TOO_LONG ? opTooLong : opUndefined, offset, 0);
+    const { opTooLong, opUndefined } = this.#handlers;
+    this.#pseudo(record, result === NEED_MORE ? OP_SPAN : result === TOO_LONG ? opTooLong : opUndefined, offset, 0);
   }
 
   #pseudo(record: number, op: number, offset: number, target: number): void {
@@ -277,7 +312,7 @@ export class CodeCache {
     view.setUint32(record + R_TARGET, target, true);
   }
 
-  #write(record: number, offset: number, out: Decoded, spans: boolean): void {
+  #write(record: number, offset: number, out: Decoded, spans: boolean): RunEntry {
     const { view } = this.#memory;
     const next = offset + out.length;
     const displacement = out.ripRelative || out.branch ? out.displacement + next : out.displacement;
@@ -302,10 +337,9 @@ export class CodeCache {
     view.setUint32(record + R_TARGET, 0, true);
     view.setInt32(record + R_IMM, out.hasImmediate ? out.immediateLow : next, true);
     view.setInt32(record + R_IMM + 4, out.hasImmediate ? out.immediateHigh : 0, true);
-    if (spans) return;
     let mode: HotMode | undefined = out.form === 'm' ? (index === ZERO ? 'bd' : 'bis') : out.form;
     if (segment !== ZERO || out.address32) mode = undefined;
-    this.#run.push({ record, variant, mode });
+    return { record, variant, mode };
   }
 
   /**

@@ -433,13 +433,15 @@ export class Engine implements HelperContext {
     const rest = (this.memory.i32[FUEL >> 2]! - pc) | 0;
     const found = this.#decoded(() => {
       const page = this.#codePage(here);
-      if (more) return page && this.code.record(page, offset);
+      if (more) return page && this.code.continueRun(page, pc, offset);
       // Should a hook replace the first page now, the look-up after this instruction finds the new one.
       const nextPage = page && this.#codePage(here - offset + PAGE_SIZE);
-      return page && nextPage && this.code.spanRecord(page, offset, nextPage.frame);
+      const span = page && nextPage && this.code.spanRecord(page, offset, nextPage.frame);
+      if (span && this.memory.u32[RESYNC >> 2] === 0) this.code.linkSpan(page as CodePage, pc, offset);
+      return span;
     });
     if (found === 0) this.#leave(EXIT_FAULT, rest);
-    else if (more && this.memory.u32[RESYNC >> 2] === 0) this.code.linkRun(pc, found);
+    else if (more && found !== pc && this.memory.u32[RESYNC >> 2] === 0) this.code.linkRun(pc, found);
     return found;
   }
 

@@ -25,7 +25,10 @@ export const R_SEGMENT = 14;
 export const R_DISP = 16;
 /** u32: record of a branch target in the same page, 0 while unknown. Of string instructions: prefixes. */
 export const R_TARGET = 20;
-/** i64: sign-extended immediate; without one, the offset of the next instruction relative to the page. */
+/**
+ * i64: sign-extended immediate; without one, the offset of the next instruction relative to the page. Of OP_SPAN, u32:
+ * address of the offset table of the next page.
+ */
 export const R_IMM = 24;
 
 /** Bit of R_SCALE. */

@@ -7,11 +7,11 @@ import { EXIT_SLICE, TRAP_GP, TRAP_UD } from '../exits.js';
 import { Builder } from '../ir/builder.js';
 import type { Statement } from '../ir/ir.js';
 import { expandFlags } from '../ir/lazy-flags.js';
-import { R_OP, R_TARGET } from '../record.js';
-import { EXIT_REASON, FUEL, PAGE_VA, TLB, TLB_EXEC } from '../state.js';
+import { R_DISP, R_IMM, R_OP, R_TARGET } from '../record.js';
+import { EXIT_REASON, FUEL, PAGE_SIZE, PAGE_VA, TLB, TLB_EXEC } from '../state.js';
 import { Code } from '../wasm/code.js';
 import { ModuleBuilder } from '../wasm/module.js';
-import type { HandlerSet, HotHandler, HotSequence } from './handlers.js';
+import { type HandlerSet, type HotHandler, type HotSequence, OP_CROSS_PAGE, OP_GOTO, OP_SPAN } from './handlers.js';
 import { type EaMode, type HotFrame, LocalPool, Lowering, PC, tlbOffset } from './lower.js';
 import { addRuntime, type Runtime, runFunction } from './runtime.js';
 
@@ -44,11 +44,10 @@ export function emitInterpreter(handlers: HandlerSet): Uint8Array {
   for (const { op, variant } of handlers.hot) table[op] = functions.get(variant)!;
   // Function mode does the first instruction of a sequence; the others have their own records.
   for (const { op, parts } of handlers.sequences) table[op] = table[parts[0]!.op]!;
-  table[0] = runtime.goto;
-  table[1] = runtime.crossPage;
-  table[handlers.opSpan] = runtime.span;
+  table[OP_GOTO] = runtime.goto;
+  table[OP_CROSS_PAGE] = runtime.crossPage;
+  table[OP_SPAN] = runtime.span;
   table[handlers.opMore] = runtime.span;
-  table[handlers.opGoOn] = runtime.crossPage;
   for (const [op, vector] of [
     [handlers.opUndefined, TRAP_UD],
     [handlers.opTooLong, TRAP_GP],
@@ -93,9 +92,10 @@ function mainLoop(handlers: HandlerSet, runtime: Runtime): Code {
   for (let op = 0; op < handlers.hotLimit; op++) {
     code.end();
     pool.reset();
-    if (op === 0) emitGoto(code, fuel, next, pool);
-    else if (op === 1) emitCrossPage(code, frame, pool);
-    else if (op < handlers.firstSequence) emitHot(code, pool, runtime, frame, handlers.hot[op - 2]!);
+    if (op === OP_GOTO) emitGoto(code, frame, pool);
+    else if (op === OP_CROSS_PAGE) emitCrossPage(code, frame, pool);
+    else if (op === OP_SPAN) emitSpan(code, frame, pool);
+    else if (op < handlers.firstSequence) emitHot(code, pool, runtime, frame, handlers.hotAt(op)!);
     else emitSequence(code, pool, runtime, frame, handlers.sequences[op - handlers.firstSequence]!);
   }
   code.end();
@@ -143,54 +143,92 @@ function hotStatements({ variant, dead, fused }: HotHandler): Statement[] {
   return expandFlags([...statements, ...builder.statements], dead);
 }
 
-function emitGoto(code: Code, fuel: number, next: number, pool: LocalPool): void {
-  const target = pool.take('i32');
-  code.get(PC);
-  code.memory('i32.load', R_TARGET);
-  code.tee(target);
+/** Goes on at the record in a local, without counting an instruction. */
+function moveTo(code: Code, { fuel, next }: HotFrame, record: number): void {
+  code.get(record);
   code.get(fuel);
   code.op('i32.add');
   code.get(PC);
   code.op('i32.sub');
   code.set(fuel);
-  code.get(target);
+  code.get(record);
   code.set(PC);
   code.br(next);
 }
 
-/** Falls through into another page without counting an instruction. */
-function emitCrossPage(code: Code, frame: HotFrame, pool: LocalPool): void {
-  const address = pool.take('i64');
-  const entry = pool.take('i32');
-  // The displacement is always one page: the record stands at offset 4096.
-  code.i32(0);
-  code.memory('i64.load', PAGE_VA);
-  code.i64(4096);
-  code.op('i64.add');
-  code.set(address);
-  tlbOffset(code, address);
+function emitGoto(code: Code, frame: HotFrame, pool: LocalPool): void {
+  const target = pool.take('i32');
+  code.get(PC);
+  code.memory('i32.load', R_TARGET);
+  code.set(target);
+  moveTo(code, frame, target);
+}
+
+/** entry = instruction TLB entry of the page at `page`; leaves when it is another page's. */
+function instructionEntry(code: Code, frame: HotFrame, page: number, entry: number): void {
+  tlbOffset(code, page);
   code.get(frame.tlb);
   code.op('i32.add');
   code.tee(entry);
   code.memory('i64.load', TLB_EXEC);
-  code.get(address);
+  code.get(page);
   code.op('i64.ne');
   code.brIf(frame.leave);
+}
+
+/** Falls through into another page. */
+function emitCrossPage(code: Code, frame: HotFrame, pool: LocalPool): void {
+  const page = pool.take('i64');
+  const entry = pool.take('i32');
+  const record = pool.take('i32');
+  code.i32(0);
+  code.memory('i64.load', PAGE_VA);
+  code.i64(PAGE_SIZE);
+  code.op('i64.add');
+  code.set(page);
+  instructionEntry(code, frame, page, entry);
+  // The displacement is from this page: one page, and what an instruction over the boundary took of the next.
+  code.get(PC);
+  code.memory('i32.load', R_DISP);
+  code.i32(PAGE_SIZE);
+  code.op('i32.sub');
+  code.i32(2);
+  code.op('i32.shl');
   code.get(entry);
   code.memory('i32.load', TLB_EXEC + 8);
+  code.op('i32.add');
   code.memory('i32.load', 0);
-  code.tee(entry);
+  code.tee(record);
   code.op('i32.eqz');
   code.brIf(frame.leave);
   code.i32(0);
-  code.get(address);
+  code.get(page);
   code.memory('i64.store', PAGE_VA);
-  code.get(frame.fuel);
+  moveTo(code, frame, record);
+}
+
+/** On to the record of an instruction over a page boundary, if the next page is still the one it was decoded from. */
+function emitSpan(code: Code, frame: HotFrame, pool: LocalPool): void {
+  const page = pool.take('i64');
+  const entry = pool.take('i32');
   code.get(PC);
-  code.op('i32.sub');
+  code.memory('i32.load', R_TARGET);
+  code.op('i32.eqz');
+  code.brIf(frame.leave);
+  code.i32(0);
+  code.memory('i64.load', PAGE_VA);
+  code.i64(PAGE_SIZE);
+  code.op('i64.add');
+  code.set(page);
+  instructionEntry(code, frame, page, entry);
   code.get(entry);
-  code.tee(PC);
-  code.op('i32.add');
-  code.set(frame.fuel);
-  code.br(frame.next);
+  code.memory('i32.load', TLB_EXEC + 8);
+  code.get(PC);
+  code.memory('i32.load', R_IMM);
+  code.op('i32.ne');
+  code.brIf(frame.leave);
+  code.get(PC);
+  code.memory('i32.load', R_TARGET);
+  code.set(entry);
+  moveTo(code, frame, entry);
 }

@@ -15,10 +15,11 @@ import { HELPERS_PER_HANDLER } from './lower.js';
 /** Operand forms of hot handlers: registers; memory at base+displacement; with index and scale; direct branches. */
 export type HotMode = 'r' | 'bd' | 'bis' | 'near' | 'far';
 
-/** Pseudo-records. The first two are in the main loop. */
+/** Pseudo-records of the main loop: go on at another record; in another page, at PAGE_VA + displacement; see `Span`. */
 export const OP_GOTO = 0;
 export const OP_CROSS_PAGE = 1;
-const HOT_PSEUDO = 2;
+export const OP_SPAN = 2;
+const HOT_PSEUDO = 3;
 
 const FIRST_CHARACTER = 48;
 const FLAG_USES: readonly FlagUse[] = [...Array(8).keys()].map((bits) => ({
@@ -92,11 +93,8 @@ export class HandlerSet {
   readonly firstSequence: number;
   /** Handler numbers below are in the main loop. */
   readonly hotLimit: number;
-  readonly opSpan: number;
   /** The run was cut here: decode on. */
   readonly opMore: number;
-  /** Goes on at PAGE_VA + displacement without counting an instruction. */
-  readonly opGoOn: number;
   readonly opUndefined: number;
   readonly opTooLong: number;
   readonly opCount: number;
@@ -167,9 +165,7 @@ export class HandlerSet {
     }
     this.hotLimit = next;
     for (const variant of this.variants) variant.op = next++;
-    this.opSpan = next++;
     this.opMore = next++;
-    this.opGoOn = next++;
     this.opUndefined = next++;
     this.opTooLong = next++;
     this.opCount = next;
@@ -202,6 +198,11 @@ export class HandlerSet {
   /** The handler that does what `begun` (one hot handler or a sequence) does and then `op`, or undefined. */
   extend(begun: number, op: number): number | undefined {
     return this.#extensions.get(begun * MAX_OPS + op);
+  }
+
+  /** The hot handler of an emitted number. */
+  hotAt(op: number): HotHandler | undefined {
+    return this.hot[op - HOT_PSEUDO];
   }
 
   variant(row: Row, size: IntSize, form: Form): Variant | undefined {

@@ -214,6 +214,32 @@ test('an instruction over a page boundary follows a change of either page', () =
   assert.is(once(), 0x01bbaa04);
 });
 
+test('a program does the same wherever a page boundary cuts it', () => {
+  // mov ebx, 20; round: push rbx; call f; pop rcx; add [DATA], eax; cmp ecx, 10; jg +2; inc esi; dec ebx; jne round;
+  // syscall; f: lea rax, [rcx+rbx*4+7]; cmp eax, 50; jb +5; mov edi, eax; nop…; ret
+  const f = [0x48, 0x8d, 0x44, 0x99, 0x07, 0x83, 0xf8, 0x32, 0x72, 0x03, 0x89, 0xc7, 0x90, 0xc3];
+  const tail = [0x83, 0xf9, 0x0a, 0x7f, 0x02, 0xff, 0xc6, 0xff, 0xcb, 0x0f, 0x85, 0xe3, 0xff, 0xff, 0xff, ...SYSCALL];
+  const addMemory = [0x01, 0x04, 0x25, 0x00, 0x00, 0x50, 0x00];
+  const round = [0x53, 0xe8, 8 + tail.length, 0, 0, 0, 0x59, ...addMemory, ...tail];
+  const program = [...movImm(RBX, 20), ...round, ...f];
+  const outcomes = new Set<string>();
+  for (let before = 0; before <= program.length; before++) {
+    const guest = new Guest({ codePages: 2 });
+    const start = CODE + PAGE - before;
+    guest.write(start, program);
+    for (let run = 0; run < 2; run++) {
+      guest.cpu.rip = start;
+      for (const register of [RAX, RCX, RSI, RDI]) guest.cpu.setReg(register, 0);
+      guest.write(DATA, [0, 0, 0, 0]);
+      assert.is(guest.cpu.run(10000), EXIT_SYSCALL);
+      const registers = [RAX, RBX, RSI, RDI].map((register) => guest.cpu.reg(register));
+      const memory = [0, 1, 2, 3].map((i) => guest.byte(DATA + i));
+      outcomes.add([guest.cpu.retired, guest.cpu.rip - start, ...registers, ...memory].join(' '));
+    }
+  }
+  assert.is(outcomes.size, 1, [...outcomes].join('\n'));
+});
+
 test('an instruction whose second page is missing faults there', () => {
   const guest = new Guest({ codePages: 1 });
   guest.write(CODE + PAGE - 2, [0xb8, 0x01]);

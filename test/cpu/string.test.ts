@@ -1,6 +1,6 @@
 /** Repeated string instructions against a loop over elements: overlaps, page boundaries, faults in the middle, counting. */
-
-import fc from 'fast-check';
+import '../support/seeded.js';
+import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EXIT_FAULT, EXIT_SLICE, EXIT_SYSCALL, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
