@@ -90,11 +90,6 @@ class Builder {
     };
   }
 
-  /** What a tmpfs may take if nobody says otherwise, in bytes. */
-  get halfOfMemory(): number {
-    return (this.memory.limitFrames / 2) * PAGE_SIZE;
-  }
-
   nextDevice(): number {
     return makeDevice(0, this.#minor++);
   }
