@@ -7,6 +7,8 @@ import { EAGAIN, isErr } from '../abi/errno.js';
 import { O_NOCTTY, O_RDWR } from '../abi/fcntl.js';
 import { TIOCSWINSZ } from '../abi/ioctl.js';
 import { SI_KERNEL, SIGHUP } from '../abi/signal.js';
+import { IUTF8 } from '../abi/termios.js';
+import { TtyFile } from '../pty/tty-file.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
 import type { OpenFile, UserMemory } from '../vfs/file.js';
 import { BytesIter } from '../vfs/iter.js';
@@ -196,6 +198,8 @@ export function openPty(kernel: Kernel, size: PtySize): { pty: Pty; slave: OpenF
   if (isErr(pair)) throw errnoError(pair, 'openpty');
   const slave = openSlave(namespace, devpts, pair.master, O_RDWR | O_NOCTTY, KERNEL_CALLER);
   pair.slave.unref();
+  // What goes through this object is UTF-8: erasing takes a whole character, as in a terminal window.
+  if (slave instanceof TtyFile) slave.tty.setTermios({ ...slave.tty.termios, iflag: slave.tty.termios.iflag | IUTF8 });
   if (!isErr(slave)) return { pty: new Pty(kernel, pair.master, size), slave };
   pair.master.unref();
   throw errnoError(slave, 'openpty');
