@@ -6,7 +6,20 @@
  *
  * @source execve(2), fs/exec.c, fs/binfmt_elf.c
  */
-import { E2BIG, EACCES, EINVAL, EIO, ELIBBAD, ELOOP, ENOEXEC, ENOMEM, type Err, ETXTBSY, fail, isErr } from '../../abi/errno.js';
+import {
+  E2BIG,
+  EACCES,
+  EINVAL,
+  EIO,
+  ELIBBAD,
+  ELOOP,
+  ENOEXEC,
+  ENOMEM,
+  type Err,
+  ETXTBSY,
+  fail,
+  isErr,
+} from '../../abi/errno.js';
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.js';
 import { RLIMIT_STACK } from '../../abi/resource.js';
 import type { PhysicalMemory } from '../../cpu/index.js';
