@@ -145,7 +145,7 @@ export class CodeCache {
     if (result !== 0) this.#failed(record, offset, result);
     else {
       const { variant, mode } = this.#write(record, offset, this.#decoder.out, true);
-      const op = mode && variant.hot.get(hotKey(mode, false));
+      const op = mode && variant.hot?.get(hotKey(mode, false));
       if (op !== undefined) this.#memory.u16[(record + R_OP) >> 1] = op;
       this.#pseudo(this.#take(page), OP_CROSS_PAGE, offset + this.#decoder.out.length, 0);
     }
@@ -356,14 +356,14 @@ export class CodeCache {
       const { reads, kills, faults } = variant.flagUse;
       const code = row.options.jumpCondition;
       if (mode !== undefined) {
-        const op = variant.hot.get(hotKey(mode, !live)) ?? variant.hot.get(hotKey(mode, false));
+        const op = variant.hot?.get(hotKey(mode, !live)) ?? variant.hot?.get(hotKey(mode, false));
         if (op !== undefined) u16[(record + R_OP) >> 1] = op;
       }
       if (code !== undefined && i > 0 && variant.form === 'near') {
         const previous = run[i - 1]!;
         if (previous.mode !== undefined && previous.record + RECORD_SIZE === record) {
           const dead = !live && this.#deadAt(page, this.#memory.view.getInt32(record + R_DISP, true));
-          const fused = previous.variant.hot.get(hotKey(previous.mode, dead, code));
+          const fused = previous.variant.hot?.get(hotKey(previous.mode, dead, code));
           if (fused !== undefined) {
             u16[(previous.record + R_OP) >> 1] = fused;
             const first = previous.variant.flagUse;

@@ -66,9 +66,8 @@ import {
   ZERO,
 } from './state.js';
 import { table } from './table/index.js';
-import { emitInterpreter } from './tier0/emit.js';
-import { HandlerSet } from './tier0/handlers.js';
-import { image } from './tier0/image.js';
+import type { HandlerSet } from './tier0/handlers.js';
+import { interpreter } from './tier0/interpreter.js';
 import { PROBE_ALIGNED, PROBE_STACK, PROBE_WRITE } from './tier0/lower.js';
 import { fpuExceptionCode } from './x87/index.js';
 
@@ -110,11 +109,10 @@ export class Engine implements HelperContext {
   constructor(memory: PhysicalMemory, hooks: CpuHooks) {
     this.memory = memory;
     this.#hooks = hooks;
-    const handlers = new HandlerSet(table, image?.flagUses);
+    const { handlers, module } = interpreter();
     this.#handlers = handlers;
     this.code = new CodeCache(memory, table, handlers);
-    const bytes = image === undefined ? emitInterpreter(handlers) : Buffer.from(image.module, 'base64');
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+    const instance = new WebAssembly.Instance(module, {
       cpu: {
         memory: memory.memory,
         slow: (info: number, pc: number) => this.#slow(info, pc),

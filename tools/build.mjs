@@ -101,15 +101,8 @@ async function bundle() {
 
 /** The interpreter's bytes are made from the tables just compiled, so that starting up need not emit them. */
 async function writeInterpreterImage() {
-  const [{ table }, { emitInterpreter }, { HandlerSet }] = await Promise.all(
-    ['table/index.js', 'tier0/emit.js', 'tier0/handlers.js'].map((name) => import(join(dist, 'cpu', name))),
-  );
-  const handlers = new HandlerSet(table);
-  const image = {
-    module: Buffer.from(emitInterpreter(handlers)).toString('base64'),
-    flagUses: handlers.flagUses,
-  };
-  writeFileSync(join(dist, 'cpu/tier0/image.js'), `export const image = ${JSON.stringify(image)};\n`);
+  const { makeImage } = await import(join(dist, 'cpu', 'tier0/interpreter.js'));
+  writeFileSync(join(dist, 'cpu/tier0/image.js'), `export const image = ${JSON.stringify(makeImage())};\n`);
 }
 
 if (!process.argv.includes('--if-stale') || isStale()) {

@@ -11,8 +11,9 @@ import { R_DISP, R_IMM, R_OP, R_TARGET } from '../record.js';
 import { EXIT_REASON, FUEL, PAGE_SIZE, PAGE_VA, TLB, TLB_EXEC } from '../state.js';
 import { Code } from '../wasm/code.js';
 import { ModuleBuilder } from '../wasm/module.js';
-import { type HandlerSet, type HotHandler, type HotSequence, OP_CROSS_PAGE, OP_GOTO, OP_SPAN } from './handlers.js';
-import { type EaMode, type HotFrame, LocalPool, Lowering, PC, tlbOffset } from './lower.js';
+import { type HandlerSet, OP_CROSS_PAGE, OP_GOTO, OP_SPAN } from './handlers.js';
+import { type HotFrame, LocalPool, Lowering, PC, tlbOffset } from './lower.js';
+import type { HotHandler, HotNumbers, HotSequence } from './numbering.js';
 import { addRuntime, type Runtime, runFunction } from './runtime.js';
 
 const HANDLER_PARAMS = ['i32'] as const;
@@ -20,11 +21,12 @@ const HANDLER_PARAMS = ['i32'] as const;
 /** Any memory up to 4 GiB can be imported. */
 const MAXIMUM_PAGES = 65536;
 
-export function emitInterpreter(handlers: HandlerSet): Uint8Array {
+/** @param numbers what `handlers` was numbered by */
+export function emitInterpreter(handlers: HandlerSet, numbers: HotNumbers): Uint8Array {
   const module = new ModuleBuilder();
   module.importMemory('cpu', 'memory', 1, MAXIMUM_PAGES);
   const runtime = addRuntime(module);
-  const functions = new Map<unknown, number>();
+  const functions: number[] = [];
   const define = (write: (code: Code) => void): number => {
     const func = module.declare(HANDLER_PARAMS, ['i32']);
     const code = new Code(1);
@@ -38,12 +40,12 @@ export function emitInterpreter(handlers: HandlerSet): Uint8Array {
       const statements = expandFlags(variant.build(), false);
       new Lowering(code, new LocalPool(code), runtime).instruction(statements, variant.op);
     });
-    functions.set(variant, func);
+    functions.push(func);
     table[variant.op] = func;
   }
-  for (const { op, variant } of handlers.hot) table[op] = functions.get(variant)!;
+  for (const { op, variant } of numbers.hot) table[op] = functions[variant]!;
   // Function mode does the first instruction of a sequence; the others have their own records.
-  for (const { op, parts } of handlers.sequences) table[op] = table[parts[0]!.op]!;
+  for (const { op, parts } of numbers.sequences) table[op] = table[parts[0]!.op]!;
   table[OP_GOTO] = runtime.goto;
   table[OP_CROSS_PAGE] = runtime.crossPage;
   table[OP_SPAN] = runtime.span;
@@ -59,7 +61,7 @@ export function emitInterpreter(handlers: HandlerSet): Uint8Array {
     });
   }
   const main = module.declare(HANDLER_PARAMS, ['i32']);
-  module.define(main, mainLoop(handlers, runtime));
+  module.define(main, mainLoop(handlers, numbers, runtime));
   const run = module.declare(HANDLER_PARAMS, []);
   module.define(run, runFunction(runtime, main, module.type(HANDLER_PARAMS, ['i32']), handlers.hotLimit));
   module.export('run', run);
@@ -68,7 +70,7 @@ export function emitInterpreter(handlers: HandlerSet): Uint8Array {
 }
 
 /** (pc) → record that the main loop cannot execute; with EXIT_REASON set when the slice is over. */
-function mainLoop(handlers: HandlerSet, runtime: Runtime): Code {
+function mainLoop(handlers: HandlerSet, numbers: HotNumbers, runtime: Runtime): Code {
   const code = new Code(1, 1 << 17);
   const pool = new LocalPool(code);
   const tlb = code.local('i32');
@@ -89,14 +91,17 @@ function mainLoop(handlers: HandlerSet, runtime: Runtime): Code {
   code.memory('i32.load16_u', R_OP);
   code.brTable(labels, otherwise);
   const frame: HotFrame = { tlb, fuel, leave, next, exhausted };
-  for (let op = 0; op < handlers.hotLimit; op++) {
+  const bodies: (() => void)[] = [];
+  bodies[OP_GOTO] = () => emitGoto(code, frame, pool);
+  bodies[OP_CROSS_PAGE] = () => emitCrossPage(code, frame, pool);
+  bodies[OP_SPAN] = () => emitSpan(code, frame, pool);
+  const hot = new HotEmitter(code, pool, runtime, frame, handlers);
+  for (const handler of numbers.hot) bodies[handler.op] = () => hot.single(handler);
+  for (const sequence of numbers.sequences) bodies[sequence.op] = () => hot.sequence(sequence);
+  for (const body of bodies) {
     code.end();
     pool.reset();
-    if (op === OP_GOTO) emitGoto(code, frame, pool);
-    else if (op === OP_CROSS_PAGE) emitCrossPage(code, frame, pool);
-    else if (op === OP_SPAN) emitSpan(code, frame, pool);
-    else if (op < handlers.firstSequence) emitHot(code, pool, runtime, frame, handlers.hotAt(op)!);
-    else emitSequence(code, pool, runtime, frame, handlers.sequences[op - handlers.firstSequence]!);
+    body();
   }
   code.end();
   code.br(leave);
@@ -114,33 +119,49 @@ function mainLoop(handlers: HandlerSet, runtime: Runtime): Code {
   return code;
 }
 
-function emitHot(code: Code, pool: LocalPool, runtime: Runtime, frame: HotFrame, handler: HotHandler): void {
-  const statements = hotStatements(handler);
-  const records = handler.fused < 0 ? 1 : 2;
-  new Lowering(code, pool, runtime, frame, eaMode(handler), records).instruction(statements, handler.op);
-}
+/** Writes the bodies of hot handlers into the main loop. */
+class HotEmitter {
+  #code: Code;
+  #pool: LocalPool;
+  #runtime: Runtime;
+  #frame: HotFrame;
+  #handlers: HandlerSet;
 
-/** When an instruction leaves the loop, those before it are over and the place is its own. */
-function emitSequence(code: Code, pool: LocalPool, runtime: Runtime, frame: HotFrame, { parts }: HotSequence): void {
-  for (const part of parts.slice(0, -1)) {
-    new Lowering(code, pool, runtime, frame, eaMode(part)).begin(hotStatements(part));
-    pool.reset();
+  constructor(code: Code, pool: LocalPool, runtime: Runtime, frame: HotFrame, handlers: HandlerSet) {
+    this.#code = code;
+    this.#pool = pool;
+    this.#runtime = runtime;
+    this.#frame = frame;
+    this.#handlers = handlers;
   }
-  emitHot(code, pool, runtime, frame, parts.at(-1)!);
-}
 
-function eaMode({ mode }: HotHandler): EaMode {
-  return mode === 'bis' ? 'bis' : 'bd';
-}
+  single(handler: HotHandler): void {
+    this.#lowering(handler).instruction(this.#statements(handler), handler.op);
+  }
 
-function hotStatements({ variant, dead, fused }: HotHandler): Statement[] {
-  const statements = variant.build();
-  if (fused < 0) return expandFlags(statements, dead);
-  const builder = new Builder([], 64, 'r');
-  const cond = builder.cond(fused);
-  builder.target('near', cond);
-  builder.jump(cond);
-  return expandFlags([...statements, ...builder.statements], dead);
+  /** When an instruction leaves the loop, those before it are over and the place is its own. */
+  sequence({ parts }: HotSequence): void {
+    for (const part of parts.slice(0, -1)) {
+      this.#lowering(part).begin(this.#statements(part));
+      this.#pool.reset();
+    }
+    this.single(parts.at(-1)!);
+  }
+
+  #lowering({ mode, fused }: HotHandler): Lowering {
+    const records = fused < 0 ? 1 : 2;
+    return new Lowering(this.#code, this.#pool, this.#runtime, this.#frame, mode === 'bis' ? 'bis' : 'bd', records);
+  }
+
+  #statements({ variant, dead, fused }: HotHandler): Statement[] {
+    const statements = this.#handlers.variants[variant]!.build();
+    if (fused < 0) return expandFlags(statements, dead);
+    const builder = new Builder([], 64, 'r');
+    const cond = builder.cond(fused);
+    builder.target('near', cond);
+    builder.jump(cond);
+    return expandFlags([...statements, ...builder.statements], dead);
+  }
 }
 
 /** Goes on at the record in a local, without counting an instruction. */
