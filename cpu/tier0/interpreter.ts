@@ -17,7 +17,7 @@ export function interpreter(): Interpreter {
   return loaded;
 }
 
-/** What the build puts into image.ts. */
+/** What the build puts into image.ts. @public called by tools/build.mjs on the compiled file */
 export function makeImage(): InterpreterImage {
   const { handlers, bytes, numbers } = emit();
   return {
