@@ -6,9 +6,9 @@ const MAX_EXTENDED = 0x80000008;
 export const CPU_VENDOR = 'AuthenticAMD';
 export const CPU_BRAND = 'Banos virtual processor';
 /** What the feature bits below are called in /proc/cpuinfo. */
-export const CPU_FLAGS = 'fpu tsc msr cx8 sep cmov clflush mmx fxsr sse sse2 syscall nx lm cx16 lahf_lm';
+export const CPU_FLAGS = 'fpu tsc msr cx8 cmov clflush mmx fxsr sse sse2 syscall nx lm cx16 lahf_lm';
 const BRAND = CPU_BRAND.padEnd(48, '\0');
-/** fpu tsc msr cx8 sep cmov clflush mmx fxsr sse sse2 */
+/** fpu tsc msr cx8 cmov clflush mmx fxsr sse sse2 */
 const FEATURES_EDX =
   (1 << 0) | (1 << 4) | (1 << 5) | (1 << 8) | (1 << 15) | (1 << 19) | (1 << 23) | (1 << 24) | (1 << 25) | (1 << 26);
 /** cx16 */

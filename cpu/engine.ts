@@ -66,14 +66,16 @@ import {
   ZERO,
 } from './state.js';
 import { table } from './table/index.js';
+import { PROBE_ALIGNED, PROBE_STACK, PROBE_WRITE } from './tier0/frame.js';
 import type { HandlerSet } from './tier0/handlers.js';
 import { interpreter } from './tier0/interpreter.js';
-import { PROBE_ALIGNED, PROBE_STACK, PROBE_WRITE } from './tier0/lower.js';
 import { fpuExceptionCode } from './x87/index.js';
 
 /** One slice is at most this many instructions: what is left is counted in bytes of records, in 31 bits. */
 const MAX_BUDGET = 1 << 25;
 const TWO_32 = 2 ** 32;
+/** TASK_SIZE_MAX of Linux: one page below the non-canonical hole. */
+const USER_END = 2 ** 47 - PAGE_SIZE;
 /** Bits of a page fault's error code. */
 const PF_PRESENT = 1;
 const PF_WRITE = 2;
@@ -119,7 +121,7 @@ export class Engine implements HelperContext {
         trap: (vector: number, pc: number) => this.#trap(vector, pc),
         helper: (id: number, pc: number, pa: number) => this.#helper(id, pc, pa),
         commit: () => this.#commit(),
-        fetch: () => this.#fetchSlow(),
+        fetch: () => this.#fetch(),
         resync: (pc: number) => this.#resync(pc),
         span: (pc: number) => this.#span(pc),
       },
@@ -319,9 +321,10 @@ export class Engine implements HelperContext {
 
   #pageFault(address: number, access: number, present: boolean): boolean {
     // Linux shows every fault in the kernel's half as a protection fault, so that it tells nothing about mappings there.
+    const user = address >= 0 && address < USER_END;
     const err =
       PF_USER |
-      (present || !isUser(address) ? PF_PRESENT : 0) |
+      (present || !user ? PF_PRESENT : 0) |
       (access === PTE_WRITE ? PF_WRITE : access === PTE_EXEC ? PF_FETCH : 0);
     this.fault.cr2 = address;
     this.#setFault(SIGSEGV, present ? SEGV_ACCERR : SEGV_MAPERR, address, TRAP_PF, err);
@@ -338,11 +341,7 @@ export class Engine implements HelperContext {
     i32[at + 3] = frame;
   }
 
-  /** Instruction fetch of SLOW_EA while FUEL is plain; RIP holds the address. */
-  #fetchSlow(): number {
-    return this.#fetch();
-  }
-
+  /** Record at SLOW_EA, PAGE_VA set; 0 with the fault set. FUEL is plain and RIP holds the address. */
   #fetch(): number {
     const { i32 } = this.memory;
     const low = i32[SLOW_EA >> 2]! >>> 0;
@@ -477,11 +476,4 @@ export class Engine implements HelperContext {
 function isCanonical(high: number): boolean {
   const top = high >> 15;
   return top === 0 || top === -1;
-}
-
-/** TASK_SIZE_MAX of Linux: one page below the non-canonical hole. */
-const USER_END = 2 ** 47 - PAGE_SIZE;
-
-function isUser(address: number): boolean {
-  return address >= 0 && address < USER_END;
 }

@@ -11,8 +11,9 @@ import { R_DISP, R_IMM, R_OP, R_TARGET } from '../record.js';
 import { EXIT_REASON, FUEL, PAGE_SIZE, PAGE_VA, TLB, TLB_EXEC } from '../state.js';
 import { Code } from '../wasm/code.js';
 import { ModuleBuilder } from '../wasm/module.js';
+import { type HotFrame, LocalPool, PC, tlbOffset } from './frame.js';
 import { type HandlerSet, OP_CROSS_PAGE, OP_GOTO, OP_SPAN } from './handlers.js';
-import { type HotFrame, LocalPool, Lowering, PC, tlbOffset } from './lower.js';
+import { Lowering } from './lower.js';
 import type { HotHandler, HotNumbers, HotSequence } from './numbering.js';
 import { addRuntime, type Runtime, runFunction } from './runtime.js';
 

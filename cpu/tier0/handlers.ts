@@ -8,7 +8,7 @@ import { Builder } from '../ir/builder.js';
 import { type Form, helpersOf, type IntSize, type Statement } from '../ir/ir.js';
 import { type FlagUse, flagUse } from '../ir/lazy-flags.js';
 import { operandsAt, type Row } from '../table/row.js';
-import { HELPERS_PER_HANDLER } from './lower.js';
+import { HELPERS_PER_HANDLER } from './frame.js';
 
 /** Operand forms of hot handlers: registers; memory at base+displacement; with index and scale; direct branches. */
 export type HotMode = 'r' | 'bd' | 'bis' | 'near' | 'far';
