@@ -33,13 +33,13 @@ export function relieveMemory(needy: Task): boolean {
   return true;
 }
 
-/** @returns the space with the highest badness: resident pages, moved by oom_score_adj thousandths of all memory */
+/** @returns the space with the highest badness: pages, resident and of page tables, moved by oom_score_adj thousandths of all memory */
 function largestSpace(kernel: Kernel): AddressSpace | null {
   let largest: AddressSpace | null = null;
   let worst = Number.NEGATIVE_INFINITY;
   for (const { mm, process } of kernel.processes.tasks()) {
     if (mm === null || process.oomScoreAdjustment <= NEVER) continue;
-    const badness = mm.rss + (process.oomScoreAdjustment * kernel.memory.limitFrames) / 1000;
+    const badness = mm.rss + mm.pageTable.leaves / 2 + (process.oomScoreAdjustment * kernel.memory.limitFrames) / 1000;
     // Of equals the youngest, as Linux chooses.
     if (badness < worst) continue;
     worst = badness;

@@ -33,6 +33,7 @@ export function faultPage(space: AddressSpace, address: number, access: number):
   if ((rights & access) === 0) return FAULT_ACCERR;
   const vpn = pageOf(address);
   const present = space.pageTable.frameOf(vpn);
+  if (present === 0 && !space.memory.isTableRoomLeft(1) && space.pageTable.needsLeaf(vpn)) return FAULT_OOM;
   if ((access & PTE_WRITE) === 0) return readFault(space, vma, address, vpn, present, rights);
   return vma.isShared
     ? sharedWriteFault(space, vma, address, vpn, present, rights)

@@ -7,10 +7,10 @@ import { pageOf } from './layout.js';
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, Vma } from './vma.js';
 import { addVma } from './vma-ops.js';
 
-/** @returns 0, or -ENOMEM when the parent's private memory could never be had twice */
+/** @returns 0, or -ENOMEM when the parent's private memory or its page table could not be had twice */
 export function mayFork(parent: AddressSpace): number | Err {
   const impossible = parent.areas.list.some((vma) => vma.isAccountable && isImpossible(parent, vma.pages));
-  return impossible ? fail(ENOMEM) : 0;
+  return impossible || !parent.memory.isTableRoomLeft(parent.pageTable.leaves) ? fail(ENOMEM) : 0;
 }
 
 /** Makes `child`, a new and empty space, the copy. */

@@ -47,6 +47,7 @@ const CASES: readonly Case[] = [
     what: 'mappings by number',
     stdout: 'a mapping too many: ENOMEM\nabout 65530\nunmapping one: works\n',
   },
+  { name: 'tables', what: 'page tables', stdout: '', signal: 'SIGKILL' },
   { name: 'stack', what: 'endless recursion', stdout: '', signal: 'SIGSEGV' },
   { name: 'arguments', what: 'arguments', stdout: '25 MB of arguments: E2BIG\none argument of 128 KiB: E2BIG\n' },
 ];
