@@ -346,6 +346,12 @@ export class Builder {
     this.#list.push({ s: 'helper', helper, pa });
   }
 
+  /** Address of this instruction. */
+  instructionAddress(): Value {
+    const offset = this.#add(value('i32', 'field', [], { name: 'off' }));
+    return this.bin('add', this.get(PAGE_VA, 'i64.load'), this.widen(offset, 32, false));
+  }
+
   /** Address behind this instruction; for direct calls, whose record holds it as immediate relative to the page. */
   returnAddress(): Value {
     return this.bin('add', this.get(PAGE_VA, 'i64.load'), this.immediate(64));

@@ -5,14 +5,14 @@ import { TRAP_GP, TRAP_MF } from '../exits.js';
 import { readFlags, writeFlags } from '../flags.js';
 import type { Helper, HelperContext } from '../helpers.js';
 import type { Builder } from '../ir/builder.js';
+import type { Value } from '../ir/ir.js';
 import { R_A } from '../record.js';
-import { FDP, GPR, PAGE_SIZE, RAX, SCRATCH_XMM, TEMP0 } from '../state.js';
+import { FDP, FIP, GPR, PAGE_SIZE, RAX, SCRATCH_XMM, TEMP0 } from '../state.js';
 import {
   FXSAVE_WRITTEN,
   restoreFx,
   runX87Row,
   saveFx,
-  setX87Instruction,
   X87_MF,
   X87_SET_AX,
   X87_SET_FLAGS,
@@ -23,11 +23,12 @@ import {
 } from '../x87/index.js';
 import { type Row, row } from './row.js';
 import { checkMmx as checkPending } from './sse-common.js';
+import { FAST_FORMS } from './x87-fast.js';
 
 const FLAGS_OF_COMPARE = 0x8d5;
 
 /** Executes a row on the operand at `at` (byte address in the memory). @returns false: #MF was raised */
-function execute(cpu: HelperContext, source: X87Row, modrm: number, record: number, at: number): boolean {
+function execute(cpu: HelperContext, source: X87Row, modrm: number, at: number): boolean {
   const { memory } = cpu;
   const unit = x87Of(memory);
   if (source.readsFlags) unit.flags = readFlags(memory);
@@ -38,11 +39,23 @@ function execute(cpu: HelperContext, source: X87Row, modrm: number, record: numb
   }
   if (outcome === X87_SET_FLAGS) writeFlags(memory, (readFlags(memory) & ~FLAGS_OF_COMPARE) | unit.flags);
   else if (outcome === X87_SET_AX) memory.view.setUint16(RAX, unit.ax, true);
-  if (source.control !== true) {
-    const address = cpu.instructionAddress(record);
-    setX87Instruction(unit, Math.floor(address / 2 ** 32) | 0, address | 0);
-  }
   return true;
+}
+
+/** Executes by the fast form, where there is one, or by the helper, and notes the instruction's address. */
+function perform(b: Builder, source: X87Row, modrm: number, helper: Helper, pa?: Value): void {
+  const key = `${hex(source.opcode)} ${source.count > 0 ? hex(modrm) : `/${source.modrm}`}`;
+  const fast = FAST_FORMS.get(key);
+  if (fast === undefined) b.helper(helper, pa);
+  else {
+    if (pa === undefined) checkPending(b);
+    fast(b, pa, ((source.opcode & 7) << 8) | modrm, () => b.helper(helper, pa));
+  }
+  noteInstruction(b, source);
+}
+
+function noteInstruction(b: Builder, source: X87Row): void {
+  if (source.control !== true) b.set(FIP, 'i64.store', b.instructionAddress());
 }
 
 /**
@@ -90,10 +103,10 @@ function memoryRow(source: X87Row): Row {
   const { name, opcode, modrm: field, bytes } = source;
   const modrm = field << 3;
   const write = source.access === 'w';
-  const helper: Helper = (cpu, record, pa) => execute(cpu, source, modrm, record, pa);
+  const helper: Helper = (cpu, _record, pa) => execute(cpu, source, modrm, pa);
   return row(`${hex(opcode)} /${field}`, name, 'Mt', (b) => {
     if (!source.noWait) checkPending(b);
-    b.helper(helper, b.probe(b.effectiveAddress(), { size: bytes, write, aligned: false }));
+    perform(b, source, modrm, helper, b.probe(b.effectiveAddress(), { size: bytes, write, aligned: false }));
     if (source.control !== true) b.set(FDP, 'i64.store', b.effectiveAddress());
   });
 }
@@ -104,10 +117,10 @@ function imageRow(source: X87Row): Row {
   const write = source.access === 'w';
   const helperFor = (operand16: boolean): Helper => {
     const bytes = x87OperandBytes(source, operand16);
-    return (cpu, record, pa) =>
+    return (cpu, _record, pa) =>
       withWide(cpu, pa, bytes, write, (at) => {
         x87Of(cpu.memory).operand16 = operand16;
-        return execute(cpu, source, field << 3, record, at);
+        return execute(cpu, source, field << 3, at);
       });
   };
   const narrow = helperFor(true);
@@ -116,6 +129,7 @@ function imageRow(source: X87Row): Row {
     if (!source.noWait) checkPending(b);
     const operand16 = b.size === 16;
     wideOperand(b, x87OperandBytes(source, operand16), write, operand16 ? narrow : wide);
+    noteInstruction(b, source);
   });
 }
 
@@ -124,15 +138,15 @@ function registerRow(source: X87Row): Row {
   const field = (first >> 3) & 7;
   const options = { readsFlags: source.readsFlags === true };
   if (count === 1) {
-    const helper: Helper = (cpu, record) => execute(cpu, source, first, record, 0);
-    return row(`${hex(opcode)} /${field} rm=${first & 7}`, name, '', (b) => b.helper(helper), options);
+    const helper: Helper = (cpu) => execute(cpu, source, first, 0);
+    return row(`${hex(opcode)} /${field} rm=${first & 7}`, name, '', (b) => perform(b, source, first, helper), options);
   }
   // ST(i) has the number of the general register that the record names.
   const helper: Helper = (cpu, record) => {
     const i = ((cpu.memory.view.getUint16(record + R_A, true) - GPR) >> 3) & 7;
-    return execute(cpu, source, first + i, record, 0);
+    return execute(cpu, source, first + i, 0);
   };
-  return row(`${hex(opcode)} /${field}`, name, 'Rq', (b) => b.helper(helper), options);
+  return row(`${hex(opcode)} /${field}`, name, 'Rq', (b) => perform(b, source, first, helper), options);
 }
 
 const hex = (byte: number): string => byte.toString(16);
@@ -164,8 +178,7 @@ function fxRow(field: number, name: string, helper: Helper, write: boolean): Row
 
 export const x87Rows: readonly Row[] = [
   ...X87_TABLE.flatMap((source) => {
-    if (source.opcode === 0x9b)
-      return [row('9b', 'fwait', '', (b) => b.helper((cpu, record) => execute(cpu, source, 0, record, 0)))];
+    if (source.opcode === 0x9b) return [row('9b', 'fwait', '', (b) => b.helper((cpu) => execute(cpu, source, 0, 0)))];
     if (source.count > 0) return [registerRow(source)];
     return [source.bytes >= 28 ? imageRow(source) : memoryRow(source)];
   }),

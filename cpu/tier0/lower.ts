@@ -9,7 +9,19 @@
  */
 import { TRAP_GP } from '../exits.js';
 import type { Statement, Value } from '../ir/ir.js';
-import { R_A, R_B, R_BASE, R_DISP, R_IMM, R_INDEX, R_SCALE, R_SEGMENT, R_TARGET, RECORD_SIZE } from '../record.js';
+import {
+  R_A,
+  R_B,
+  R_BASE,
+  R_DISP,
+  R_IMM,
+  R_INDEX,
+  R_OFF,
+  R_SCALE,
+  R_SEGMENT,
+  R_TARGET,
+  RECORD_SIZE,
+} from '../record.js';
 import { PAGE_VA, RSP, SPLIT_WRITE, TLB_EXEC, TLB_WRITE } from '../state.js';
 import type { Code } from '../wasm/code.js';
 import {
@@ -31,6 +43,7 @@ interface Jump {
 }
 
 const PAGE_MASK = -4096;
+const FIELDS: Record<string, number> = { a: R_A, b: R_B, off: R_OFF };
 export class Lowering {
   readonly code: Code;
   #pool: LocalPool;
@@ -195,7 +208,7 @@ export class Lowering {
         return;
       case 'field':
         code.get(PC);
-        code.memory('i32.load16_u', v.name === 'a' ? R_A : R_B);
+        code.memory('i32.load16_u', FIELDS[v.name]!);
         return;
       case 'imm':
         code.get(PC);

@@ -7,5 +7,5 @@
  */
 export { fpuExceptionCode } from './exception-code.js';
 export { FXSAVE_WRITTEN, restoreFx, saveFx, x87Of } from './fxsave.js';
-export { runX87Row, setX87Instruction, X87_TABLE, type X87Row, x87OperandBytes } from './table.js';
+export { runX87Row, X87_TABLE, type X87Row, x87OperandBytes } from './table.js';
 export { X87, X87_MF, X87_SET_AX, X87_SET_FLAGS } from './unit.js';

@@ -3,7 +3,7 @@
  * from it, `runX87Row` executes it, tests enumerate it. fwait (9B) is a row too.
  */
 
-import { FIP, FOP } from '../state.js';
+import { FOP } from '../state.js';
 import {
   arithmetic,
   compareCodes,
@@ -649,11 +649,4 @@ export function runX87Row(u: X87, row: X87Row, modrm: number, at: number): numbe
   u.outcome = X87_DONE;
   row.run(u, modrm & 7, at);
   return u.outcome;
-}
-
-/** Records where the last non-control instruction lies: its address as 32-bit halves. */
-export function setX87Instruction(u: X87, hi: number, lo: number): void {
-  const { i32 } = u.memory;
-  i32[FIP >> 2] = lo;
-  i32[(FIP + 4) >> 2] = hi;
 }
