@@ -25,6 +25,8 @@ type Region = (Uint32Array | undefined)[];
 export class PageTable {
   /** Physical address of the TLB block (see state.ts). */
   readonly tlb: number;
+  /** Leaves of 512 pages that the table has. */
+  leaves = 0;
   #memory: PhysicalMemory;
   #regions = new Map<number, Region>();
   #lastIndex = -1;
@@ -119,10 +121,17 @@ export class PageTable {
   /** Frees the frames of the table itself, not the mapped ones. The object is dead afterwards. */
   dispose(): void {
     this.#memory.tlbBlocks.delete(this.tlb);
+    this.#memory.tableLeaves -= this.leaves;
+    this.leaves = 0;
     for (let i = 0; i < TLB_FRAMES; i++) this.#memory.unref(this.#tlbFrame + i);
     this.#regions.clear();
     this.#lastIndex = -1;
     this.#lastLeaf = undefined;
+  }
+
+  /** Whether `set` of this page makes a leaf. */
+  needsLeaf(vpn: number): boolean {
+    return this.#leaf(leafOf(vpn)) === undefined;
   }
 
   /** @param index 27-bit number of a leaf */
@@ -146,6 +155,8 @@ export class PageTable {
     }
     const leaf = new Uint32Array(LEAF_PAGES);
     region[index & LEAF_MASK] = leaf;
+    this.leaves++;
+    this.#memory.tableLeaves++;
     this.#lastLeaf = leaf;
     return leaf;
   }

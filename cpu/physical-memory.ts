@@ -29,6 +29,8 @@ export class PhysicalMemory {
   readonly limitFrames: number;
   /** Addresses of the TLB blocks of all live address spaces (kept by PageTable). */
   readonly tlbBlocks = new Set<number>();
+  /** Leaves of all live page tables (kept by PageTable): memory of the host that the frames do not count. */
+  tableLeaves = 0;
   #refs: Uint32Array;
   #flags: Uint8Array;
   #free: number[] = [];
@@ -53,6 +55,11 @@ export class PhysicalMemory {
 
   get freeFrames(): number {
     return this.limitFrames - RESERVED_FRAMES - this.#used;
+  }
+
+  /** Whether page tables may grow by so many leaves of 2 KiB: together they take at most a quarter of the memory. */
+  isTableRoomLeft(leaves: number): boolean {
+    return this.tableLeaves + leaves <= this.limitFrames / 2;
   }
 
   /** @returns a zeroed frame with reference count 1, or 0 when the limit is reached */
