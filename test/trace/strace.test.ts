@@ -68,6 +68,9 @@ function normalize(line: string, pids: readonly string[]): string {
 /** The C library's start and the program's first call, in which the paths differ, are left out. */
 const isStart = (line: string): boolean => /^(execve|brk|arch_prctl|set_tid_address|rseq|mprotect)\(/.test(line);
 
+/** When a child's end is told depends on who runs first. */
+const isChildSignal = (line: string): boolean => line.startsWith('--- SIGCHLD ');
+
 function comparable(trace: Trace): string[] {
   const pids = [...trace.keys()];
   return pids.flatMap((pid, i) => {
@@ -75,7 +78,7 @@ function comparable(trace: Trace): string[] {
     const first = lines.findIndex((line) => line.startsWith('chdir("/'));
     const own =
       first < 0 ? lines.filter((line) => !isStart(line) || line.startsWith('execve')) : lines.slice(first + 1);
-    return [`task ${i}`, ...own.map((line) => normalize(line, pids))];
+    return [`task ${i}`, ...own.filter((line) => !isChildSignal(line)).map((line) => normalize(line, pids))];
   });
 }
 
