@@ -3,12 +3,11 @@
  * compiled form of this file by one that holds what `makeImage` returns (tools/build.mjs); from source it is emitted at
  * start-up.
  */
-import type { Numbering } from './handlers.js';
-
 export interface InterpreterImage {
   /** The module, base64. */
   module: string;
-  numbering: Numbering;
+  /** A `Numbering` as JSON: parsed faster than as source. */
+  numbering: string;
 }
 
 export const image: InterpreterImage | undefined = undefined;

@@ -1,7 +1,7 @@
 /** The interpreter of this process: its handlers and its compiled module, which all kernels share. */
 import { table } from '../table/index.js';
 import { emitInterpreter } from './emit.js';
-import { HandlerSet } from './handlers.js';
+import { HandlerSet, type Numbering } from './handlers.js';
 import { type InterpreterImage, image } from './image.js';
 import { HotNumbers } from './numbering.js';
 
@@ -22,13 +22,13 @@ export function makeImage(): InterpreterImage {
   const { handlers, bytes, numbers } = emit();
   return {
     module: Buffer.from(bytes).toString('base64'),
-    numbering: { ...numbers.numbering, flagUses: handlers.flagUses },
+    numbering: JSON.stringify({ ...numbers.numbering, flagUses: handlers.flagUses } satisfies Numbering),
   };
 }
 
 function ready({ module, numbering }: InterpreterImage): Interpreter {
   const bytes = Buffer.from(module, 'base64');
-  return { handlers: new HandlerSet(table, numbering), module: new WebAssembly.Module(bytes) };
+  return { handlers: new HandlerSet(table, JSON.parse(numbering) as Numbering), module: new WebAssembly.Module(bytes) };
 }
 
 function emitted(): Interpreter {
