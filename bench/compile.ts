@@ -1,0 +1,44 @@
+/** Builds the bench's C programs with the compilers that are here; a compiler that is missing is named, not guessed. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+const PROGRAMS = join(import.meta.dirname, 'programs');
+
+/** A C library stands for the compiler that links with it. */
+export const LIBRARIES = { glibc: 'gcc', musl: 'musl-gcc' } as const;
+export type Library = keyof typeof LIBRARIES;
+
+const FLAGS = ['-O2', '-static', '-Wall', '-Wextra', '-Werror'];
+
+function compile(library: Library, sources: readonly string[], output: string): void {
+  const files = sources.map((name) => join(PROGRAMS, name));
+  execFileSync(LIBRARIES[library], [...FLAGS, '-o', output, ...files, '-lm'], { stdio: 'pipe' });
+}
+
+/** Every C file but those that are programs of their own. */
+const kernelSources = (): string[] => readdirSync(PROGRAMS).filter((name) => name.endsWith('.c') && name !== 'calls.c');
+
+/**
+ * The compute kernels, all in one static program.
+ * @param folder where the program goes
+ * @returns its file name in `folder`
+ * @throws Error of execFileSync when the compiler is missing or a source is wrong
+ */
+export function compileKernels(library: Library, folder: string): string {
+  compile(library, kernelSources(), join(folder, `kernels-${library}`));
+  return `kernels-${library}`;
+}
+
+/** As compileKernels, for the system call rates. */
+export function compileCalls(library: Library, folder: string): string {
+  compile(library, ['calls.c'], join(folder, `calls-${library}`));
+  return `calls-${library}`;
+}
+
+/** First line of what went wrong, for the list of what is missing. */
+export function reason(error: unknown): string {
+  const { code, path, stderr, message } = error as Error & { code?: string; path?: string; stderr?: Buffer };
+  if (code === 'ENOENT') return `${path} is not installed`;
+  return (stderr?.toString() || message).trim().split('\n')[0]!;
+}
