@@ -40,6 +40,8 @@ export interface TextLine {
 }
 
 const DEFAULT_WIDTH = 100;
+/** Blocks nested deeper (the cases of a br_table) are not indented further. */
+const MAX_INDENT = 24;
 
 const UNARY =
   /\.(eqz|clz|ctz|popcnt|abs|neg|ceil|floor|trunc|nearest|sqrt|not|splat|any_true|all_true|bitmask|wrap_|extend|extadd_|trunc_|convert_|demote_|promote_|reinterpret_|extract_lane)/;
@@ -168,7 +170,7 @@ class CodePrinter {
   }
 
   #line(offset: number, text: string, depth = this.#labels.length): void {
-    this.#lines.push({ offset, text: '  '.repeat(depth) + text });
+    this.#lines.push({ offset, text: '  '.repeat(Math.min(depth, MAX_INDENT)) + text });
   }
 
   #open({ name, offset, type }: WasmInstruction): void {
