@@ -238,11 +238,12 @@ export class Engine implements HelperContext {
       this.#trap(TRAP_GP, pc);
       return 0;
     }
-    if (!isCanonical(high)) {
+    const offset = low & (PAGE_SIZE - 1);
+    // The last byte counts, too: an access can run from the lower half into the hole.
+    if (!isCanonical(high) || (high === 0x7fff && ((low + size - 1) | 0) >= 0 && low < 0)) {
       this.#trap(info & PROBE_STACK || this.#usesStackSegment(pc) ? TRAP_SS : TRAP_GP, pc);
       return 0;
     }
-    const offset = low & (PAGE_SIZE - 1);
     const access = write ? PTE_WRITE : PTE_READ;
     if (offset + size <= PAGE_SIZE) {
       const page = this.#page(low, high, access, pc);

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGILL, SIGSEGV, SIGTRAP } from '../../abi/signal.js';
+import { SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGBUS, SIGILL, SIGSEGV, SIGTRAP } from '../../abi/signal.js';
 import {
   CPU_VENDOR,
   EXIT_FAULT,
@@ -21,6 +21,7 @@ import {
   newTable,
   PAGE,
   RAX,
+  RBP,
   RBX,
   RCX,
   RDI,
@@ -331,6 +332,21 @@ test('exceptions have the signals of Linux', () => {
       String(code),
     );
   }
+});
+
+test('an access that runs from the lower half into the hole is no page fault', () => {
+  // mov rax, [rdi] with its last byte below the hole, then in it; mov rax, [rbp] uses the stack segment.
+  const outcome = (code: readonly number[], register: number, address: number): unknown[] => {
+    const guest = new Guest();
+    guest.cpu.setReg(register, address);
+    assert.is(guest.run(code), EXIT_FAULT);
+    const { signal, code: reason, trapno } = guest.cpu.fault;
+    return [signal, reason, trapno];
+  };
+  assert.equal(outcome([0x48, 0x8b, 0x07], RDI, 2 ** 47 - 8), [SIGSEGV, SEGV_MAPERR, 14]);
+  assert.equal(outcome([0x48, 0x8b, 0x07], RDI, 2 ** 47 - 7), [SIGSEGV, SI_KERNEL, 13]);
+  assert.equal(outcome([0x8a, 0x07], RDI, 2 ** 47 - 1), [SIGSEGV, SEGV_MAPERR, 14]);
+  assert.equal(outcome([0x48, 0x8b, 0x45, 0], RBP, 2 ** 47 - 1), [SIGBUS, SI_KERNEL, 12]);
 });
 
 test('14 prefixes are legal', () => {

@@ -251,6 +251,7 @@ function fillBlock(c: Case, r: Random, form: Form): void {
 const branchOffset = (r: Random): bigint => BigInt(r.chance(2) ? 16 + r.below(32) : -20 - r.below(20));
 
 const STRING = /^(movs|stos|lods|scas|cmps)$/;
+const X87_STORE = /^f(st|ist|bstp)/;
 const STACK = /^(push|pop|call|ret|enter|leave|iret)/;
 
 /** Writes a whole case into `buffer` (IN_SIZE bytes). */
@@ -266,7 +267,11 @@ export function generate(buffer: Buffer, form: Form, r: Random): void {
   const stack = STACK.test(row.name);
   c.gpr[RSP] = BigInt(n.BLOCK_AT + 64 + (r.below(n.BLOCK - 128) & (r.chance(4) ? -1 : -8)));
   if (stack) used.add(RSP);
-  if (row.name.startsWith('leave') && !r.chance(8)) c.gpr[RBP] = BigInt(n.BLOCK_AT + r.below(n.BLOCK - 16));
+  if (row.name.startsWith('leave')) {
+    if (!r.chance(8)) c.gpr[RBP] = BigInt(n.BLOCK_AT + r.below(n.BLOCK - 16));
+    // Not from the end of the lower half into the hole behind it (vendors.ts).
+    else if (c.gpr[RBP]! >> 12n === 0x7ffffffffn) c.gpr[RBP]! &= ~0xfffn;
+  }
   setUpImplicit(c, r, form, used);
 
   // Prefixes and opcode.
@@ -321,6 +326,8 @@ export function generate(buffer: Buffer, form: Form, r: Random): void {
       const address = chooseAddress(r, bytes);
       const offset = address - BigInt(n.BLOCK_AT);
       if (offset >= 0n && offset < BigInt(n.BLOCK)) c.view.setUint32(n.IN_OPERAND, Number(offset), true);
+      // Whether the bad address or an unmasked exception comes first depends on the vendor (vendors.ts).
+      else if (X87_STORE.test(row.name)) c.view.setUint8(n.IN_FX, c.view.getUint8(n.IN_FX) | 0x3f);
       if (row.name === 'ldmxcsr') {
         // Bit 17 exists on some processors only.
         c.view.setUint32(c.block(Number(offset)), r.word() & (r.chance(8) ? ~0x20000 : 0xffff), true);
