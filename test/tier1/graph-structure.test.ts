@@ -6,13 +6,10 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FlowGraph } from '../../cpu/tier1/graph/flow-graph.js';
+import { isDispatch, makeReducible } from '../../cpu/tier1/graph/make-reducible.js';
 import { type Edge, type StructureEmitter, structure } from '../../cpu/tier1/graph/structure.js';
-import { Code } from '../../cpu/wasm/code.js';
-import { ModuleBuilder } from '../../cpu/wasm/module.js';
-import { reducibleGraph, type Successors } from './graph-random.js';
-
-/** Blocks visited before the walk is cut off. */
-const LIMIT = 200;
+import { anyGraph, reducibleGraph, type Successors } from './graph-random.js';
+import { DECISIONS_AT, instantiate, LIMIT, RoutedEmitter, TRACE_AT, WasmEmitter, walk } from './graph-wasm.js';
 
 type Item =
   | { op: 'block' | 'loop'; target: number }
@@ -101,21 +98,6 @@ function record(successors: Successors, multiway?: (block: number) => boolean): 
   return recorder;
 }
 
-/** Walks the graph; each terminator with a choice takes the next decision. */
-function walk(successors: Successors, decisions: Uint8Array, multiway: (block: number) => boolean): number[] {
-  const visited: number[] = [];
-  let decision = 0;
-  for (let at = 0; visited.length < LIMIT; ) {
-    visited.push(at);
-    const targets = successors[at]!;
-    if (targets.length === 0) break;
-    if (multiway(at)) at = targets[decisions[decision++]! % targets.length]!;
-    else if (targets.length === 1 || targets[0] === targets[1]) at = targets[0]!;
-    else at = targets[decisions[decision++]! & 1 ? 0 : 1]!;
-  }
-  return visited;
-}
-
 /** Runs the recorded text. */
 function interpret(items: readonly Item[], decisions: Uint8Array): number[] {
   const close = new Map<number, number>();
@@ -151,96 +133,6 @@ function interpret(items: readonly Item[], decisions: Uint8Array): number[] {
     else at++;
   }
   return visited;
-}
-
-const DECISIONS_AT = 0;
-const TRACE_AT = 4096;
-
-/** Emits WebAssembly that logs the number of each block it comes through (i32 each, from TRACE_AT). */
-class WasmEmitter implements StructureEmitter {
-  code = new Code(0);
-  #decision = this.code.local('i32');
-  #trace = this.code.local('i32');
-
-  openBlock(): number {
-    return this.code.block();
-  }
-  openLoop(): number {
-    return this.code.loop();
-  }
-  openIf(_block: number, negated: boolean): void {
-    this.#condition(negated);
-    this.code.if();
-  }
-  close(): void {
-    this.code.end();
-  }
-  body(block: number): void {
-    const { code } = this;
-    code.get(this.#trace);
-    code.i32(block);
-    code.memory('i32.store', TRACE_AT);
-    code.get(this.#trace);
-    code.i32(4);
-    code.op('i32.add');
-    code.tee(this.#trace);
-    code.i32(4 * LIMIT);
-    code.op('i32.ge_u');
-    code.if();
-    this.exit();
-    code.end();
-  }
-  branchIf(edge: Edge, negated: boolean): void {
-    this.#condition(negated);
-    this.code.brIf(edge.label);
-  }
-  jump(edge: Edge): void {
-    if (!edge.inline) this.code.br(edge.label);
-  }
-  multiway(_block: number, edges: readonly Edge[]): void {
-    this.#next();
-    this.code.i32(edges.length);
-    this.code.op('i32.rem_u');
-    const labels = edges.map((edge) => edge.label);
-    this.code.brTable(labels.slice(0, -1), labels.at(-1)!);
-  }
-  exit(): void {
-    this.code.get(this.#trace);
-    this.code.return();
-  }
-
-  #condition(negated: boolean): void {
-    this.#next();
-    this.code.i32(1);
-    this.code.op('i32.and');
-    if (negated) this.code.op('i32.eqz');
-  }
-  #next(): void {
-    const { code } = this;
-    code.get(this.#decision);
-    code.memory('i32.load8_u', DECISIONS_AT);
-    code.get(this.#decision);
-    code.i32(1);
-    code.op('i32.add');
-    code.set(this.#decision);
-  }
-}
-
-function instantiate(emitters: readonly WasmEmitter[]): {
-  memory: WebAssembly.Memory;
-  run: (() => number)[];
-} {
-  const module = new ModuleBuilder();
-  module.importMemory('env', 'memory', 1, 1);
-  emitters.forEach((emitter, i) => {
-    const func = module.declare([], ['i32']);
-    emitter.code.u8(0x00); // unreachable: nothing falls out of the end
-    module.define(func, emitter.code);
-    module.export(`f${i}`, func);
-  });
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(module.build()), { env: { memory } });
-  return { memory, run: emitters.map((_, i) => instance.exports[`f${i}`] as () => number) };
 }
 
 const decisionsOf = () => fc.uint8Array({ minLength: LIMIT, maxLength: LIMIT });
@@ -279,6 +171,29 @@ for (const [name, shape] of [
         const traced = run[i]!() / 4;
         const trace = [...new Int32Array(memory.buffer, TRACE_AT, traced)];
         assert.equal(trace, walk(successors, decisions, shape(successors)), JSON.stringify(successors));
+      }
+    });
+  });
+}
+
+for (const limit of [0, 2, 40]) {
+  test(`irreducible graphs run as WebAssembly, up to ${limit} blocks copied`, () => {
+    const graphs = fc.sample(anyGraph(24), 150);
+    const emitters = graphs.map((successors) => {
+      const graph = makeReducible(new FlowGraph(successors), limit);
+      const emitter = new RoutedEmitter(graph);
+      const multiway = (block: number) =>
+        isDispatch(graph, block) || (graph.origin[block]! >= 0 && oddMultiway(successors)(graph.origin[block]!));
+      assert.ok(structure(new FlowGraph(graph.successors), emitter, multiway));
+      return emitter;
+    });
+    assert.ok(graphs.filter((successors) => !new FlowGraph(successors).reducible).length > 10);
+    const { memory, run } = instantiate(emitters);
+    graphs.forEach((successors, i) => {
+      for (const decisions of fc.sample(decisionsOf(), 5)) {
+        new Uint8Array(memory.buffer).set(decisions, DECISIONS_AT);
+        const trace = [...new Int32Array(memory.buffer, TRACE_AT, run[i]!() / 4)];
+        assert.equal(trace, walk(successors, decisions, oddMultiway(successors)), JSON.stringify(successors));
       }
     });
   });
@@ -358,6 +273,8 @@ test('deep graphs: nesting stays small where it can, the stack is never an issue
   assert.is(nested(Array.from({ length: n }, (_, i) => (i < n - 1 ? [i + 1] : []))), 0);
   const sideExits = Array.from({ length: n }, (_, i) => (i % 2 === 0 && i < n - 2 ? [i + 1, i + 2] : []));
   assert.is(nested(sideExits), 1, 'a chain with exits');
+  const longArmTaken = sideExits.map((targets) => [...targets].reverse());
+  assert.is(nested(longArmTaken), 1, 'the same with the long arm taken');
   const diamonds = Array.from({ length: n }, (_, i) => {
     if (i >= n - 4) return [];
     return i % 3 === 0 ? [i + 1, i + 2] : [i % 3 === 1 ? i + 2 : i + 1];
