@@ -3,20 +3,24 @@
  *
  * A frame number is a physical address divided by 4096; 0 is never a valid frame. Frames below `RESERVED_FRAMES`
  * hold the CPU state. A frame that has been decoded is marked as code; whoever writes into it must say so
- * (`willWrite`), so that its decodings are dropped. No locks.
+ * (`willWrite`), so that its decodings are dropped. Which frame is given out is the business of `FrameAllocator`; what is
+ * known here is which frames were never given out: they are zero and cost the host nothing. No locks.
  */
+import { FrameAllocator, type Reservation } from './frame-allocator.js';
 import { emptyTag, PAGE_SIZE, RESERVED_FRAMES, TLB_ENTRIES, TLB_WRITE } from './state.js';
 
 const WASM_PAGE = 65536;
 const FRAMES_PER_WASM_PAGE = WASM_PAGE / PAGE_SIZE;
 const INITIAL_WASM_PAGES = 64;
-/** The memory grows by a quarter of itself, at least by this many WebAssembly pages. */
+/** The memory grows by a quarter of itself, but by no less and no more than so many WebAssembly pages (4 and 64 MiB). */
 const MIN_GROWTH = 64;
+const MAX_GROWTH = 1024;
 
 /** Bits of `#flags`. */
 const CODE = 1;
 const WRITE_CACHED = 2;
-const IN_FREE_LIST = 4;
+/** The frame was given out once: it may hold anything. */
+const DIRTY = 4;
 
 export class PhysicalMemory {
   readonly memory: WebAssembly.Memory;
@@ -33,9 +37,7 @@ export class PhysicalMemory {
   tableLeaves = 0;
   #refs: Uint32Array;
   #flags: Uint8Array;
-  #free: number[] = [];
-  /** Frames from here on were never given out and are zero. */
-  #fresh = RESERVED_FRAMES;
+  #frames: FrameAllocator;
   #used = 0;
   #listeners: ((frame: number) => void)[] = [];
 
@@ -46,6 +48,7 @@ export class PhysicalMemory {
     this.limitFrames = maximum * FRAMES_PER_WASM_PAGE;
     this.#refs = new Uint32Array(this.limitFrames);
     this.#flags = new Uint8Array(this.limitFrames);
+    this.#frames = new FrameAllocator(this.limitFrames, RESERVED_FRAMES);
     this.#refreshViews();
   }
 
@@ -62,16 +65,14 @@ export class PhysicalMemory {
     return this.tableLeaves + leaves <= this.limitFrames / 2;
   }
 
+  /** Chunks of frames that are kept for somebody. */
+  get reservedChunks(): number {
+    return this.#frames.reservedChunks;
+  }
+
   /** @returns a zeroed frame with reference count 1, or 0 when the limit is reached */
   allocFrame(): number {
-    for (let frame = this.#free.pop(); frame !== undefined; frame = this.#free.pop()) {
-      this.#flags[frame]! &= ~IN_FREE_LIST;
-      if (this.#refs[frame] !== 0) continue; // taken by allocRun
-      this.u8.fill(0, frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
-      this.#take(frame);
-      return frame;
-    }
-    return this.#allocFresh(1);
+    return this.#any(true);
   }
 
   /** @returns the first of `count` contiguous zeroed frames, each with reference count 1; 0 when impossible */
@@ -79,11 +80,44 @@ export class PhysicalMemory {
     if (count <= 0) return 0;
     if (count === 1) return this.allocFrame();
     if (count > this.freeFrames) return 0;
-    const reused = this.#findFreeRun(count);
-    if (reused === 0) return this.#allocFresh(count);
-    this.u8.fill(0, reused * PAGE_SIZE, (reused + count) * PAGE_SIZE);
-    for (let i = 0; i < count; i++) this.#take(reused + i);
-    return reused;
+    const first = this.#frames.takeRun(count);
+    if (first === 0) return 0;
+    if (!this.#growTo(first + count)) {
+      for (let i = 0; i < count; i++) this.#frames.give(first + i);
+      return 0;
+    }
+    for (let i = 0; i < count; i++) this.#begin(first + i, true);
+    return first;
+  }
+
+  /**
+   * Room for frames side by side, from which `allocAt` takes them one by one. It costs nothing until then, and when
+   * memory gets scarce others are given what is not used of it.
+   * @returns at least so many frames (whole chunks), or null when no such run is left or it is more than half of what is
+   */
+  reserve(frames: number): Reservation | null {
+    return this.#frames.reserve(frames);
+  }
+
+  /** The room is not needed any more; frames that were taken from it stay. */
+  release(reservation: Reservation): void {
+    this.#frames.release(reservation);
+  }
+
+  /**
+   * A frame with reference count 1: number `index` of a reservation if that can still be had, any other if not.
+   * @param zeroed false: it may hold anything, the caller overwrites all of it
+   * @returns 0 when the limit is reached
+   */
+  allocAt(reservation: Reservation, index: number, zeroed = true): number {
+    const frame = reservation.first + index;
+    if (!this.#frames.takeAt(frame, reservation.id)) return this.#any(zeroed);
+    if (!this.#growTo(frame + 1)) {
+      this.#frames.give(frame);
+      return this.#any(zeroed);
+    }
+    this.#begin(frame, zeroed);
+    return frame;
   }
 
   ref(frame: number): void {
@@ -95,11 +129,8 @@ export class PhysicalMemory {
     if (--this.#refs[frame]! !== 0) return;
     if (this.#flags[frame]! & CODE) this.#announce(frame);
     this.#used--;
-    this.#flags[frame] = this.#flags[frame]! & IN_FREE_LIST;
-    if (this.#flags[frame] === 0) {
-      this.#flags[frame] = IN_FREE_LIST;
-      this.#free.push(frame);
-    }
+    this.#flags[frame] = DIRTY;
+    this.#frames.give(frame);
   }
 
   refs(frame: number): number {
@@ -140,37 +171,34 @@ export class PhysicalMemory {
     for (const listener of this.#listeners) listener(frame);
   }
 
-  #take(frame: number): void {
+  #any(zeroed: boolean): number {
+    let frame = this.#frames.take();
+    if (frame !== 0 && !this.#growTo(frame + 1)) {
+      // The host has no more: the limit is where the memory ends now. Frames that others gave back are still to be had.
+      this.#frames.give(frame);
+      this.#frames.cut(this.u8.length / PAGE_SIZE);
+      frame = this.#frames.take();
+    }
+    if (frame !== 0) this.#begin(frame, zeroed);
+    return frame;
+  }
+
+  /** A frame that the allocator has taken goes out. */
+  #begin(frame: number, zeroed: boolean): void {
+    if (zeroed && (this.#flags[frame]! & DIRTY) !== 0) {
+      this.u8.fill(0, frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
+    }
+    this.#flags[frame] = DIRTY;
     this.#refs[frame] = 1;
     this.#used++;
   }
 
-  #allocFresh(count: number): number {
-    const frame = this.#fresh;
-    const end = frame + count;
-    if (end > this.limitFrames || !this.#growTo(end)) return 0;
-    this.#fresh = end;
-    for (let i = frame; i < end; i++) this.#take(i);
-    return frame;
-  }
-
-  /** First fit among frames that were given back. Only worth a search when enough of them exist. */
-  #findFreeRun(count: number): number {
-    if (this.#fresh - RESERVED_FRAMES - this.#used < count) return 0;
-    let length = 0;
-    for (let frame = RESERVED_FRAMES; frame < this.#fresh; frame++) {
-      length = this.#refs[frame] === 0 ? length + 1 : 0;
-      if (length === count) return frame - count + 1;
-    }
-    return 0;
-  }
-
   #growTo(endFrame: number): boolean {
+    if (endFrame * PAGE_SIZE <= this.u8.length) return true;
     const have = this.memory.buffer.byteLength / WASM_PAGE;
     const need = Math.ceil(endFrame / FRAMES_PER_WASM_PAGE);
-    if (need <= have) return true;
     const limit = this.limitFrames / FRAMES_PER_WASM_PAGE;
-    const wanted = Math.min(limit, Math.max(need, have + Math.max(MIN_GROWTH, have >> 2)));
+    const wanted = Math.min(limit, Math.max(need, have + Math.min(MAX_GROWTH, Math.max(MIN_GROWTH, have >> 2))));
     if (!this.#tryGrow(wanted - have) && !this.#tryGrow(need - have)) return false;
     this.#refreshViews();
     return true;

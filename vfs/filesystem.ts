@@ -6,12 +6,26 @@ import type { DeviceTable } from './devices.js';
 import type { Inode } from './inode.js';
 import type { Mount } from './mount.js';
 
+/** Room for frames side by side, kept for whoever made it as long as nobody is in need. */
+export interface FrameReservation {
+  /** Names the owner. */
+  readonly id: number;
+  readonly first: number;
+  readonly frames: number;
+}
+
 /** Frames of guest memory, 4096 bytes each at byte offset `frame * 4096` of `u8`. Frame 0 is never valid. */
 export interface FrameStore {
   /** The whole memory; replaced when it grows, so never kept across an allocation. */
   readonly u8: Uint8Array;
   /** @returns a zeroed frame with one reference, or 0 when memory is exhausted */
   allocFrame(): number;
+  /** @returns room for at least so many frames, or null; it takes no memory */
+  reserve(frames: number): FrameReservation | null;
+  /** As `allocFrame`: the frame number `index` of the room if it can be had, any other if not. */
+  allocAt(room: FrameReservation, index: number): number;
+  /** The room is not needed any more; frames taken from it stay. */
+  release(room: FrameReservation): void;
   ref(frame: number): void;
   unref(frame: number): void;
   /** To be called before bytes of a frame change that may hold translated code. */

@@ -114,14 +114,17 @@ function mapSegment(
   if (memorySize <= fileSize) return start;
   const zeroStart = start + skew + fileSize;
   const zeroPages = fileSize > 0 ? pageCeil(zeroStart) : start;
+  const size = pageCeil(start + skew + memorySize) - zeroPages;
+  if (size > 0) {
+    const rights = PROT_READ | PROT_WRITE | (prot & PROT_EXEC);
+    const zeros = space.map(zeroPages, size, rights, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, null, 0);
+    if (isErr(zeros)) return zeros;
+  }
+  // Last, so that the page that is written to finds room for all of data and bss.
   if (fileSize > 0 && isErr(clear(space, zeroStart, zeroPages)) && (prot & PROT_WRITE) !== 0) {
     return fail(space.outOfMemory ? ENOMEM : EFAULT);
   }
-  const size = pageCeil(start + skew + memorySize) - zeroPages;
-  if (size === 0) return start;
-  const rights = PROT_READ | PROT_WRITE | (prot & PROT_EXEC);
-  const zeros = space.map(zeroPages, size, rights, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, null, 0);
-  return isErr(zeros) ? zeros : start;
+  return start;
 }
 
 function mapFilePart(

@@ -13,6 +13,7 @@ import { ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
 import { RLIMIT_STACK } from '../../abi/resource.js';
 import { PageTable, type PhysicalMemory } from '../../cpu/index.js';
 import type { OpenFile, UserMemory } from '../../vfs/file.js';
+import { FrameExtents } from '../../vfs/frame-extents.js';
 import type { IoIter } from '../../vfs/iter.js';
 import type { PageCache } from '../../vfs/page-cache.js';
 import { type Accounting, makeAccounting } from './accounting.js';
@@ -62,6 +63,8 @@ export class AddressSpace implements UserMemory {
   readonly memory: PhysicalMemory;
   readonly pageTable: PageTable;
   readonly areas = new VmaSet();
+  /** Where private pages go in physical memory. */
+  readonly extents: FrameExtents;
   readonly figures: Accounting = makeAccounting();
   readonly mappers = new Map<PageCache, CacheMapper>();
   /** Frame of zeros that untouched anonymous memory reads from. */
@@ -108,6 +111,7 @@ export class AddressSpace implements UserMemory {
   private constructor(memory: PhysicalMemory, pageTable: PageTable, zeroFrame: number, limits: MmLimits) {
     this.memory = memory;
     this.pageTable = pageTable;
+    this.extents = new FrameExtents(memory);
     this.zeroFrame = zeroFrame;
     this.limits = limits;
     this.mmapBase = mmapBase(limits.limit(RLIMIT_STACK));
@@ -127,6 +131,7 @@ export class AddressSpace implements UserMemory {
   unref(): void {
     if (--this.#refs !== 0) return;
     dropVmas(this);
+    this.extents.clear();
     this.executable = null;
     releaseZeroFrame(this.memory);
     this.pageTable.dispose();

@@ -5,6 +5,7 @@ import { isImpossible, mayExpand } from './accounting.js';
 import type { AddressSpace } from './address-space.js';
 import { MAX_MAPPINGS, PAGE_SIZE, pageCeil, USER_END } from './layout.js';
 import { mayLock } from './map.js';
+import { makeHeapRoom } from './placement.js';
 import { populate } from './populate.js';
 import { removeRange } from './unmap.js';
 import { ANONYMOUS, VM_LOCKED, VM_LOCKONFAULT, VM_MAY_ANY, Vma } from './vma.js';
@@ -22,6 +23,7 @@ export function moveBreak(space: AddressSpace, wanted: number): number {
     const next = areas.list[areas.indexFrom(oldEnd)];
     if (next !== undefined && newEnd + PAGE_SIZE > next.gapStart) return current;
     if (!extendHeap(space, oldEnd, newEnd)) return current;
+    makeHeapRoom(space, oldEnd, newEnd);
   } else if (newEnd < oldEnd) {
     const heap = areas.overlapping(newEnd, oldEnd);
     if (heap === undefined) return current;

@@ -26,7 +26,7 @@ export function populate(space: AddressSpace, start: number, end: number): numbe
 export function touch(space: AddressSpace, start: number, end: number, access: number): number {
   for (let address = start; address < end; address += PAGE_SIZE) {
     if ((space.pageTable.entryOf(pageOf(address)) & access) !== 0) continue;
-    const failed = faultPage(space, address, access);
+    const failed = faultPage(space, address, access, end);
     if (failed !== 0) return failed;
   }
   return 0;

@@ -3,9 +3,10 @@ import { EAGAIN, EFAULT, EINVAL, ENOMEM, type Err, fail, isErr } from '../../abi
 import { MAP_FIXED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../abi/mman.js';
 import { account, isImpossible, mayExpand } from './accounting.js';
 import type { AddressSpace } from './address-space.js';
-import { isUserRange, MAX_MAPPINGS, PAGE_SIZE, pageCeil, USER_END } from './layout.js';
+import { isUserRange, MAX_MAPPINGS, PAGE_SIZE, pageCeil, pageOf, USER_END } from './layout.js';
 import { mayLock, placeMapping } from './map.js';
 import { movePages } from './pages.js';
+import { gatherMoved } from './placement.js';
 import { populate } from './populate.js';
 import { removeRange } from './unmap.js';
 import { VM_LOCKED, VM_LOCKONFAULT, Vma } from './vma.js';
@@ -146,7 +147,8 @@ function move(
   // What stays is empty, and Linux takes the lock off the whole mapping.
   if (keepsOld) changeVma(space, vma, vma.prot, vma.flags & ~(VM_LOCKED | VM_LOCKONFAULT));
   else if (oldSize > 0) removeRange(space, address, address + oldSize);
-  addVma(space, copy);
+  const joined = addVma(space, copy);
+  gatherMoved(space, joined, pageOf(target), pageOf(target + Math.min(oldSize, newSize)));
   if ((copy.flags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED && newSize > oldSize) {
     populate(space, target + oldSize, target + newSize);
   }

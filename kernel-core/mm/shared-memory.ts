@@ -4,6 +4,7 @@
  */
 import { ENOMEM, type Err, fail } from '../../abi/errno.js';
 import type { FrameStore } from '../../vfs/filesystem.js';
+import { FrameExtents } from '../../vfs/frame-extents.js';
 import type { PageCache } from '../../vfs/page-cache.js';
 import type { CacheMapper } from './cache-mapper.js';
 import { PAGE_SIZE } from './layout.js';
@@ -14,10 +15,12 @@ export class SharedMemory implements PageCache {
   readonly mappers = new Set<CacheMapper>();
   #memory: FrameStore;
   #frames = new Map<number, number>();
+  #extents: FrameExtents;
   #refs = 1;
 
   constructor(memory: FrameStore, size: number) {
     this.#memory = memory;
+    this.#extents = new FrameExtents(memory);
     this.size = size;
   }
 
@@ -25,7 +28,7 @@ export class SharedMemory implements PageCache {
     if (index * PAGE_SIZE >= this.size) return 0;
     const known = this.#frames.get(index);
     if (known !== undefined) return known;
-    const frame = this.#memory.allocFrame();
+    const frame = this.#extents.allocForFile(index, this.size / PAGE_SIZE);
     if (frame === 0) return fail(ENOMEM);
     this.#frames.set(index, frame);
     return frame;
@@ -52,5 +55,6 @@ export class SharedMemory implements PageCache {
     if (--this.#refs !== 0) return;
     for (const frame of this.#frames.values()) this.#memory.unref(frame);
     this.#frames.clear();
+    this.#extents.clear();
   }
 }

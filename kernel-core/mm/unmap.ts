@@ -4,6 +4,7 @@ import { account } from './accounting.js';
 import type { AddressSpace } from './address-space.js';
 import { isUserRange, MAX_MAPPINGS, PAGE_SIZE, pageCeil, USER_END } from './layout.js';
 import { dropPages } from './pages.js';
+import { dropExtents } from './placement.js';
 import { isolate, release } from './vma-ops.js';
 
 export function unmapRange(space: AddressSpace, address: number, length: number): number | Err {
@@ -31,6 +32,7 @@ export function removeRange(space: AddressSpace, start: number, end: number): vo
   const gone = areas.list.slice(from, from + count);
   areas.remove(from, count);
   dropPages(space, start, end);
+  dropExtents(space, start, end);
   for (const vma of gone) release(space, vma);
 }
 

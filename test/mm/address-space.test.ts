@@ -130,23 +130,80 @@ test('behind the end of the file is SIGBUS, and truncation takes pages away, pri
   assert.is(space.rss, 1);
 });
 
-test('fork shares pages until either side writes', () => {
-  const at = anon(2);
+test('fork of much memory shares pages until either side writes', () => {
+  const at = anon(600);
+  ok(space.write(at, new Uint8Array(600 * PAGE).fill(7)));
   ok(space.write(at, text('parent\0')));
   const frames = world.memory.usedFrames;
   const child = ok(space.fork());
   const own = world.memory.usedFrames - frames;
+  assert.ok(own < 20);
   assert.is(child.readCString(at, 100), 'parent');
   ok(child.write(at, text('child\0')));
   assert.is(world.memory.usedFrames, frames + own + 1);
   assert.is(space.readCString(at, 100), 'parent');
+  const frame = space.pageTable.frameOf(at / PAGE);
   ok(space.write(at, text('PARENT\0'))); // alone again: in place
+  assert.is(space.pageTable.frameOf(at / PAGE), frame);
   assert.is(world.memory.usedFrames, frames + own + 1);
   assert.is(child.readCString(at, 100), 'child');
   ok(child.writeU32(at + PAGE, 1));
-  assert.is(space.readU32(at + PAGE), 0);
+  assert.is(space.readU32(at + PAGE), 0x07070707);
   child.unref();
   assert.is(world.memory.usedFrames, frames);
+});
+
+test('fork of little memory copies it at once: the parent keeps its pages writable, the child has its own', () => {
+  const at = anon(8);
+  for (const page of [0, 1, 2, 5]) ok(space.writeU32(at + page * PAGE, page + 1));
+  assert.is(space.readU32(at + 3 * PAGE), 0); // the frame of zeros
+  const { pageTable } = space;
+  const entries = [0, 1, 2, 3, 5].map((page) => pageTable.entryOf(at / PAGE + page));
+  const child = ok(space.fork());
+  assert.equal(
+    [0, 1, 2, 3, 5].map((page) => pageTable.entryOf(at / PAGE + page)),
+    entries,
+  );
+  assert.is(child.rss, space.rss);
+  const first = child.pageTable.frameOf(at / PAGE);
+  for (const page of [0, 1, 2, 5]) {
+    assert.is(child.pageTable.entryOf(at / PAGE + page), ((first + page) << 3) | PTE_READ | PTE_WRITE);
+    assert.is(child.readU32(at + page * PAGE), page + 1);
+    ok(child.writeU32(at + page * PAGE, 100));
+    assert.is(space.readU32(at + page * PAGE), page + 1);
+  }
+  ok(child.writeU32(at + 4 * PAGE, 1));
+  assert.is(child.pageTable.frameOf(at / PAGE + 4), first + 4);
+  assert.is(space.readU32(at + 4 * PAGE), 0);
+  child.unref();
+});
+
+test("fork copies pages that a former child shared, once they are the parent's alone", () => {
+  const at = anon(600);
+  ok(space.write(at, new Uint8Array(600 * PAGE).fill(7)));
+  ok(space.fork()).unref();
+  ok(space.unmap(at + 10 * PAGE, 590 * PAGE));
+  const child = ok(space.fork());
+  ok(space.writeU32(at, 1));
+  ok(child.writeU32(at + PAGE, 2));
+  assert.is(child.readU32(at), 0x07070707);
+  assert.is(space.readU32(at + PAGE), 0x07070707);
+  assert.is.not(child.pageTable.frameOf(at / PAGE), space.pageTable.frameOf(at / PAGE));
+  child.unref();
+});
+
+test('fork copies on write where there is no memory for a copy', () => {
+  const at = anon(100);
+  ok(space.write(at, new Uint8Array(100 * PAGE).fill(7)));
+  const filler: number[] = [];
+  while (world.memory.freeFrames > 50) filler.push(world.memory.allocFrame());
+  const used = world.memory.usedFrames;
+  const child = ok(space.fork());
+  assert.ok(world.memory.usedFrames < used + 20);
+  ok(child.writeU32(at, 1));
+  assert.is(space.readU32(at), 0x07070707);
+  child.unref();
+  for (const frame of filler) world.memory.unref(frame);
 });
 
 test('shared anonymous memory is one memory for parent and child, also where untouched at fork', () => {

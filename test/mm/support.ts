@@ -27,6 +27,11 @@ export class TestMemory extends PhysicalMemory {
     return this.allowance-- <= 0 ? 0 : super.allocFrame();
   }
 
+  override allocAt(room: Parameters<PhysicalMemory['allocAt']>[0], index: number, zeroed?: boolean): number {
+    this.allocations++;
+    return this.allowance-- <= 0 ? 0 : super.allocAt(room, index, zeroed);
+  }
+
   override allocRun(count: number): number {
     this.allocations++;
     return this.allowance-- <= 0 ? 0 : super.allocRun(count);
@@ -188,6 +193,7 @@ export function makeWorld(bytes = 64 * 2 ** 20): World {
       }
       files.length = 0;
       assert.is(memory.usedFrames, 0, 'frames in use');
+      assert.is(memory.reservedChunks, 0, 'room that is kept');
     },
   };
 }

@@ -83,7 +83,16 @@ export class FakeKernel implements SessionControl {
   log: string[] = [];
   seconds = 1000;
   readonly env: VfsEnv = {
-    frames: { u8: new Uint8Array(0), allocFrame: () => 0, ref() {}, unref() {}, willWrite() {} },
+    frames: {
+      u8: new Uint8Array(0),
+      allocFrame: () => 0,
+      reserve: () => null,
+      allocAt: () => 0,
+      release() {},
+      ref() {},
+      unref() {},
+      willWrite() {},
+    },
     devices: new DeviceTable(),
     now: (out) => {
       out.sec = this.seconds;

@@ -13,6 +13,7 @@ import { O_ACCMODE, O_APPEND, O_NOATIME, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR,
 import { MAX_FILE_SIZE } from '../attributes.js';
 import type { Caller } from '../caller.js';
 import { OpenFile } from '../file.js';
+import { FrameExtents, PLACED_FILE } from '../frame-extents.js';
 import type { IoIter } from '../iter.js';
 import type { PageCache, PageMapper } from '../page-cache.js';
 import { withoutSetId, writeDropsSetId } from '../permission.js';
@@ -170,6 +171,8 @@ class HostPages implements PageCache {
   readonly mappers = new Set<PageMapper>();
   readonly #file: HostFile;
   readonly #frames = new Map<number, number>();
+  /** Null while the file is small. */
+  #extents: FrameExtents | null = null;
   readonly #dirty = new Set<number>();
   /** What a write-back ran into since the last report. */
   #error: number | Err = 0;
@@ -187,7 +190,9 @@ class HostPages implements PageCache {
     if (known !== undefined) return known;
     if (index * PAGE_SIZE >= this.#file.size) return 0;
     const { frames } = this.#file.fs.env;
-    const frame = frames.allocFrame();
+    const pages = Math.ceil(this.#file.knownSize / PAGE_SIZE);
+    if (pages >= PLACED_FILE) this.#extents ??= new FrameExtents(frames);
+    const frame = this.#extents?.allocForFile(index, pages) ?? frames.allocFrame();
     if (frame === 0) return fail(ENOMEM);
     const start = frame * PAGE_SIZE;
     const count = this.#file.fs.host.read(
@@ -287,6 +292,7 @@ class HostPages implements PageCache {
 
   drop(): void {
     this.cut(0);
+    this.#extents?.clear();
   }
 
   #drop(index: number): void {

@@ -1,8 +1,8 @@
 /** What file systems in memory share: limits on pages and inodes, and inodes that keep their metadata themselves. */
 import { EFBIG, EINVAL, ENOSPC, type Err, fail, isErr } from '../../abi/errno.js';
 import { S_IFMT } from '../../abi/stat.js';
-
 import { FileSystem, type FsStatistics, type VfsEnv } from '../filesystem.js';
+import type { FrameExtents } from '../frame-extents.js';
 import { type AttributeChange, Inode } from '../inode.js';
 
 export const PAGE_SIZE = 4096;
@@ -56,10 +56,10 @@ export abstract class MemoryFileSystem extends FileSystem {
     this.usedInodes--;
   }
 
-  /** @returns a zeroed frame that counts as used, or 0 when there is no room */
-  takeFrame(): number {
+  /** @returns a zeroed frame for page `index` of a file of `pages` pages, which counts as used; 0 when there is no room */
+  takeFrame(extents: FrameExtents | null, index: number, pages: number): number {
     if (this.usedPages >= this.pageLimit) return 0;
-    const frame = this.env.frames.allocFrame();
+    const frame = extents === null ? this.env.frames.allocFrame() : extents.allocForFile(index, pages);
     if (frame !== 0) this.usedPages++;
     return frame;
   }

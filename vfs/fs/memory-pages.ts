@@ -6,6 +6,7 @@
  */
 import { EFBIG, EIO, ENOSPC, ENXIO, type Err, fail, isErr } from '../../abi/errno.js';
 import { MAX_FILE_SIZE } from '../attributes.js';
+import { FrameExtents, PLACED_FILE } from '../frame-extents.js';
 import type { PageCache, PageMapper } from '../page-cache.js';
 import { type MemoryFileSystem, PAGE_SIZE } from './memory-fs.js';
 
@@ -23,6 +24,8 @@ export class MemoryPages implements PageCache {
   readonly mappers = new Set<PageMapper>();
   readonly #fs: MemoryFileSystem;
   readonly #frames = new Map<number, number>();
+  /** Null while the file is small. */
+  #extents: FrameExtents | null = null;
   #backing: FileBacking | null;
   /** Absent pages below this byte come from the backing. */
   #backed: number;
@@ -82,6 +85,7 @@ export class MemoryPages implements PageCache {
       this.#size = size;
       for (const mapper of this.mappers) mapper.invalidate(keep);
       this.#dropFrom(keep, Number.POSITIVE_INFINITY);
+      if (keep === 0) this.#extents?.clear();
       this.#cutBacking(size);
     }
     this.#size = size;
@@ -148,6 +152,7 @@ export class MemoryPages implements PageCache {
   release(): void {
     for (const mapper of this.mappers) mapper.invalidate(0);
     this.#dropFrom(0, Number.POSITIVE_INFINITY);
+    this.#extents?.clear();
     this.#cutBacking(0);
     this.#size = 0;
   }
@@ -157,7 +162,9 @@ export class MemoryPages implements PageCache {
   }
 
   #allocate(index: number): number | Err {
-    const frame = this.#fs.takeFrame();
+    const pages = Math.max(index + 1, Math.ceil(this.#size / PAGE_SIZE));
+    if (pages >= PLACED_FILE) this.#extents ??= new FrameExtents(this.#fs.env.frames);
+    const frame = this.#fs.takeFrame(this.#extents, index, pages);
     if (frame === 0) return fail(ENOSPC);
     this.#frames.set(index, frame);
     return frame;
