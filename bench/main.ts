@@ -1,176 +1,153 @@
 /**
- * `npm run bench`: the figures that Banos is judged by, each as a ratio to Linux on the same machine in the same run.
- * Prints one table and writes bench/results/<time>.json. Needs busybox-static, and gcc with a static C library for the
- * rows of compiled programs; what cannot be measured here is named instead.
+ * `npm run bench`: the figures that Banos is judged by, each against Linux and qemu-user on the same machine in the same
+ * run. Prints one table; a full run is kept in bench/results/. What cannot be measured here is named; what answers wrong
+ * fails the bench. Rows come from kernels.ts, programs.ts, rates.ts and start.ts.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { cpus, release, tmpdir } from 'node:os';
+import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { boot, type Kernel } from '../kernel-core/index.js';
-import { repeat, runHost, timed } from './measure.js';
-import { measureTier0 } from './tier0.js';
+import { Command } from 'commander';
+import type { Bench } from './bench.js';
+import { writeDocs } from './docs.js';
+import { BanosEngine, HostEngine } from './engines.js';
+import { measureKernels } from './kernels.js';
+import { measurePrograms } from './programs.js';
+import { measureRates } from './rates.js';
+import { type Results, table } from './report.js';
+import { measureStart } from './start.js';
 
-interface Row {
-  name: string;
-  unit: string;
-  banos: number;
-  /** The same natively; null where there is nothing to compare with. */
-  native: number | null;
-  /** What is wanted at this stage, where something was said. */
-  goal?: string;
+const PROJECT = import.meta.dirname.replace(/([\\/]dist)?[\\/]bench$/, '');
+
+interface Options {
+  only?: string;
+  quick?: true;
+  node?: string;
+  json?: string;
+  docs?: true;
+  from?: string;
+  translator: boolean;
 }
 
-const SOURCE = import.meta.dirname;
-const PROJECT = SOURCE.replace(/([\\/])dist[\\/]bench$/, '');
-const MAIN = join(PROJECT, 'dist', 'bundle', 'cli.js');
-const LOOP = 'i=0; while [ $i -lt 1000 ]; do i=$((i+1)); done';
-const require = createRequire(import.meta.url);
-const folder = mkdtempSync(join(tmpdir(), 'banos-bench-'));
-const rows: Row[] = [];
-const missing: string[] = [];
-
-async function runGuest(kernel: Kernel, argv: readonly string[]): Promise<string> {
-  const child = kernel.spawn(argv);
-  let output = '';
-  child.stdout!.on('data', (bytes: Uint8Array) => {
-    output += Buffer.from(bytes).toString('latin1');
-  });
-  child.stderr!.resume();
-  child.stdin!.end();
-  const { code } = await child.exit;
-  await child.closed;
-  if (code !== 0) throw new Error(`${argv.join(' ')} in Banos: exit status ${code}`);
-  return output;
-}
-
-/** Milliseconds until a shell on a terminal shows its prompt. */
-function toPrompt(file: string, args: readonly string[]): Promise<number> {
-  const pty = require('node-pty');
-  return new Promise((resolve) => {
-    const start = performance.now();
-    const terminal = pty.spawn(file, args, { cols: 80, rows: 24 });
-    let shown = '';
-    const listener = terminal.onData((text: string) => {
-      shown += text;
-      if (!/[#$] /.test(shown)) return;
-      listener.dispose();
-      resolve(performance.now() - start);
-      terminal.onExit(() => {});
-      terminal.kill('SIGKILL');
-    });
-  });
-}
-
-async function startRows(busybox: string): Promise<void> {
-  const node = await repeat(9, () => timed(() => runHost(process.execPath, ['-e', '0'])));
-  rows.push({ name: "Node's own start-up", unit: 'ms', banos: node, native: null });
-  rows.push({
-    name: 'banos run busybox true, from the host',
-    unit: 'ms',
-    banos: await repeat(9, () => timed(() => runHost(process.execPath, [MAIN, 'run', 'busybox', 'true']))),
-    native: await repeat(9, () => timed(() => runHost(busybox, ['true']))),
-  });
+/** First line that a program prints, or null when it cannot run. */
+function firstLine(file: string, args: readonly string[]): string | null {
   try {
-    require.resolve('node-pty');
+    return execFileSync(file, args, { encoding: 'utf8', stdio: 'pipe', cwd: PROJECT }).split('\n')[0]!;
   } catch {
-    missing.push('start to prompt: node-pty is not installed');
-    return;
+    return null;
   }
-  const prompt = await repeat(9, () => toPrompt(process.execPath, [MAIN, 'shell']));
-  const native = await repeat(9, () => toPrompt(busybox, ['sh']));
-  rows.push({ name: 'start to prompt', unit: 'ms', banos: prompt, native });
-  rows.push({ name: "start to prompt, beyond Node's start-up", unit: 'ms', banos: prompt - node, native, goal: '150' });
 }
 
-async function shellRows(kernel: Kernel, busybox: string): Promise<void> {
-  rows.push({
-    name: 'shell loop of 1000 rounds',
-    unit: 'ms',
-    banos: await repeat(9, () => timed(() => runGuest(kernel, ['sh', '-c', LOOP]))),
-    native: await repeat(9, () => timed(() => runHost(busybox, ['sh', '-c', LOOP]))),
-    goal: '100',
-  });
+function describeCommit(): string {
+  const commit = firstLine('git', ['rev-parse', '--short', 'HEAD']) ?? 'unknown';
+  const changed = firstLine('git', ['status', '--porcelain', '--untracked-files=no']);
+  return changed ? `${commit}+changes` : commit;
 }
 
-async function callRows(kernel: Kernel, busybox: string): Promise<void> {
-  const program = join(folder, 'calls');
+function newResults(nodes: readonly string[], translator: boolean): Results {
+  const versions = nodes.map((node) => firstLine(node, ['--version']) ?? 'unknown');
+  return {
+    time: new Date().toISOString(),
+    commit: describeCommit(),
+    machine: {
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cpus: cpus().length,
+      kernel: release(),
+      gcc: firstLine('gcc', ['--version']) ?? 'none',
+      qemu: firstLine('qemu-x86_64', ['--version']) ?? 'none',
+      load: Number(loadavg()[0]!.toFixed(2)),
+    },
+    engines: versions.map((version) => `Banos${translator ? '' : ' (interpreter)'}, Node ${version.replace(/^v/, '')}`),
+    rows: [],
+    missing: [],
+    failures: [],
+  };
+}
+
+/** Puts busybox into the folder, so that every engine finds it under the same path. */
+function copyBusybox(folder: string): void {
   try {
-    execFileSync('gcc', ['-O2', '-static', '-o', program, join(SOURCE, 'calls.c')], { stdio: 'pipe' });
-  } catch (error) {
-    missing.push(`getpid, fork+wait, pipe: gcc -static: ${(error as Error).message.split('\n')[0]}`);
-    return;
+    const { binaryPath } = createRequire(import.meta.url)('busybox-static') as { binaryPath: string };
+    copyFileSync(binaryPath, join(folder, 'busybox'));
+  } catch {
+    // Rows that need it say so.
   }
-  process.env['BANOS_BUSYBOX'] = busybox;
-  for (const [what, name, nativeRounds, banosRounds] of [
-    ['getpid', 'getpid', '1000000', '300000'],
-    ['fork', 'fork+wait', '1000', '500'],
-    ['exec', 'busybox true (fork+exec+wait)', '500', '200'],
-    ['pipe', 'pipe round trip', '20000', '10000'],
-  ] as const) {
-    rows.push({
-      name,
-      unit: 'ns',
-      banos: await repeat(5, async () => Number(await runGuest(kernel, ['/bench/calls', what, banosRounds]))),
-      native: await repeat(5, async () => Number(await runHost(program, [what, nativeRounds]))),
+}
+
+function makeBench(folder: string, nodes: readonly string[], options: Options): Bench {
+  const results = newResults(nodes, options.translator);
+  const pattern = options.only === undefined ? null : new RegExp(options.only, 'i');
+  const libraries = existsSync('/usr/lib/x86_64-linux-gnu') && existsSync('/usr/lib64');
+  const fresh = (index: number) =>
+    new BanosEngine(results.engines[index]!, {
+      node: nodes[index]!,
+      folder,
+      translator: options.translator,
+      libraries,
     });
-  }
+  const hasQemu = firstLine('qemu-x86_64', ['--version']) !== null;
+  if (!hasQemu) results.missing.push('the qemu column: qemu-x86_64 (qemu-user) is not installed');
+  return {
+    folder,
+    native: new HostEngine('native'),
+    qemu: hasQemu ? new HostEngine('qemu', ['qemu-x86_64']) : null,
+    banos: nodes.map((_, index) => fresh(index)),
+    fresh,
+    results,
+    repeats: options.quick ? 1 : 2,
+    quick: options.quick === true,
+    wanted: ({ group, name, library }) => pattern === null || pattern.test(`${group} ${name} ${library ?? ''}`),
+  };
 }
 
-function tier0Rows(): void {
+async function measure(options: Options): Promise<Results> {
+  const folder = mkdtempSync(join(tmpdir(), 'banos-bench-'));
+  const nodes = [process.execPath, ...(options.node === undefined ? [] : [options.node])];
+  const bench = makeBench(folder, nodes, options);
   try {
-    const { mips, ratio, nativeMs } = measureTier0();
-    rows.push({ name: 'tier 0, sieve+crc+fib', unit: 'ms', banos: nativeMs * ratio, native: nativeMs });
-    rows.push({ name: 'tier 0 speed', unit: 'MIPS', banos: mips, native: mips * ratio, goal: '>= 150' });
-  } catch (error) {
-    missing.push(`tier 0: ${(error as Error).message.split('\n')[0]}`);
+    copyBusybox(folder);
+    await measureKernels(bench);
+    for (const engine of bench.banos) engine.close();
+    await measurePrograms(bench);
+    await measureRates(bench);
+    await measureStart(bench, nodes);
+  } finally {
+    for (const engine of bench.banos) engine.close();
+    rmSync(folder, { recursive: true });
   }
+  return bench.results;
 }
 
-const figure = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2));
-
-function print(): void {
-  const cells = rows.map(({ name, unit, banos, native, goal = '' }) => [
-    name,
-    unit,
-    figure(banos),
-    native === null ? '' : figure(native),
-    native === null || native === 0 ? '' : `${figure(banos / native)}x`,
-    goal,
-  ]);
-  cells.unshift(['', 'unit', 'Banos', 'Linux', 'ratio', 'goal']);
-  const widths = cells[0]!.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
-  for (const row of cells) {
-    console.log(
-      row
-        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-        .join('  ')
-        .trimEnd(),
-    );
-  }
-  for (const line of missing) console.log(`not measured: ${line}`);
+function save(results: Results, file: string): void {
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
 }
 
-function save(): void {
-  const results = join(PROJECT, 'bench', 'results');
-  mkdirSync(results, { recursive: true });
-  const time = new Date().toISOString();
-  const machine = { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release(), node: process.version };
-  const file = join(results, `${time.replace(/[:.]/g, '-')}.json`);
-  writeFileSync(file, `${JSON.stringify({ time, machine, rows, missing }, null, 2)}\n`);
+function keep(results: Results): void {
+  const folder = join(PROJECT, 'bench', 'results');
+  mkdirSync(folder, { recursive: true });
+  save(results, join(folder, `${results.time.slice(0, 16).replace(':', '')}-${results.commit}.json`));
 }
 
-try {
-  const busybox: string = require('busybox-static').binaryPath;
-  await startRows(busybox);
-  const kernel = await boot({ mounts: [{ host: folder, guest: '/bench', readOnly: true }] });
-  await shellRows(kernel, busybox);
-  await callRows(kernel, busybox);
-  await kernel.shutdown();
-  tier0Rows();
-  print();
-  save();
-} finally {
-  rmSync(folder, { recursive: true });
+async function main(options: Options): Promise<void> {
+  const stored = options.from !== undefined;
+  const results = stored ? (JSON.parse(readFileSync(options.from!, 'utf8')) as Results) : await measure(options);
+  if (process.stderr.isTTY && !stored) process.stderr.write('\r\x1b[K');
+  console.log(table(results));
+  if (options.json !== undefined) save(results, options.json);
+  if (!stored && options.only === undefined && !options.quick) keep(results);
+  if (options.docs) writeDocs(results, join(PROJECT, 'docs'));
+  if (results.failures.length > 0) process.exitCode = 1;
 }
+
+await new Command('bench')
+  .description('Measures Banos against Linux and qemu-user on this machine.')
+  .option('--only <pattern>', 'rows whose "group name library" matches the regular expression')
+  .option('--quick', 'one short measurement per row')
+  .option('--node <path>', 'measure with this Node binary too')
+  .option('--no-translator', 'interpret only')
+  .option('--json <file>', 'write the results there')
+  .option('--docs', 'update docs/benchmarks.md and its plot')
+  .option('--from <file>', 'measure nothing, take stored results')
+  .action(main)
+  .parseAsync();

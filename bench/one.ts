@@ -13,8 +13,9 @@ import { Session } from 'node:inspector/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { type BootOptions, boot, type Kernel } from '../kernel-core/index.js';
+import { type BootOptions, boot } from '../kernel-core/index.js';
 import { compileKernels, type Library } from './compile.js';
+import { runGuest } from './guest.js';
 
 interface Options {
   list?: true;
@@ -23,20 +24,6 @@ interface Options {
   translator: boolean;
   warmup: string;
   time: string;
-}
-
-async function runGuest(kernel: Kernel, argv: readonly string[]): Promise<string> {
-  const child = kernel.spawn(argv);
-  let output = '';
-  child.stdout!.on('data', (bytes: Uint8Array) => {
-    output += Buffer.from(bytes).toString('latin1');
-  });
-  child.stderr!.pipe(process.stderr, { end: false });
-  child.stdin!.end();
-  const { code, signal } = await child.exit;
-  await child.closed;
-  if (code !== 0) throw new Error(`${argv.join(' ')}: ${signal ?? `exit status ${code}`}`);
-  return output;
 }
 
 /** Self time by function: the sampler's hits, summed over where a function was called from. */
@@ -86,7 +73,8 @@ async function main(name: string | undefined, options: Options): Promise<void> {
     } satisfies BootOptions & { translator?: boolean };
     const kernel = await boot(bootOptions);
     const work = () => runGuest(kernel, [`/bench/${file}`, name, options.warmup, options.time]);
-    const guest = (await (options.profile ? profiled(name, work) : work())).trim().split(' ');
+    const { output } = await (options.profile ? profiled(name, work) : work());
+    const guest = output.trim().split(' ');
     const native = execFileSync(program, [name, '200', '300'], { encoding: 'utf8' }).trim().split(' ');
     await kernel.shutdown();
     if (guest[3] !== native[3]) throw new Error(`checksum ${guest[3]}, natively ${native[3]}`);

@@ -1,0 +1,82 @@
+/** What every file of rows gets: the engines, the workshop, and places for rows and for what went wrong. */
+import type { BanosEngine, Engine } from './engines.js';
+import type { Results, Row } from './report.js';
+
+export interface Bench {
+  /** Temporary directory with programs and inputs, the same path for every engine. */
+  folder: string;
+  native: Engine;
+  /** Null where qemu-user is not installed. */
+  qemu: Engine | null;
+  banos: readonly BanosEngine[];
+  /** A Banos engine like one of `banos`, in a process of its own; the caller closes it. */
+  fresh: (engine: number) => BanosEngine;
+  results: Results;
+  /** How often each measurement is made. */
+  repeats: number;
+  quick: boolean;
+  /** True when --only asks for this row. */
+  wanted: (row: Pick<Row, 'name' | 'group' | 'library'>) => boolean;
+}
+
+/** Says on standard error what is under way; the table goes to standard output at the end. */
+export function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  else process.stderr.write(`${text}\n`);
+}
+
+export function addRow(bench: Bench, row: Row): void {
+  bench.results.rows.push(row);
+}
+
+export function failed(bench: Bench, row: Pick<Row, 'name' | 'library'>, engine: string, error: unknown): void {
+  const name = row.library === undefined ? row.name : `${row.name} (${row.library})`;
+  bench.results.failures.push(`${name}, ${engine}: ${(error as Error).message}`);
+}
+
+type Head = Pick<Row, 'group' | 'name' | 'library' | 'what' | 'unit' | 'goal'>;
+
+/** One measurement on one engine. */
+export interface Sample {
+  value: number;
+  /** What must be the same on every engine. */
+  check: string;
+}
+
+/**
+ * Measures on native, qemu and every Banos in turn, `repeats` times over, so that a busy moment of the machine hits all
+ * of them, and keeps each engine's best. A value whose `check` is not that of the first engine is no result.
+ * @param options.qemu false where qemu does not emulate what is measured
+ */
+export async function compare(
+  bench: Bench,
+  head: Head,
+  measure: (engine: Engine) => Promise<Sample>,
+  options: { qemu?: boolean; warmUp?: boolean } = {},
+): Promise<void> {
+  progress(`${head.group}: ${head.name} ${head.library ?? ''}`);
+  const { native, qemu, banos } = bench;
+  // Native comes twice: it is what everything is divided by.
+  const engines: Engine[] = [native, ...(qemu !== null && options.qemu !== false ? [qemu] : []), ...banos, native];
+  const best = new Map<Engine, number>();
+  const broken = new Set<Engine>();
+  let check: string | null = null;
+  for (let repeat = options.warmUp ? -1 : 0; repeat < bench.repeats; repeat++) {
+    for (const engine of engines) {
+      if (broken.has(engine) || (repeat < 0 && !banos.includes(engine as BanosEngine))) continue;
+      try {
+        const sample = await measure(engine);
+        // The first answer of this machine itself decides; a warm-up run comes before it and is not compared.
+        if (engine === native) check ??= sample.check;
+        if (check !== null && sample.check !== check) throw new Error(`answers ${sample.check}, natively ${check}`);
+        if (repeat >= 0) best.set(engine, Math.min(sample.value, best.get(engine) ?? Number.POSITIVE_INFINITY));
+      } catch (error) {
+        broken.add(engine);
+        best.delete(engine);
+        failed(bench, head, engine.name, error);
+      }
+    }
+  }
+  const value = (engine: Engine | null): number | null => (engine === null ? null : (best.get(engine) ?? null));
+  addRow(bench, { ...head, native: value(native), qemu: value(qemu), banos: banos.map(value) });
+}
