@@ -6,7 +6,10 @@
  *       → { length: 7, text: 'lea rax,[rip+0x2ef]  # 0x4012f6' }
  */
 import { Decoder } from '../decoder.js';
+import { Builder } from '../ir/builder.js';
+import { irText } from '../ir/text.js';
 import { table } from '../table/index.js';
+import { operandsAt } from '../table/row.js';
 import { hex, Instruction } from './instruction.js';
 import { spell } from './mnemonics.js';
 
@@ -14,6 +17,16 @@ export interface AssemblyLine {
   /** Bytes; 1 for what is no instruction. */
   length: number;
   text: string;
+}
+
+/** One instruction in all that the front end knows of it. */
+export interface GuestInstruction {
+  /** Unsigned. */
+  address: bigint;
+  bytes: Uint8Array;
+  assembly: string;
+  /** Its intermediate form, with the registers and the immediate that it has. */
+  ir: readonly string[];
 }
 
 const NOT_AN_INSTRUCTION = '(bad)';
@@ -34,6 +47,20 @@ export class Disassembler {
     let text = operands.length === 0 ? words.join(' ') : `${words.join(' ')} ${operands.join(',')}`;
     if (instruction.reference !== undefined) text += `  # ${hex(instruction.reference)}`;
     return { length: out.length, text };
+  }
+
+  /** As `at`, with the intermediate form. Flags are symbolic, and direct branches count as within the page. */
+  instruction(bytes: Uint8Array, start: number, end: number, address: bigint): GuestInstruction {
+    const { length, text } = this.at(bytes, start, end, address);
+    const found = { address: BigInt.asUintN(64, address), bytes: bytes.slice(start, start + length), assembly: text };
+    if (text === NOT_AN_INSTRUCTION) return { ...found, ir: [] };
+    const { out } = this.#decoder;
+    const { row, size, a, b, hasImmediate, immediateLow, immediateHigh } = out;
+    const builder = new Builder(operandsAt(row, size), size, out.branch ? 'near' : out.form);
+    row.semantics(builder);
+    const immediate = hasImmediate ? (BigInt(immediateHigh) << 32n) | BigInt(immediateLow >>> 0) : undefined;
+    const registers: Record<string, number> = { a, b };
+    return { ...found, ir: irText(builder.statements, { immediate, field: (name) => registers[name] }) };
   }
 }
 

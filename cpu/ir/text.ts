@@ -152,6 +152,8 @@ class IrPrinter {
       case 'again':
         line(`${statement.s}${this.#when(statement.cond)}`);
         break;
+      default:
+        statement satisfies never;
     }
   }
 
