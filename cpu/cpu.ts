@@ -10,6 +10,7 @@ import { readFlags, writeFlags } from './flags.js';
 import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, OTHER_FLAGS, RESYNC, RIP, TLB } from './state.js';
+import type { TranslatorStats } from './tier1/translator.js';
 import { restoreFx, saveFx } from './x87/index.js';
 
 export interface CpuHooks {
@@ -39,6 +40,8 @@ export interface CpuStats {
   decodedRecords: number;
   tlbMisses: number;
   exits: Record<number, number>;
+  /** Undefined while nothing was translated. */
+  translator: TranslatorStats | undefined;
 }
 
 const FCW_DEFAULT = 0x37f;
@@ -52,9 +55,10 @@ export class Cpu {
   #memory: PhysicalMemory;
   #engine: Engine;
 
-  constructor(memory: PhysicalMemory, hooks: CpuHooks) {
+  /** @param translate hot code becomes WebAssembly of its own (tier 1) */
+  constructor(memory: PhysicalMemory, hooks: CpuHooks, translate = true) {
     this.#memory = memory;
-    this.#engine = new Engine(memory, hooks);
+    this.#engine = new Engine(memory, hooks, translate);
     this.resetContext();
   }
 
@@ -70,8 +74,8 @@ export class Cpu {
 
   /** Switches the address space. The table must outlive its time as the active one. */
   activate(pageTable: PageTable): void {
-    this.#engine.setPageTable(pageTable);
     this.#memory.u32[TLB >> 2] = pageTable.tlb;
+    this.#engine.setPageTable(pageTable);
     this.#memory.u32[RESYNC >> 2] = 1;
   }
 
@@ -180,6 +184,7 @@ export class Cpu {
       decodedRecords: code.decodedRecords,
       tlbMisses,
       exits: Object.fromEntries(exits),
+      translator: this.#engine.translatorStats,
     };
   }
 

@@ -69,10 +69,14 @@ import { table } from './table/index.js';
 import { PROBE_ALIGNED, PROBE_STACK, PROBE_WRITE } from './tier0/frame.js';
 import type { HandlerSet } from './tier0/handlers.js';
 import { interpreter } from './tier0/interpreter.js';
+import { TRANSLATED } from './tier1/layout.js';
+import { FIRST_INTERVAL, Translator, type TranslatorStats } from './tier1/translator.js';
 import { fpuExceptionCode } from './x87/index.js';
 
 /** One slice is at most this many instructions: what is left is counted in bytes of records, in 31 bits. */
 const MAX_BUDGET = 1 << 25;
+/** A slice is not cut into pieces smaller than this. */
+const MIN_PIECE = 1000;
 const TWO_32 = 2 ** 32;
 /** TASK_SIZE_MAX of Linux: one page below the non-canonical hole. */
 const USER_END = 2 ** 47 - PAGE_SIZE;
@@ -107,10 +111,16 @@ export class Engine implements HelperContext {
   /** What is left of the budget, in bytes of records, when the loop was left by an import. */
   #rest = 0;
   #handlers: HandlerSet;
+  #exports: Record<string, unknown>;
+  /** Undefined as long as there was no reason to translate; null: not wanted. */
+  #translator: Translator | undefined | null;
+  /** Instructions that tier 0 executed before there was a translator. */
+  #interpreted = 0;
 
-  constructor(memory: PhysicalMemory, hooks: CpuHooks) {
+  constructor(memory: PhysicalMemory, hooks: CpuHooks, translate: boolean) {
     this.memory = memory;
     this.#hooks = hooks;
+    this.#translator = translate ? undefined : null;
     const { handlers, module } = interpreter();
     this.#handlers = handlers;
     this.code = new CodeCache(memory, table, handlers);
@@ -124,13 +134,22 @@ export class Engine implements HelperContext {
         fetch: () => this.#fetch(),
         resync: (pc: number) => this.#resync(pc),
         span: (pc: number) => this.#span(pc),
+        validate: (region: number) => (this.#translator!.validate(region) ? 1 : 0),
+        stopped: () => this.#translator!.stopped(),
       },
     });
+    this.#exports = instance.exports;
     this.#run = instance.exports['run'] as (pc: number) => void;
   }
 
   setPageTable(pageTable: PageTable): void {
     this.#pageTable = pageTable;
+    this.#translator?.setPageTable(pageTable);
+    pageTable.windows.activate();
+  }
+
+  get translatorStats(): TranslatorStats | undefined {
+    return this.#translator?.stats;
   }
 
   requestStop(): void {
@@ -138,19 +157,51 @@ export class Engine implements HelperContext {
     this.memory.u32[RESYNC >> 2] = 1;
   }
 
+  /**
+   * As `Cpu.run`. With a translator the slice is run in pieces, each ending as the slice does at a jump, so that it can
+   * look at what tier 0 is doing; where the slice ends does not depend on it.
+   */
   run(budget: number): number {
     const { memory } = this;
-    const fuel = Math.min(budget, MAX_BUDGET) * RECORD_SIZE;
+    const whole = Math.min(budget, MAX_BUDGET) * RECORD_SIZE;
     this.#stop = false;
-    memory.u32[EXIT_REASON >> 2] = 0;
     memory.u32[RESYNC >> 2] = 0;
+    let left = whole;
+    let reason: number;
+    do {
+      const piece = this.#translator === null ? left : Math.min(left, this.#untilLook() * RECORD_SIZE);
+      const before = memory.u32[TRANSLATED >> 2]!;
+      reason = this.#piece(piece);
+      const used = piece - this.#rest;
+      left -= used;
+      const translated = (memory.u32[TRANSLATED >> 2]! - before) >>> 0;
+      this.#interpreted += (used - translated) / RECORD_SIZE;
+    } while (reason === EXIT_SLICE && left > 0);
+    this.retired = (whole - left) / RECORD_SIZE;
+    this.exits.set(reason, (this.exits.get(reason) ?? 0) + 1);
+    this.code.release();
+    return reason;
+  }
+
+  /** Tier 0 executes so many instructions before the translator gets a look. */
+  #untilLook(): number {
+    return Math.max(MIN_PIECE, (this.#translator?.interval ?? FIRST_INTERVAL) - this.#interpreted);
+  }
+
+  /** Runs from RIP on. @param fuel in bytes of records */
+  #piece(fuel: number): number {
+    const { memory } = this;
+    memory.u32[EXIT_REASON >> 2] = 0;
     memory.i32[FUEL >> 2] = fuel;
     memory.i32[SLOW_EA >> 2] = memory.i32[RIP >> 2]!;
     memory.i32[(SLOW_EA >> 2) + 1] = memory.i32[(RIP >> 2) + 1]!;
-    const record = this.#fetch();
+    let record = this.#fetch();
     if (record !== 0) {
       memory.i32[FUEL >> 2] = (fuel + record) | 0;
-      this.#run(record);
+      if (this.#translator !== null && this.#interpreted >= (this.#translator?.interval ?? FIRST_INTERVAL)) {
+        record = this.#look(record);
+      }
+      if (record !== 0) this.#run(record);
     }
     const reason = memory.i32[EXIT_REASON >> 2]!;
     if (reason === EXIT_SLICE) {
@@ -158,10 +209,31 @@ export class Engine implements HelperContext {
       this.#setRip(pc);
       this.#rest = (memory.i32[FUEL >> 2]! - pc) | 0;
     }
-    this.retired = (fuel - this.#rest) / RECORD_SIZE;
-    this.exits.set(reason, (this.exits.get(reason) ?? 0) + 1);
-    this.code.release();
     return reason;
+  }
+
+  /** @returns the record to go on at, 0 when the run loop has to be left */
+  #look(record: number): number {
+    this.#interpreted = 0;
+    const next = this.#ensureTranslator().look(record);
+    return next !== 0 && this.memory.u32[RESYNC >> 2] !== 0 ? this.#resync(next) : next;
+  }
+
+  #ensureTranslator(): Translator {
+    if (this.#translator) return this.#translator;
+    const { handlers, step } = this.#exports as {
+      handlers: WebAssembly.Table;
+      step: (record: number, handler: number) => number;
+    };
+    this.#translator = new Translator({
+      memory: this.memory,
+      code: this.code,
+      handlers: this.#handlers,
+      table: handlers,
+      step,
+    });
+    this.#translator.setPageTable(this.#pageTable!);
+    return this.#translator;
   }
 
   // What helpers use
@@ -395,6 +467,7 @@ export class Engine implements HelperContext {
     let record = make();
     if (record === 0) {
       this.code.dropAll();
+      this.#translator?.dropAll();
       this.code.release();
       record = make();
       if (record === 0) this.#setFault(SIGKILL, SI_KERNEL, 0, TRAP_PF, 0);

@@ -7,7 +7,19 @@
  */
 import { ENOMEM, type Err, fail } from '../abi/errno.js';
 import type { PhysicalMemory } from './physical-memory.js';
-import { emptyTag, MARKED_ENTRIES, PAGE_SIZE, RESYNC, TLB_EXEC, TLB_FRAMES, TLB_WRITE, tlbIndex } from './state.js';
+import {
+  emptyTag,
+  MARKED_ENTRIES,
+  PAGE_SIZE,
+  RESYNC,
+  TLB_EXEC,
+  TLB_FRAMES,
+  TLB_WRITE,
+  tlbIndex,
+  VALIDITY,
+  VALIDITY_BYTES,
+} from './state.js';
+import { Windows } from './windows.js';
 
 /** Rights of a page, as bits; also the kind of an access. */
 export const PTE_READ = 1;
@@ -25,6 +37,7 @@ type Region = (Uint32Array | undefined)[];
 export class PageTable {
   /** Physical address of the TLB block (see state.ts). */
   readonly tlb: number;
+  readonly windows: Windows;
   /** Leaves of 512 pages that the table has. */
   leaves = 0;
   #memory: PhysicalMemory;
@@ -32,6 +45,8 @@ export class PageTable {
   #lastIndex = -1;
   #lastLeaf: Uint32Array | undefined;
   #tlbFrame: number;
+  /** Some region has been found to have its code here. */
+  #hasValid = false;
 
   /** @returns -ENOMEM when there are no frames for the TLB */
   static create(memory: PhysicalMemory): PageTable | Err {
@@ -44,20 +59,26 @@ export class PageTable {
     this.#tlbFrame = tlbFrame;
     this.tlb = tlbFrame * PAGE_SIZE;
     memory.tlbBlocks.add(this.tlb);
+    this.windows = new Windows(memory, this.tlb, (vpn) => this.entryOf(vpn));
     this.flush();
   }
 
   /** Maps a page, replacing what was there. @param vpn virtual address / 4096, 36 bits */
   set(vpn: number, frame: number, prot: number): void {
-    this.#leafForWrite(vpn)[vpnLow(vpn) & LEAF_MASK] = (frame << FRAME_SHIFT) | prot;
-    this.#drop(vpn);
+    const leaf = this.#leafForWrite(vpn);
+    const at = vpnLow(vpn) & LEAF_MASK;
+    const old = leaf[at]!;
+    leaf[at] = (frame << FRAME_SHIFT) | prot;
+    this.#drop(vpn, old);
   }
 
   clear(vpn: number): void {
     const leaf = this.#leaf(leafOf(vpn));
     if (leaf === undefined) return;
-    leaf[vpnLow(vpn) & LEAF_MASK] = 0;
-    this.#drop(vpn);
+    const at = vpnLow(vpn) & LEAF_MASK;
+    const old = leaf[at]!;
+    leaf[at] = 0;
+    this.#drop(vpn, old);
   }
 
   /** Changes the rights of a present page; nothing when it is absent. */
@@ -67,7 +88,7 @@ export class PageTable {
     const entry = leaf?.[at] ?? 0;
     if (entry === 0) return;
     leaf![at] = (entry & ~PROT_MASK) | prot;
-    this.#drop(vpn);
+    this.#drop(vpn, entry);
   }
 
   /** 0 when absent. */
@@ -115,7 +136,19 @@ export class PageTable {
     for (const part of [0, TLB_WRITE, TLB_EXEC]) {
       for (const entry of MARKED_ENTRIES) u32[((this.tlb + part) >>> 2) + entry * 4] = emptyTag(entry);
     }
+    this.windows.dropAll();
+    this.#invalidate();
     u32[RESYNC >>> 2] = 1;
+  }
+
+  isValid(region: number): boolean {
+    return this.#memory.u8[this.tlb + VALIDITY + region] === 1;
+  }
+
+  /** Notes that the code of a region is here as it was translated; holds until an executable page changes. */
+  setValid(region: number): void {
+    this.#hasValid = true;
+    this.#memory.u8[this.tlb + VALIDITY + region] = 1;
   }
 
   /** Frees the frames of the table itself, not the mapped ones. The object is dead afterwards. */
@@ -161,7 +194,19 @@ export class PageTable {
     return leaf;
   }
 
-  #drop(vpn: number): void {
+  #invalidate(): void {
+    if (!this.#hasValid) return;
+    this.#hasValid = false;
+    this.#memory.u8.fill(0, this.tlb + VALIDITY, this.tlb + VALIDITY + VALIDITY_BYTES);
+    this.#memory.u32[RESYNC >>> 2] = 1;
+  }
+
+  /** @param old entry of the page before it changed */
+  #drop(vpn: number, old: number): void {
+    if (old !== 0) {
+      this.windows.drop(vpn);
+      if (old & PTE_EXEC) this.#invalidate();
+    }
     const { u32 } = this.#memory;
     const index = tlbIndex(vpn);
     const empty = emptyTag(index);

@@ -8,6 +8,7 @@
  */
 import { FrameAllocator, type Reservation } from './frame-allocator.js';
 import { emptyTag, PAGE_SIZE, RESERVED_FRAMES, TLB_ENTRIES, TLB_WRITE } from './state.js';
+import { evictFrame } from './windows.js';
 
 const WASM_PAGE = 65536;
 const FRAMES_PER_WASM_PAGE = WASM_PAGE / PAGE_SIZE;
@@ -225,6 +226,7 @@ export class PhysicalMemory {
   #evictWrites(frame: number): void {
     const { u32 } = this;
     for (const block of this.tlbBlocks) {
+      evictFrame(u32, block, frame);
       const first = (block + TLB_WRITE) >>> 2;
       for (let entry = 0; entry < TLB_ENTRIES; entry++) {
         const at = first + entry * 4;

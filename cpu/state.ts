@@ -89,10 +89,14 @@ export const SCRATCH_XMM = 0x500;
  * value = physical address − low 32 bits of the virtual address (instruction entries: address of the code page's
  * offset table). An empty entry has tag 0 or, where 0 is what a check may compare with, tag 1: see `emptyTag`.
  */
-export const TLB_FRAMES = 6;
+export const TLB_FRAMES = 7;
 export const TLB_ENTRIES = 512;
 export const TLB_WRITE = 0x2000;
 export const TLB_EXEC = 0x4000;
+/** Windows of the address space (tier1/layout.ts), and a byte per region: its code is what was translated. */
+export const TLB_WINDOWS = 0x6000;
+export const VALIDITY = 0x6400;
+export const VALIDITY_BYTES = 0xc00;
 
 /**
  * Multiplier of the TLB's hash (2^32 / golden ratio, odd). The whole page number takes part: a stack and a heap that are a

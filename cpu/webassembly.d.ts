@@ -6,6 +6,9 @@ declare namespace WebAssembly {
     /** Grows by `delta` pages of 64 KiB; throws RangeError when that is impossible. */
     grow(delta: number): number;
   }
+  class Table {
+    set(index: number, value: unknown): void;
+  }
   class Module {
     constructor(bytes: Uint8Array);
   }

@@ -6,7 +6,7 @@
  * used any number of times.
  */
 import type { Helper } from '../helpers.js';
-import { CF, GPR, PAGE_VA, RSP } from '../state.js';
+import { CF, GPR, MXCSR, PAGE_VA, RSP } from '../state.js';
 import type { ValueType } from '../wasm/opcodes.js';
 import {
   type FlagKind,
@@ -50,20 +50,29 @@ const STORES: Record<number, string> = {
   128: 'v128.store',
 };
 
+/** Rounding, FTZ, DAZ and masks of MXCSR, and their value at the start of a program. */
+export const CONTROL_BITS = 0xffc0;
+export const CONTROL_DEFAULT = 0x1f80;
+
 export class Builder {
   /** Operand size of the variant in bits (of the first operand). */
   readonly size: IntSize;
   readonly form: Form;
   readonly statements: Statement[] = [];
-  #operands: readonly Operand[];
+  protected readonly operands: readonly Operand[];
   #list: Statement[] = this.statements;
   #addresses: (Value | undefined)[] = [];
   #ea: Value | undefined;
 
   constructor(operands: readonly Operand[], size: IntSize, form: Form) {
-    this.#operands = operands;
+    this.operands = operands;
     this.size = size;
     this.form = form;
+  }
+
+  /** The operands are those of one instruction (the translator), not fields of a record. */
+  get concrete(): boolean {
+    return false;
   }
 
   // Values
@@ -87,7 +96,7 @@ export class Builder {
 
   /** A pure WebAssembly operator by full name; `imm` is a lane number or the 16 lanes of a shuffle. */
   op(name: string, args: Value[], imm?: number | readonly number[]): Value {
-    return this.#add(operator(name, args, imm));
+    return this.define(operator(name, args, imm));
   }
 
   /** An integer operator of the width of its first argument: `bin('add', x, y)`. */
@@ -96,7 +105,7 @@ export class Builder {
   }
 
   select(ifTrue: Value, ifFalse: Value, cond: Value): Value {
-    return this.#add(value(ifTrue.type, 'select', [ifTrue, ifFalse, cond]));
+    return this.define(value(ifTrue.type, 'select', [ifTrue, ifFalse, cond]));
   }
 
   eqz(x: Value): Value {
@@ -126,28 +135,28 @@ export class Builder {
 
   /** Runtime function in WebAssembly (tier0/runtime.ts); not for hot rows. */
   call(name: string, args: Value[], type: ValueType): Value {
-    return this.#add(value(type, 'call', args, { name, pinned: true }));
+    return this.define(value(type, 'call', args, { name, pinned: true }));
   }
 
   /** i32, 0 or 1: the condition code over the current flags. */
   cond(code: number): Value {
-    return this.#add(value('i32', 'cond', [], { imm: code, pinned: true }));
+    return this.define(value('i32', 'cond', [], { imm: code, pinned: true }));
   }
 
   // Operands
 
   sizeOf(i: number): number {
-    return this.#operands[i]!.size;
+    return this.operands[i]!.size;
   }
 
   isMemory(i: number): boolean {
-    const { place } = this.#operands[i]!;
+    const { place } = this.operands[i]!;
     return place === 'moffs' || (place === 'rm' && this.form === 'm');
   }
 
   /** The whole operand, zero-extended: i32 up to 32 bits, i64, v128; f32 or f64 for scalar float operands. */
   read(i: number): Value {
-    const operand = this.#operands[i]!;
+    const operand = this.operands[i]!;
     if (operand.place === 'imm') return this.immediate(operand.size);
     if (operand.place === 'one') return this.i32(1);
     return this.readAs(i, operand.float ? `f${operand.size}.load` : LOADS[operand.size]!);
@@ -155,13 +164,13 @@ export class Builder {
 
   /** The operand sign-extended within i32 or i64. */
   readSigned(i: number): Value {
-    const operand = this.#operands[i]!;
+    const operand = this.operands[i]!;
     return operand.place === 'imm' ? this.immediate(operand.size) : this.readAs(i, SIGNED_LOADS[operand.size]!);
   }
 
   /** The operand through any load operator, registers as well as memory (xmm registers are 16 bytes in the state). */
   readAs(i: number, load: string, offset = 0): Value {
-    const { size } = this.#operands[i]!;
+    const { size } = this.operands[i]!;
     const address = this.addressOf(i, size / 8, false, false);
     return this.isMemory(i) ? this.loadAt(address, load, offset) : this.get(address, load, offset);
   }
@@ -179,7 +188,7 @@ export class Builder {
 
   /** Writes the operand: 32-bit general registers are zero-extended, xmm registers keep what lies above `size`. */
   write(i: number, v: Value): void {
-    const { size, float, file } = this.#operands[i]!;
+    const { size, float, file } = this.operands[i]!;
     if (!this.isMemory(i) && file === 'gpr' && size === 32) this.writeAs(i, 'i64.store', this.widen(v, 32, false));
     else this.writeAs(i, float ? `f${size}.store` : STORES[size]!, v);
   }
@@ -202,54 +211,64 @@ export class Builder {
         throw new Error('written operand was probed for reading');
       return known;
     }
-    const { place, fixed } = this.#operands[i]!;
+    const { place, fixed } = this.operands[i]!;
     let address: Value;
     if (place === 'gpr') address = this.i32(fixed);
     else if (this.isMemory(i))
       address = this.probe(this.effectiveAddress(place === 'moffs'), { size: bytes, write, aligned });
-    else address = this.#add(value('i32', 'field', [], { name: place === 'rm' ? 'a' : 'b' }));
+    else address = this.registerAddress(place === 'rm' ? 'a' : 'b');
     this.#addresses[i] = address;
     return address;
   }
 
   /** The instruction's immediate, sign-extended to i64, or its low bits zero-extended as i32. */
   immediate(size: number): Value {
-    const type = size === 64 ? 'i64' : 'i32';
-    return this.truncate(this.#add(value(type, 'imm', [])), size);
+    return this.truncate(this.rawImmediate(size === 64 ? 'i64' : 'i32'), size);
+  }
+
+  /** State address of the register in modrm.rm (a) or modrm.reg (b). */
+  protected registerAddress(field: 'a' | 'b'): Value {
+    return this.define(value('i32', 'field', [], { name: field }));
+  }
+
+  protected rawImmediate(type: 'i32' | 'i64'): Value {
+    return this.define(value(type, 'imm', []));
+  }
+
+  protected memoryAddress(): Value {
+    return this.define(value('i64', 'ea', [], { pinned: true }));
   }
 
   /** Address of the memory operand (i64), also when the operand is not accessed (lea). */
   effectiveAddress(moffs = false): Value {
-    this.#ea ??= moffs
-      ? this.bin('add', this.immediate(64), this.segmentBase())
-      : this.#add(value('i64', 'ea', [], { pinned: true }));
+    this.#ea ??= moffs ? this.bin('add', this.immediate(64), this.segmentBase()) : this.memoryAddress();
     return this.#ea;
   }
 
   /** i32: 1 when the instruction has the 32-bit address size. */
   address32(): Value {
-    return this.#add(value('i32', 'address32', []));
+    return this.define(value('i32', 'address32', []));
   }
 
   /** i32: 1 when the memory operand's base register is rsp. */
   stackBase(): Value {
-    return this.#add(value('i32', 'stackBase', []));
+    return this.define(value('i32', 'stackBase', []));
   }
 
   /** Base of the segment that a prefix chose, 0 without. */
   segmentBase(): Value {
-    return this.#add(value('i64', 'segment', [], { pinned: true }));
+    return this.define(value('i64', 'segment', [], { pinned: true }));
   }
 
   // Guest memory
 
   /** Translates an address for `size` bytes; the only step that can fault. → i32 physical address */
   probe(address: Value, probe: Probe): Value {
-    return this.#add(value('i32', 'probe', [address], { probe, pinned: true }));
+    return this.define(value('i32', 'probe', [address], { probe, pinned: true }));
   }
 
   loadAt(pa: Value, name: string, offset = 0): Value {
-    return this.#add(
+    return this.define(
       value(name.slice(0, name.indexOf('.')) as ValueType, 'load', [pa], { name, imm: offset, pinned: true }),
     );
   }
@@ -264,7 +283,7 @@ export class Builder {
 
   get(address: Value | number, name: string, offset = 0): Value {
     const at = typeof address === 'number' ? this.i32(address) : address;
-    return this.#add(
+    return this.define(
       value(name.slice(0, name.indexOf('.')) as ValueType, 'get', [at], { name, imm: offset, pinned: true }),
     );
   }
@@ -284,6 +303,15 @@ export class Builder {
   setGpr(index: number, v: Value, size: number = this.size): void {
     if (size === 32) this.set(GPR + index * 8, 'i64.store', this.widen(v, 32, false));
     else this.set(GPR + index * 8, STORES[size]!, v);
+  }
+
+  /** i32: MXCSR asks for nothing but round-to-nearest with all exceptions masked. */
+  defaultControl(): Value {
+    return this.bin(
+      'eq',
+      this.bin('and', this.get(MXCSR, 'i32.load'), this.i32(CONTROL_BITS)),
+      this.i32(CONTROL_DEFAULT),
+    );
   }
 
   carry(): Value {
@@ -348,7 +376,7 @@ export class Builder {
 
   /** Address of this instruction. */
   instructionAddress(): Value {
-    const offset = this.#add(value('i32', 'field', [], { name: 'off' }));
+    const offset = this.define(value('i32', 'field', [], { name: 'off' }));
     return this.bin('add', this.get(PAGE_VA, 'i64.load'), this.widen(offset, 32, false));
   }
 
@@ -379,7 +407,7 @@ export class Builder {
     this.#list.push({ s: 'again', cond });
   }
 
-  #add(v: Value): Value {
+  protected define(v: Value): Value {
     this.#list.push({ s: 'value', value: v });
     return v;
   }

@@ -41,6 +41,9 @@ export interface Value {
   uses: number;
   /** Set by the lowering: the local that holds it, −1 when it has none. */
   local: number;
+  /** Set by the translator: last statement that uses it, and whether pending flags do. */
+  last: number;
+  flagged: boolean;
 }
 
 export interface Probe {
@@ -59,8 +62,20 @@ export interface Probe {
  *   add adc sub sbb logic inc dec: as the instructions; inc and dec keep CF.
  *   result: ZF SF PF from res, `cf` and `of` given, AF clear.     carryOverflow: only CF and OF change.
  *   carry: only CF changes.
+ *   order: comparison of floats a and b that are no NaNs (f32 or f64 by size); only concrete builders make it.
  */
-export type FlagKind = 'add' | 'adc' | 'sub' | 'sbb' | 'logic' | 'inc' | 'dec' | 'result' | 'carryOverflow' | 'carry';
+export type FlagKind =
+  | 'add'
+  | 'adc'
+  | 'sub'
+  | 'sbb'
+  | 'logic'
+  | 'inc'
+  | 'dec'
+  | 'result'
+  | 'carryOverflow'
+  | 'carry'
+  | 'order';
 
 export interface FlagsStatement {
   s: 'flags';
@@ -97,7 +112,20 @@ export type Statement =
 
 export function value(type: ValueType, op: string, args: Value[], extra?: Partial<Value>): Value {
   for (const arg of args) arg.uses++;
-  return { type, op, args, name: '', imm: 0, probe: undefined, pinned: false, uses: 0, local: -1, ...extra };
+  return {
+    type,
+    op,
+    args,
+    name: '',
+    imm: 0,
+    probe: undefined,
+    pinned: false,
+    uses: 0,
+    local: -1,
+    last: -1,
+    flagged: false,
+    ...extra,
+  };
 }
 
 const TYPES = new Map<string, ValueType>();

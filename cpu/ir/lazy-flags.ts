@@ -22,6 +22,7 @@ const KILLS: Record<FlagKind, boolean> = {
   dec: false,
   carryOverflow: false,
   carry: false,
+  order: true,
 };
 
 export interface FlagUse {
@@ -118,7 +119,8 @@ function become(v: Value, source: Value): void {
   v.pinned = false;
 }
 
-function writeFlags({ kind, size, a, b: second, res, cf, of }: FlagsStatement): Statement[] {
+/** Statements that write the lazy flag words as the instruction says. */
+export function writeFlags({ kind, size, a, b: second, res, cf, of }: FlagsStatement): Statement[] {
   const b = new Builder([], size, 'r');
   const setAux = (aux: Value): void => b.set(AUX, 'i64.store', aux);
   const carryVector = (): Value => {
@@ -188,6 +190,16 @@ function writeFlags({ kind, size, a, b: second, res, cf, of }: FlagsStatement): 
       setCarry(cf!);
       break;
     }
+    case 'order': {
+      // As the table's comparison writes them: see orderRow in table/sse-float.ts.
+      const shape = size === 32 ? 'f32' : 'f64';
+      const less = b.op(`${shape}.lt`, [a!, second!]);
+      const equal = b.op(`${shape}.eq`, [a!, second!]);
+      setCarry(less);
+      setAux(b.bin('or', toSign(less), b.bin('shl', b.widen(equal, 32, false), b.i64(8))));
+      b.set(RES, 'i64.store', b.widen(b.eqz(equal), 32, false));
+      break;
+    }
     case 'carry': {
       const flip = toSign(b.bin('xor', cf!, b.carry()));
       setAux(b.bin('xor', b.get(AUX, 'i64.load'), flip));
@@ -199,7 +211,7 @@ function writeFlags({ kind, size, a, b: second, res, cf, of }: FlagsStatement): 
 }
 
 /** The condition from the flag words. */
-function condition(b: Builder, code: number): Value {
+export function condition(b: Builder, code: number): Value {
   const bit63 = (x: Value): Value => b.wrap(b.bin('shr_u', x, b.i64(63)));
   const res = (): Value => b.get(RES, 'i64.load');
   const aux = (): Value => b.get(AUX, 'i64.load');
@@ -225,8 +237,9 @@ function condition(b: Builder, code: number): Value {
 }
 
 /** The condition straight from the operands of the flag-setting operation, where that is cheaper; else undefined. */
-function knownCondition(b: Builder, flags: FlagsStatement, code: number): Value | undefined {
+export function knownCondition(b: Builder, flags: FlagsStatement, code: number): Value | undefined {
   const { kind, size, res, a } = flags;
+  if (kind === 'order') return floatComparison(b, size, a!, flags.b!, code);
   if (kind === 'sub') return comparison(b, size, a!, flags.b!, res!, code);
   const signed = (): Value => b.widen(res!, size, true);
   const low = (): Value => b.truncate(res!, size);
@@ -252,6 +265,17 @@ function knownCondition(b: Builder, flags: FlagsStatement, code: number): Value 
     default:
       return undefined;
   }
+}
+
+/** comis of ordered operands: CF, ZF as below and equal, PF 0. */
+const FLOAT_COMPARE: Record<number, string> = { 2: 'lt', 3: 'ge', 4: 'eq', 5: 'ne', 6: 'le', 7: 'gt' };
+
+function floatComparison(b: Builder, size: IntSize, x: Value, y: Value, code: number): Value | undefined {
+  const name = FLOAT_COMPARE[code];
+  if (name !== undefined) return b.op(`f${size}.${name}`, [x, y]);
+  // OF, SF and PF are 0: o, s, p never hold; l is SF != OF, le is ZF.
+  if (code === 14 || code === 15) return b.op(`f${size}.${code === 14 ? 'eq' : 'ne'}`, [x, y]);
+  return b.i32(code & 1);
 }
 
 /** Integer comparison operators by condition code; signed ones need sign-extended operands. */

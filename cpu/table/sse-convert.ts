@@ -4,7 +4,7 @@ import type { Value } from '../ir/ir.js';
 import { type Row, row } from './row.js';
 import { checkMmx, enterMmx } from './sse-common.js';
 import { exactFromInteger, exactResize, exactToIntegers, exactToRegister } from './sse-exact.js';
-import { defaultControl, finite, WIDTHS } from './sse-float.js';
+import { finite, WIDTHS } from './sse-float.js';
 
 const PS = WIDTHS[0]!;
 const PD = WIDTHS[1]!;
@@ -32,7 +32,7 @@ for (const w of SCALARS) {
         }
         const source = b.addressOf(1, from / 8, false, false);
         b.if(
-          defaultControl(b),
+          b.defaultControl(),
           () => b.write(0, result),
           () => b.helper(exactFromInteger(from, w.bits, 1), source),
         );
@@ -49,7 +49,7 @@ rows.push(
     const result = b.op('f32x4.convert_i32x4_s', [b.read(1)]);
     const source = b.addressOf(1, 16, false, false);
     b.if(
-      defaultControl(b),
+      b.defaultControl(),
       () => b.write(0, result),
       () => b.helper(dq2ps, source),
     );
@@ -70,7 +70,7 @@ const sd2ss = exactResize(64, 1, 1);
 function choose(b: Builder, ok: Value, result: Value, exact: Parameters<Builder['helper']>[0], bytes: number): void {
   const source = b.addressOf(1, bytes, false, false);
   b.if(
-    b.bin('and', defaultControl(b), ok),
+    b.bin('and', b.defaultControl(), ok),
     () => b.write(0, result),
     () => b.helper(exact, source),
   );

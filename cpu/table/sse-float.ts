@@ -6,18 +6,9 @@
  */
 import type { Builder } from '../ir/builder.js';
 import type { Value } from '../ir/ir.js';
-import { AUX, CF, MXCSR, RES } from '../state.js';
+import { AUX, CF, RES } from '../state.js';
 import { type Row, type RowOptions, row } from './row.js';
 import { approximate, exactArithmetic, exactCompare, exactOrder, OPERATIONS, ORDER } from './sse-exact.js';
-
-/** Rounding, FTZ, DAZ and masks of MXCSR. */
-const CONTROL_BITS = 0xffc0;
-const CONTROL_DEFAULT = 0x1f80;
-
-/** i32: MXCSR asks for nothing but round-to-nearest with all exceptions masked. */
-export function defaultControl(b: Builder): Value {
-  return b.bin('eq', b.bin('and', b.get(MXCSR, 'i32.load'), b.i32(CONTROL_BITS)), b.i32(CONTROL_DEFAULT));
-}
 
 interface Width {
   prefix: string;
@@ -87,7 +78,7 @@ function arithmeticRow(opcode: string, name: keyof typeof OPERATIONS, w: Width):
         ok = finite(b, w, result);
       }
       b.if(
-        b.bin('and', defaultControl(b), ok),
+        b.bin('and', b.defaultControl(), ok),
         () => b.write(0, result),
         () => b.helper(exact, source),
       );
@@ -130,7 +121,7 @@ function compareRow(w: Width): Row {
       mask = b.bin('sub', b.int(0, w.bits), wide);
     }
     b.if(
-      b.bin('and', defaultControl(b), ordered(b, w, x, y)),
+      b.bin('and', b.defaultControl(), ordered(b, w, x, y)),
       () => {
         if (vector) b.write(0, mask);
         else b.writeAs(0, w.bits === 32 ? 'i32.store' : 'i64.store', mask);
@@ -154,9 +145,17 @@ function orderRow(opcode: string, name: string, w: Width, signalling: boolean): 
       const y = b.read(1);
       const source = b.addressOf(1, w.bits / 8, false, false);
       const x = b.read(0);
+      if (b.concrete) {
+        b.if(
+          b.bin('and', b.defaultControl(), ordered(b, w, x, y)),
+          () => b.flags('order', { a: x, b: y, size: w.bits }),
+          () => b.helper(exact, source),
+        );
+        return;
+      }
       const relation = b.bin('sub', b.op(`${w.shape}.gt`, [x, y]), b.op(`${w.shape}.lt`, [x, y]));
       b.if(
-        b.bin('and', defaultControl(b), ordered(b, w, x, y)),
+        b.bin('and', b.defaultControl(), ordered(b, w, x, y)),
         () => b.set(ORDER, 'i32.store', relation),
         () => b.helper(exact, source),
       );

@@ -9,12 +9,14 @@ import type { Statement } from '../ir/ir.js';
 import { expandFlags } from '../ir/lazy-flags.js';
 import { R_DISP, R_IMM, R_OP, R_TARGET } from '../record.js';
 import { EXIT_REASON, FUEL, PAGE_SIZE, PAGE_VA, TLB, TLB_EXEC } from '../state.js';
+import { MAX_REGIONS } from '../tier1/layout.js';
 import { Code } from '../wasm/code.js';
 import { ModuleBuilder } from '../wasm/module.js';
 import { type HotFrame, LocalPool, PC, tlbOffset } from './frame.js';
 import { type HandlerSet, OP_CROSS_PAGE, OP_GOTO, OP_SPAN } from './handlers.js';
 import { Lowering } from './lower.js';
 import type { HotHandler, HotNumbers, HotSequence } from './numbering.js';
+import { enterFunction, stepFunction } from './regions.js';
 import { addRuntime, type Runtime, runFunction } from './runtime.js';
 
 const HANDLER_PARAMS = ['i32'] as const;
@@ -63,10 +65,28 @@ export function emitInterpreter(handlers: HandlerSet, numbers: HotNumbers): Uint
   }
   const main = module.declare(HANDLER_PARAMS, ['i32']);
   module.define(main, mainLoop(handlers, numbers, runtime));
+  const handlerType = module.type(HANDLER_PARAMS, ['i32']);
   const run = module.declare(HANDLER_PARAMS, []);
-  module.define(run, runFunction(runtime, main, module.type(HANDLER_PARAMS, ['i32']), handlers.hotLimit));
+  module.define(run, runFunction(runtime, main, handlerType, handlers.hotLimit));
   module.export('run', run);
-  module.setTable(table);
+  const enter = define((code) =>
+    enterFunction(code, {
+      first: handlers.firstRegion,
+      lookup: runtime.lookup,
+      handlerType,
+      regionType: module.type(['i32'], ['i64']),
+      validate: runtime.imports['validate']!,
+      stopped: runtime.imports['stopped']!,
+    }),
+  );
+  for (let i = 0; i < MAX_REGIONS; i++) table.push(enter);
+  const step = module.declare(['i32', 'i32'], ['i32']);
+  const stepCode = new Code(2);
+  stepFunction(stepCode, handlerType);
+  module.define(step, stepCode);
+  module.export('step', step);
+  module.setTable(table, handlers.firstRegion + 2 * MAX_REGIONS);
+  module.exportTable('handlers');
   return module.build();
 }
 

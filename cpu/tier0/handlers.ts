@@ -87,6 +87,8 @@ export class HandlerSet {
   readonly opUndefined: number;
   readonly opTooLong: number;
   readonly opCount: number;
+  /** Handler numbers from here on stand for regions (tier1/layout.ts). */
+  readonly firstRegion: number;
   /** Dense, because every system call looks here. */
   #helpers: (Helper | undefined)[];
   #byRow = new Map<Row, Variant[]>();
@@ -110,6 +112,7 @@ export class HandlerSet {
     this.opUndefined = next++;
     this.opTooLong = next++;
     this.opCount = next;
+    this.firstRegion = next;
     for (let i = 0; i < hot.length; i += 3) {
       const variant = this.variants[hot[i]!]!;
       variant.hot ??= new Map();

@@ -33,9 +33,14 @@ export const IMPORTS: Record<string, readonly [params: ValueType[], results: Val
   resync: [['i32'], ['i32']],
   /** (pseudo-record of an instruction that spans two pages, or is not decoded yet) → record to execute, 0 to leave */
   span: [['i32'], ['i32']],
+  /** (region) → 1 when the active address space has the code that it was translated from */
+  validate: [['i32'], ['i32']],
+  /** A region stopped for a reason that TypeScript wants to know (tier1/layout.ts). */
+  stopped: [[], []],
 };
 
 export interface Runtime extends RuntimeIndices {
+  lookup: number;
   imports: Record<string, number>;
   /** pc → i32 (record, or 0): function-mode bodies of the pseudo-records. */
   span: number;
@@ -87,6 +92,7 @@ export function addRuntime(module: ModuleBuilder): Runtime {
   const udiv128 = define(['i64', 'i64', 'i64'], ['i64'], divideWide);
   return {
     imports,
+    lookup,
     ea,
     probe,
     taken,

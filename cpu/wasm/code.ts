@@ -78,6 +78,9 @@ export class ByteWriter {
   }
 }
 
+const FLOAT = new Float64Array(1);
+const FLOAT_BYTES = new Uint8Array(FLOAT.buffer);
+
 /** One function body. Locals are numbered after the parameters in the order of `local`. */
 export class Code extends ByteWriter {
   readonly locals: ValueType[] = [];
@@ -136,6 +139,12 @@ export class Code extends ByteWriter {
     this.u8(0x42);
     if (typeof value === 'number' && (value | 0) === value) this.sleb(value);
     else this.sleb64(BigInt(value));
+  }
+
+  f64(value: number): void {
+    this.u8(0x44);
+    FLOAT[0] = value;
+    for (const byte of FLOAT_BYTES) this.u8(byte);
   }
 
   get(local: number): void {

@@ -16,6 +16,8 @@ export class ModuleBuilder {
   #functions: FunctionEntry[] = [];
   #exports: [name: string, func: number][] = [];
   #table: number[] = [];
+  #tableSize = 0;
+  #tableName = '';
 
   /** Index of a function type. */
   type(params: readonly ValueType[], results: readonly ValueType[]): number {
@@ -59,9 +61,14 @@ export class ModuleBuilder {
     this.#exports.push([name, func]);
   }
 
-  /** The only table: index → function. */
-  setTable(functions: readonly number[]): void {
+  /** The only table: index → function; with room for `size` in all. */
+  setTable(functions: readonly number[], size = functions.length): void {
     this.#table = [...functions];
+    this.#tableSize = size;
+  }
+
+  exportTable(name: string): void {
+    this.#tableName = name;
   }
 
   build(): Uint8Array {
@@ -73,21 +80,30 @@ export class ModuleBuilder {
       s.raw(this.#imports.view());
     });
     section(out, 3, (s) => vector(s, this.#functions, (f) => s.uleb(f.type)));
-    section(out, 4, (s) => {
-      s.raw(Uint8Array.of(1, 0x70, 0));
-      s.uleb(this.#table.length);
-    });
-    section(out, 7, (s) =>
-      vector(s, this.#exports, ([name, func]) => {
+    if (this.#tableSize > 0) {
+      section(out, 4, (s) => {
+        s.raw(Uint8Array.of(1, 0x70, 0));
+        s.uleb(this.#tableSize);
+      });
+    }
+    section(out, 7, (s) => {
+      s.uleb(this.#exports.length + (this.#tableName === '' ? 0 : 1));
+      for (const [name, func] of this.#exports) {
         s.name(name);
         s.u8(0);
         s.uleb(func);
-      }),
-    );
-    section(out, 9, (s) => {
-      s.raw(Uint8Array.of(1, 0, 0x41, 0, 0x0b));
-      vector(s, this.#table, (func) => s.uleb(func));
+      }
+      if (this.#tableName === '') return;
+      s.name(this.#tableName);
+      s.u8(1);
+      s.u8(0);
     });
+    if (this.#table.length > 0) {
+      section(out, 9, (s) => {
+        s.raw(Uint8Array.of(1, 0, 0x41, 0, 0x0b));
+        vector(s, this.#table, (func) => s.uleb(func));
+      });
+    }
     section(out, 10, (s) => vector(s, this.#functions, (f) => f.code!.finish(s)));
     return out.view();
   }

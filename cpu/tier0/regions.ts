@@ -1,0 +1,239 @@
+/**
+ * The interpreter's side of translated code: handlers that stand in records where a region begins, and single
+ * instructions on behalf of a region. The table of the module has, behind the handlers, MAX_REGIONS times `enter` (the
+ * handler number of a record tells which region) and then as many regions, which TypeScript fills in.
+ */
+import { CONTROL_BITS, CONTROL_DEFAULT } from '../ir/builder.js';
+import { R_OP } from '../record.js';
+import { FUEL, MXCSR, PAGE_VA, RESYNC, RIP, TLB, VALIDITY } from '../state.js';
+import {
+  D_DEFAULT_SSE,
+  D_FLAGS,
+  D_HANDLER,
+  D_LEAST,
+  D_PAGE,
+  DESCRIPTOR_SIZE,
+  DESCRIPTORS,
+  ENTRIES,
+  KIND_RECORD,
+  MAX_REGIONS,
+  NEXT_RECORD,
+  REFUSALS,
+  REST,
+  STOP_KIND,
+  TRANSLATED,
+  UNWIND,
+} from '../tier1/layout.js';
+import type { Code } from '../wasm/code.js';
+
+const DESCRIPTOR_SHIFT = Math.log2(DESCRIPTOR_SIZE);
+
+function loadState(c: Code, name: string, address: number): void {
+  c.i32(0);
+  c.memory(name, address);
+}
+
+function increment(c: Code, address: number): void {
+  c.i32(0);
+  loadState(c, 'i32.load', address);
+  c.i32(1);
+  c.op('i32.add');
+  c.memory('i32.store', address);
+}
+
+/** Pushes the address of the descriptor of the region whose number is in a local. */
+function descriptor(c: Code, region: number): void {
+  c.get(region);
+  c.i32(DESCRIPTOR_SHIFT);
+  c.op('i32.shl');
+  loadState(c, 'i32.load', DESCRIPTORS);
+  c.op('i32.add');
+}
+
+/** (record, handler) → next record, 0 to leave: one instruction, all steps of a repeated one that follow at once. */
+export function stepFunction(c: Code, handlerType: number): void {
+  const again = c.loop();
+  const next = c.local('i32');
+  c.get(0);
+  c.get(1);
+  c.callIndirect(handlerType);
+  c.tee(next);
+  c.get(0);
+  c.op('i32.eq');
+  loadState(c, 'i32.load', RESYNC);
+  c.op('i32.eqz');
+  c.op('i32.and');
+  c.brIf(again);
+  c.end();
+  c.get(next);
+}
+
+/**
+ * (record) → next record, 0 to leave: enters the region that begins here if that is possible now, else executes the
+ * instruction.
+ * @param first handler number of region 0
+ */
+export function enterFunction(
+  c: Code,
+  parts: { first: number; lookup: number; handlerType: number; regionType: number; validate: number; stopped: number },
+): void {
+  const { first, lookup, handlerType, regionType, validate, stopped } = parts;
+  const region = c.local('i32');
+  const at = c.local('i32');
+  const rest = c.local('i32');
+  const target = c.local('i64');
+  const record = c.local('i32');
+  const handler = c.local('i32');
+  c.get(0);
+  c.memory('i32.load16_u', R_OP);
+  c.i32(first);
+  c.op('i32.sub');
+  c.set(region);
+  descriptor(c, region);
+  c.set(at);
+
+  const refused = c.block();
+  loadState(c, 'i64.load', PAGE_VA);
+  c.get(at);
+  c.memory('i64.load', D_PAGE);
+  c.op('i64.ne');
+  c.brIf(refused);
+  loadState(c, 'i32.load', FUEL);
+  c.get(0);
+  c.op('i32.sub');
+  c.tee(rest);
+  c.get(at);
+  c.memory('i32.load', D_LEAST);
+  c.op('i32.le_s');
+  c.brIf(refused);
+  c.get(at);
+  c.memory('i32.load16_u', D_FLAGS);
+  c.i32(D_DEFAULT_SSE);
+  c.op('i32.and');
+  c.if();
+  loadState(c, 'i32.load', MXCSR);
+  c.i32(CONTROL_BITS);
+  c.op('i32.and');
+  c.i32(CONTROL_DEFAULT);
+  c.op('i32.ne');
+  c.brIf(refused);
+  c.end();
+  loadState(c, 'i32.load', TLB);
+  c.get(region);
+  c.op('i32.add');
+  c.memory('i32.load8_u', VALIDITY);
+  c.op('i32.eqz');
+  c.if();
+  c.get(region);
+  c.call(validate);
+  c.op('i32.eqz');
+  c.brIf(refused);
+  c.end();
+
+  increment(c, ENTRIES);
+  c.i32(0);
+  c.get(rest);
+  c.memory('i32.store', REST);
+  c.i32(0);
+  c.get(region);
+  c.i32(first + MAX_REGIONS);
+  c.op('i32.add');
+  c.callIndirect(regionType);
+  c.set(target);
+
+  const stoppedHere = c.block();
+  c.get(target);
+  c.i64(UNWIND);
+  c.op('i64.eq');
+  c.brIf(stoppedHere);
+  // Control went to an address: on at its record.
+  account(c, rest, () => loadState(c, 'i32.load', REST));
+  c.i32(0);
+  c.get(target);
+  c.memory('i64.store', RIP);
+  goOn(c, lookup, target, record);
+  c.get(record);
+  c.return();
+  c.end();
+
+  loadState(c, 'i32.load', STOP_KIND);
+  c.i32(KIND_RECORD);
+  c.op('i32.eq');
+  c.if();
+  loadState(c, 'i32.load', NEXT_RECORD);
+  c.tee(record);
+  c.if();
+  account(c, rest, () => {
+    loadState(c, 'i32.load', FUEL);
+    c.get(record);
+    c.op('i32.sub');
+  });
+  c.end();
+  c.get(record);
+  c.return();
+  c.end();
+
+  account(c, rest, () => loadState(c, 'i32.load', REST));
+  c.call(stopped);
+  loadState(c, 'i64.load', RIP);
+  c.set(target);
+  goOn(c, lookup, target, record);
+  c.get(record);
+  c.get(record);
+  c.memory('i32.load16_u', R_OP);
+  c.set(handler);
+  // The instruction may be the first one of a region: then what tier 0 has for it.
+  c.get(handler);
+  c.i32(first);
+  c.op('i32.sub');
+  c.tee(region);
+  c.i32(MAX_REGIONS);
+  c.op('i32.lt_u');
+  c.if();
+  descriptor(c, region);
+  c.memory('i32.load16_u', D_HANDLER);
+  c.set(handler);
+  c.end();
+  c.get(handler);
+  c.callIndirect(handlerType);
+  c.return();
+  c.end();
+
+  increment(c, REFUSALS);
+  c.get(0);
+  c.get(at);
+  c.memory('i32.load16_u', D_HANDLER);
+  c.callIndirect(handlerType);
+}
+
+/** TRANSLATED += before − after */
+function account(c: Code, before: number, after: () => void): void {
+  c.i32(0);
+  loadState(c, 'i64.load', TRANSLATED);
+  c.get(before);
+  after();
+  c.op('i32.sub');
+  c.op('i64.extend_i32_s');
+  c.op('i64.add');
+  c.memory('i64.store', TRANSLATED);
+}
+
+/** record = that of the address in `target`, FUEL set for it; returns 0 from the function when there is none. */
+function goOn(c: Code, lookup: number, target: number, record: number): void {
+  c.i32(0);
+  loadState(c, 'i32.load', REST);
+  c.memory('i32.store', FUEL);
+  c.get(target);
+  c.call(lookup);
+  c.tee(record);
+  c.op('i32.eqz');
+  c.if();
+  c.i32(0);
+  c.return();
+  c.end();
+  c.i32(0);
+  loadState(c, 'i32.load', REST);
+  c.get(record);
+  c.op('i32.add');
+  c.memory('i32.store', FUEL);
+}

@@ -1,0 +1,108 @@
+/**
+ * The arithmetic flags while a block is emitted. They are computed only where something reads them: until then the last
+ * operation that sets them is kept as values (`Pending`). A fault must show them all the same; for that, operations whose
+ * operands are still in registers are described (`FlagSource`), and TypeScript computes the flags when a region is left.
+ */
+import { Builder } from '../ir/builder.js';
+import type { FlagKind, FlagsStatement, IntSize, Statement, Value } from '../ir/ir.js';
+import { condition, knownCondition, writeFlags } from '../ir/lazy-flags.js';
+import { AUX, CF, GPR, RES } from '../state.js';
+import { isConst } from './concrete.js';
+
+/** An operand in a general register (byte offset in it for ah and its like), or a constant. */
+export type FlagOperand = { readonly register: number; readonly byte: number } | { readonly constant: bigint };
+
+/** Two of the three of a (+|−) b = res determine the flags; of 'logic' the result does. */
+export interface FlagSource {
+  readonly kind: 'add' | 'sub' | 'logic';
+  readonly size: IntSize;
+  readonly a: FlagOperand | undefined;
+  readonly b: FlagOperand | undefined;
+  readonly res: FlagOperand | undefined;
+}
+
+export interface Pending {
+  readonly statement: FlagsStatement;
+  /** Values read straight from a register's local, with the register: they need a copy before it is written. */
+  aliases: { value: Value; register: number }[];
+  /** Locals that its values are in. */
+  held: Set<number>;
+  /** Undefined when the operands are not all in registers any more. */
+  source: FlagSource | undefined;
+}
+
+/** The value of a flag word after a pending operation; undefined where memory has it (CF after inc and dec). */
+export function pendingWord(pending: Pending, address: number): Value | undefined {
+  const store = writeFlags(pending.statement).find((s) => s.s === 'set' && s.address.imm === address);
+  return store?.s === 'set' ? store.value : undefined;
+}
+
+export function isFlagWord(address: number): boolean {
+  return address === RES || address === AUX || address === CF;
+}
+
+/** What makes a condition true: statements, and the value (i32) that they lead to. */
+export function conditionValue(pending: Pending | undefined, code: number): { statements: Statement[]; value: Value } {
+  const b = new Builder([], pending?.statement.size ?? 64, 'r');
+  const value = (pending && knownCondition(b, pending.statement, code)) ?? condition(b, code);
+  return { statements: b.statements, value };
+}
+
+/** Where a value still is after the instruction: a register, or a constant. */
+function operandOf(v: Value | undefined, resultOf: (v: Value) => FlagOperand | undefined): FlagOperand | undefined {
+  if (v === undefined) return undefined;
+  if (isConst(v)) return { constant: BigInt(v.imm as number | bigint) };
+  return resultOf(v);
+}
+
+const SOURCE_KINDS: Partial<Record<FlagKind, FlagSource['kind']>> = { add: 'add', sub: 'sub', logic: 'logic' };
+
+/**
+ * Describes an operation by registers, if that determines its flags.
+ * @param written which value a register holds after the instruction
+ */
+export function sourceOf(
+  statement: FlagsStatement,
+  written: ReadonlyMap<Value, FlagOperand>,
+  overwritten: (register: number) => boolean,
+): FlagSource | undefined {
+  const kind = SOURCE_KINDS[statement.kind];
+  if (kind === undefined) return undefined;
+  const place = (v: Value): FlagOperand | undefined => {
+    const known = written.get(v);
+    if (known !== undefined) return known;
+    if (v.op !== 'get') return undefined;
+    const address = (v.args[0]!.imm as number) + (v.imm as number);
+    if (address < GPR || address >= GPR + 128) return undefined;
+    const register = (address - GPR) >> 3;
+    return overwritten(register) ? undefined : { register, byte: address & 7 };
+  };
+  const a = operandOf(statement.a, place);
+  const b = operandOf(statement.b, place);
+  let res = operandOf(statement.res, place);
+  const { size } = statement;
+  if (kind === 'logic') {
+    // test x, x: the result is x.
+    const v = statement.res!;
+    if (res === undefined && v.op.endsWith('.and') && isSameRead(v.args[0]!, v.args[1]!)) res = place(v.args[0]!);
+    return res === undefined ? undefined : { kind, size, a: undefined, b: undefined, res };
+  }
+  const known = [a, b, res].filter((operand) => operand !== undefined).length;
+  return known >= 2 ? { kind, size, a, b, res } : undefined;
+}
+
+function isSameRead(x: Value, y: Value): boolean {
+  return x.op === 'get' && y.op === 'get' && x.name === y.name && x.args[0]!.imm === y.args[0]!.imm && x.imm === y.imm;
+}
+
+/** Whether a description still holds when a register is written. */
+export function surviving(source: FlagSource | undefined, writes: number): FlagSource | undefined {
+  if (source === undefined) return undefined;
+  const gone = (o: FlagOperand | undefined): boolean =>
+    o !== undefined && 'register' in o && (writes & (1 << o.register)) !== 0;
+  const keep = (o: FlagOperand | undefined): FlagOperand | undefined => (gone(o) ? undefined : o);
+  const { kind, size } = source;
+  const [a, b, res] = [keep(source.a), keep(source.b), keep(source.res)];
+  if (kind === 'logic') return res === undefined ? undefined : source;
+  return [a, b, res].filter((operand) => operand !== undefined).length >= 2 ? { kind, size, a, b, res } : undefined;
+}

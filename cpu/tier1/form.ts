@@ -1,0 +1,229 @@
+/**
+ * Forms regions: from a root (a function that is called, a loop that runs) over the code that the profile has seen, with
+ * small hot callees put in place. Code that never ran stays outside, unless the whole is small.
+ */
+import { PAGE_SIZE } from '../state.js';
+import type { CodeReader } from './code-reader.js';
+import type { Profile } from './profile.js';
+import type { Block, Edge, End, Instruction, Region } from './region.js';
+
+/** Guest instructions of one region, inlined ones included. Beyond, V8's optimising tier takes too long. */
+const MAX_REGION = 500;
+/** A region with all code that can be reached is taken whole up to this size. */
+const WHOLE_LIMIT = 160;
+/** Callees up to this size are put in place of their calls, so deep. */
+const INLINE_SIZE = 60;
+const INLINE_DEPTH = 3;
+const MAX_TARGETS = 64;
+
+/** Code that belongs together: instructions by address, and where blocks begin. */
+interface Body {
+  instructions: Map<number, Instruction>;
+  leaders: Set<number>;
+}
+
+export class RegionFormer {
+  #reader: CodeReader;
+  #profile: Profile;
+  #bodies = new Map<number, Body | undefined>();
+
+  constructor(reader: CodeReader, profile: Profile) {
+    this.#reader = reader;
+    this.#profile = profile;
+  }
+
+  /** Forgets what it found out: the profile or the code has changed. */
+  begin(): void {
+    this.#bodies.clear();
+  }
+
+  /**
+   * @param isRoot whether an address is, or is about to be, the root of a region that can be called
+   * @returns undefined when there is no code at the root
+   */
+  form(root: number, isRoot: (address: number) => boolean): Region | undefined {
+    const body = this.#body(root);
+    if (body === undefined) return undefined;
+    const builder = new RegionBuilder((address) => this.#body(address), this.#profile, isRoot);
+    return builder.build(root, body);
+  }
+
+  /** Whether the region of a root covers an address. */
+  covers(root: number, address: number): boolean {
+    return this.#body(root)?.instructions.has(address) === true;
+  }
+
+  #body(root: number): Body | undefined {
+    if (!this.#bodies.has(root)) {
+      const whole = this.#reach(root, true, WHOLE_LIMIT);
+      this.#bodies.set(root, whole ?? this.#reach(root, false, MAX_REGION));
+    }
+    return this.#bodies.get(root);
+  }
+
+  /** @returns undefined when there is nothing, or, with `whole`, more than the limit */
+  #reach(root: number, whole: boolean, limit: number): Body | undefined {
+    const { sites } = this.#profile;
+    const instructions = new Map<number, Instruction>();
+    const leaders = new Set<number>([root]);
+    const open = [root];
+    const go = (address: number): void => {
+      leaders.add(address);
+      if (!instructions.has(address) && (whole || sites.has(address))) open.push(address);
+    };
+    while (open.length > 0) {
+      let address = open.pop()!;
+      while (!instructions.has(address)) {
+        const instruction = this.#reader.at(address);
+        if (instruction === undefined) break;
+        if (instructions.size >= limit) {
+          if (whole) return undefined;
+          break;
+        }
+        instructions.set(address, instruction);
+        const next = address + instruction.length;
+        const { flow } = instruction;
+        if (flow === 'jump' || flow === 'branch') go(instruction.target);
+        if (flow === 'indirectJump') for (const target of this.#targets(address)) go(target);
+        if (flow === 'branch' || flow === 'call' || flow === 'indirectCall') {
+          // The profile knows whether the code behind was reached.
+          go(next);
+          break;
+        }
+        if (flow !== 'next' && flow !== 'syscall') break;
+        address = next;
+      }
+      // Ran into known code: a block begins there.
+      if (instructions.has(address)) leaders.add(address);
+    }
+    return instructions.size === 0 ? undefined : { instructions, leaders };
+  }
+
+  #targets(address: number): number[] {
+    const targets = this.#profile.sites.get(address)?.targets;
+    return targets === undefined ? [] : mostFrequent(targets);
+  }
+}
+
+function mostFrequent(targets: ReadonlyMap<number, number>): number[] {
+  return [...targets]
+    .sort((a, b) => b[1] - a[1] || a[0] - b[0])
+    .slice(0, MAX_TARGETS)
+    .map(([target]) => target);
+}
+
+/** Where an inlined copy of a function returns to. */
+interface Frame {
+  back: Edge;
+  depth: number;
+  /** Functions that are being inlined, the outermost first. */
+  chain: readonly number[];
+}
+
+class RegionBuilder {
+  #bodyOf: (address: number) => Body | undefined;
+  #profile: Profile;
+  #isRoot: (address: number) => boolean;
+  #blocks: Block[] = [];
+  #size = 0;
+  #budget = MAX_REGION;
+  #callees = new Set<number>();
+  #pages = new Set<number>();
+
+  constructor(bodyOf: (address: number) => Body | undefined, profile: Profile, isRoot: (address: number) => boolean) {
+    this.#bodyOf = bodyOf;
+    this.#profile = profile;
+    this.#isRoot = isRoot;
+  }
+
+  build(root: number, body: Body): Region {
+    this.#budget -= body.instructions.size;
+    this.#copy(root, body, { back: { block: -1, address: 0 }, depth: 0, chain: [root] });
+    return { root, blocks: this.#blocks, size: this.#size, callees: this.#callees, pages: this.#pages };
+  }
+
+  /** Adds the blocks of a body. @returns the number of its first block */
+  #copy(root: number, body: Body, frame: Frame | undefined): number {
+    const numbers = new Map<number, number>();
+    const mine: [number, Block][] = [];
+    for (const address of [root, ...body.leaders]) {
+      if (numbers.has(address) || !body.instructions.has(address)) continue;
+      const block: Block = { address, instructions: [], end: { kind: 'stop' } };
+      numbers.set(address, this.#blocks.length);
+      mine.push([address, block]);
+      this.#blocks.push(block);
+    }
+    const edge = (address: number): Edge => ({ block: numbers.get(address) ?? -1, address });
+    for (const [address, block] of mine) this.#fill(block, address, body, edge, frame!);
+    return numbers.get(root)!;
+  }
+
+  #fill(block: Block, start: number, body: Body, edge: (address: number) => Edge, frame: Frame): void {
+    let address = start;
+    for (;;) {
+      const instruction = body.instructions.get(address);
+      if (instruction === undefined || (address !== start && body.leaders.has(address))) {
+        block.end = { kind: 'jump', to: edge(address) };
+        return;
+      }
+      block.instructions.push(instruction);
+      this.#size++;
+      const next = address + instruction.length;
+      this.#pages.add(Math.floor(address / PAGE_SIZE));
+      this.#pages.add(Math.floor((next - 1) / PAGE_SIZE));
+      if (instruction.flow !== 'next' && instruction.flow !== 'syscall') {
+        block.end = this.#end(instruction, next, edge, frame);
+        return;
+      }
+      address = next;
+    }
+  }
+
+  #end(instruction: Instruction, next: number, edge: (address: number) => Edge, frame: Frame): End {
+    switch (instruction.flow) {
+      case 'branch':
+        return { kind: 'branch', taken: edge(instruction.target), next: edge(next) };
+      case 'jump':
+        return { kind: 'jump', to: edge(instruction.target) };
+      case 'call':
+        return this.#call(instruction.target, edge(next), frame);
+      case 'indirectCall': {
+        const targets = this.#profile.sites.get(instruction.address)?.targets;
+        const roots = targets === undefined ? [] : mostFrequent(targets).slice(0, 2).filter(this.#isRoot);
+        // Without a known target this is a jump to wherever the operand says, like a return.
+        if (roots.length === 0) return { kind: 'return' };
+        for (const target of roots) this.#callees.add(target);
+        return { kind: 'indirectCall', targets: roots, next: edge(next) };
+      }
+      case 'return':
+        return frame.depth === 0 ? { kind: 'return' } : { kind: 'inlineReturn', to: frame.back };
+      case 'indirectJump': {
+        const targets = this.#profile.sites.get(instruction.address)?.targets;
+        const edges =
+          targets === undefined
+            ? []
+            : mostFrequent(targets)
+                .map(edge)
+                .filter(({ block }) => block >= 0);
+        return { kind: 'indirect', targets: edges };
+      }
+      default:
+        return { kind: 'stop' };
+    }
+  }
+
+  #call(callee: number, back: Edge, frame: Frame): End {
+    const { depth, chain } = frame;
+    const body = depth < INLINE_DEPTH && !chain.includes(callee) ? this.#bodyOf(callee) : undefined;
+    const size = body?.instructions.size ?? 0;
+    // A call that leaves the region comes back to it only through its root: only what stays inside is worth it.
+    if (body !== undefined && size <= INLINE_SIZE && size <= this.#budget && this.#profile.sites.has(callee)) {
+      this.#budget -= size;
+      const block = this.#copy(callee, body, { back, depth: depth + 1, chain: [...chain, callee] });
+      return { kind: 'jump', to: { block, address: callee } };
+    }
+    if (!this.#isRoot(callee)) return { kind: 'jump', to: { block: -1, address: callee } };
+    this.#callees.add(callee);
+    return { kind: 'call', callee, next: back };
+  }
+}

@@ -1,0 +1,708 @@
+/**
+ * Emits one region as a WebAssembly function `(depth i32) → i64`: the address that guest control went to, or UNWIND with
+ * the reason in memory (layout.ts). Registers and flags are in memory whenever it returns.
+ *
+ * Shape: prologue (room for the slice and the call depth, registers into locals); the region's blocks as structured control
+ * flow; then, behind the blocks that enclose it all, the ways out: one for each set of registers to write back, and a
+ * common end.
+ *
+ * Time: `rest` counts what is left of the slice, 32 for an instruction as tier 0 does. It is brought up to date where
+ * paths meet; in between the instructions executed are known. A region goes on over a back edge only while what is left is
+ * more than any way to the next check can use up: the end of a slice, which falls on an exact instruction, is tier 0's.
+ */
+import { RECORD_SIZE } from '../record.js';
+import { FUEL, PAGE_SIZE, PAGE_VA, RESYNC, RIP, SLOW_EA } from '../state.js';
+import { Code } from '../wasm/code.js';
+import type { FlagSource } from './flags.js';
+import type { FlowGraph } from './graph/flow-graph.js';
+import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
+import { KIND_RECORD, KIND_STEP, MAX_DEPTH, NEXT_RECORD, REST, STALE_FLAGS, STOP_KIND, UNWIND } from './layout.js';
+import { type AccessPath, type FlagState, Lowering } from './lowering.js';
+import { NEED_EXIT, NEED_WORDS, type Plan, type PlannedBlock, type Step } from './plan.js';
+import { Registers } from './registers.js';
+import { Temps } from './temps.js';
+
+/** Functions and facts from outside that a region's code needs. */
+export interface RegionEnvironment {
+  /** Function index of the region at a root, if it is in the same module. */
+  region(root: number): number | undefined;
+  /** (record, handler) → next record: executes one instruction in tier 0. */
+  stepFunction: number;
+  /** () : brings stale flag words up to date. */
+  flagsFunction: number;
+  /** Record of an instruction in tier 0, and its function-mode handler; record 0 when it has none. */
+  record(address: number): number;
+  handler(step: Step): number;
+  /** Number of a flag source, for TypeScript. */
+  flagSource(source: FlagSource): number;
+  path(step: Step, write: boolean, stack: boolean): AccessPath;
+}
+
+/** Locals. */
+const DEPTH = 0;
+
+/** What is known at the start of a block that has one way in. */
+interface Arrival {
+  flags: FlagState;
+  held: ReadonlySet<number>;
+  count: number;
+}
+
+export interface SourceMark {
+  /** Bytes of the function body so far. */
+  offset: number;
+  address: number;
+}
+
+/** @returns undefined when the region's control flow cannot be laid out */
+export function emitRegion(plan: Plan, env: RegionEnvironment, marks?: SourceMark[]): Code | undefined {
+  const emitter = new RegionEmitter(plan, env, marks);
+  return emitter.emit() ? emitter.code : undefined;
+}
+
+class RegionEmitter implements StructureEmitter {
+  readonly code = new Code(1, 1 << 14);
+  #plan: Plan;
+  #graph: FlowGraph;
+  #env: RegionEnvironment;
+  #marks: SourceMark[] | undefined;
+  #registers: Registers;
+  #temps: Temps;
+  #lowering: Lowering;
+  #rest: number;
+  /** i64 where to go, i32 executed since `rest` was right (× 32), i32 KIND_*, i32 flag source, i64 address accessed. */
+  #rip: number;
+  #used: number;
+  #kind: number;
+  #stale: number;
+  #access: number;
+  /** Labels of the ways out by the registers that they write back. */
+  #ways = new Map<number, number>();
+  /** Instructions executed since `rest` was right. */
+  #count = 0;
+  #step: Step | undefined;
+  #dirty = 0;
+  #arrivals = new Map<number, Arrival>();
+  /** Least `rest` to go on with at a check. */
+  #least: number;
+
+  constructor(plan: Plan, env: RegionEnvironment, marks: SourceMark[] | undefined) {
+    const { code } = this;
+    this.#plan = plan;
+    this.#graph = plan.graph;
+    this.#env = env;
+    this.#marks = marks;
+    this.#least = plan.region.size * RECORD_SIZE;
+    this.#rest = code.local('i32');
+    this.#registers = new Registers(code, plan.used, plan.pairs);
+    this.#rip = code.local('i64');
+    this.#used = code.local('i32');
+    this.#kind = code.local('i32');
+    this.#stale = code.local('i32');
+    this.#access = code.local('i64');
+    this.#temps = new Temps(code);
+    this.#lowering = new Lowering(code, this.#registers, this.#temps, this, (step, write, stack) =>
+      env.path(step, write, stack),
+    );
+  }
+
+  emit(): boolean {
+    const { code } = this;
+    this.#prologue();
+    const end = code.block();
+    const sets = [...this.#dirtySets()];
+    for (const set of sets) this.#ways.set(set, code.block());
+    if (!structure(this.#graph, this, (block) => this.#planned(block)?.block.end.kind === 'indirect')) return false;
+    for (const set of sets.reverse()) {
+      code.end();
+      this.#registers.store(set);
+      code.br(end);
+    }
+    code.end();
+    this.#epilogue();
+    return true;
+  }
+
+  #planned(block: number): PlannedBlock | undefined {
+    return this.#plan.blocks[block];
+  }
+
+  /** All sets of registers that some way out writes back. */
+  #dirtySets(): Set<number> {
+    const sets = new Set<number>([0]);
+    for (const { steps, dirtyOut } of this.#plan.blocks) {
+      for (const { dirty } of steps) sets.add(dirty);
+      sets.add(dirtyOut);
+    }
+    return sets;
+  }
+
+  #prologue(): void {
+    const { code } = this;
+    const { region, blocks } = this.#plan;
+    code.i32(0);
+    code.memory('i32.load', REST);
+    code.tee(this.#rest);
+    code.i32(this.#least);
+    code.op('i32.le_s');
+    code.get(DEPTH);
+    code.i32(MAX_DEPTH);
+    code.op('i32.gt_u');
+    code.op('i32.or');
+    code.if();
+    code.i64(region.root);
+    code.return();
+    code.end();
+    this.#registers.load(blocks[0]!.liveIn);
+  }
+
+  /** Registers are in memory: the slice, the flags, the reason. */
+  #epilogue(): void {
+    const { code } = this;
+    code.i32(0);
+    code.get(this.#rest);
+    code.get(this.#used);
+    code.op('i32.sub');
+    code.memory('i32.store', REST);
+    code.get(this.#stale);
+    code.if();
+    code.i32(0);
+    code.get(this.#stale);
+    code.memory('i32.store', STALE_FLAGS);
+    code.call(this.#env.flagsFunction);
+    code.end();
+    code.get(this.#kind);
+    code.if();
+    code.i32(0);
+    code.get(this.#kind);
+    code.memory('i32.store', STOP_KIND);
+    code.i32(0);
+    code.get(this.#rip);
+    code.memory('i64.store', RIP);
+    code.i32(0);
+    code.get(this.#access);
+    code.memory('i64.store', SLOW_EA);
+    code.i64(UNWIND);
+    code.return();
+    code.end();
+    code.get(this.#rip);
+  }
+
+  // Ways out
+
+  stop(kind: number, address: number): void {
+    const { code } = this;
+    const step = this.#step!;
+    if (address >= 0) {
+      code.get(address);
+      code.set(this.#access);
+    }
+    code.i32(kind);
+    code.set(this.#kind);
+    this.#leaveFlags();
+    this.#leaveTo(step.instruction.address, step.dirty);
+  }
+
+  /** Goes out to a constant address with these registers dirty. */
+  #leaveTo(address: number, dirty: number): void {
+    this.code.i64(address);
+    this.code.set(this.#rip);
+    this.#leave(dirty);
+  }
+
+  /** Goes out to the address in `rip`. */
+  #leave(dirty: number): void {
+    const { code } = this;
+    code.i32(this.#count * RECORD_SIZE);
+    code.set(this.#used);
+    code.br(this.#ways.get(dirty)!);
+  }
+
+  /** On a way out that is taken often: the flag words, computed here. */
+  #leaveWords(): void {
+    const { flags } = this.#lowering;
+    if (flags === 'inherited') return;
+    if (typeof flags === 'object') this.#lowering.emitWords(flags);
+    this.code.i32(0);
+    this.code.set(this.#stale);
+  }
+
+  /** On a rare way out: the flag words, or the number of what they come from. */
+  #leaveFlags(): void {
+    const { code } = this;
+    const { flags } = this.#lowering;
+    if (flags === 'inherited') return;
+    if (typeof flags === 'object' && flags.source !== undefined) {
+      code.i32(this.#env.flagSource(flags.source));
+      code.set(this.#stale);
+      return;
+    }
+    if (typeof flags === 'object') this.#lowering.emitWords(flags);
+    code.i32(0);
+    code.set(this.#stale);
+  }
+
+  // Structure
+
+  openBlock(): number {
+    return this.code.block();
+  }
+
+  openLoop(): number {
+    return this.code.loop();
+  }
+
+  openIf(_block: number, negated: boolean): void {
+    this.#lowering.pushCondition(negated);
+    this.#lowering.endBlock();
+    this.code.if();
+  }
+
+  close(): void {
+    this.code.end();
+  }
+
+  body(block: number): void {
+    this.#arrive(block);
+    const planned = this.#planned(block);
+    if (planned === undefined) return;
+    for (const step of planned.steps) {
+      this.#step = step;
+      this.#marks?.push({ offset: this.code.length, address: step.instruction.address });
+      if (step.byInterpreter) this.#byInterpreter(step);
+      else {
+        this.#lowering.instruction(step);
+        this.#count++;
+      }
+    }
+    this.#dirty = planned.dirtyOut;
+    this.#end(planned);
+    this.#prepareEdges(block);
+  }
+
+  branchIf(edge: Edge, negated: boolean): void {
+    const { code } = this;
+    this.#lowering.pushCondition(negated);
+    if (edge.inline) throw new Error('an inline edge is no branch');
+    if (!edge.back) {
+      code.brIf(edge.label);
+      return;
+    }
+    code.if();
+    this.#backEdge(edge);
+    code.br(edge.label);
+    code.end();
+  }
+
+  jump(edge: Edge): void {
+    this.#lowering.endBlock();
+    if (edge.inline) return;
+    if (edge.back) this.#backEdge(edge);
+    this.code.br(edge.label);
+  }
+
+  multiway(block: number, edges: readonly Edge[]): void {
+    const { code } = this;
+    const { end } = this.#planned(block)!.block;
+    if (end.kind !== 'indirect') throw new Error(`several ways out of ${end.kind}`);
+    const address = this.#temps.take('i64');
+    this.#lowering.pushTarget();
+    code.set(address);
+    this.#dispatch(
+      address,
+      end.targets.map((target) => target.address),
+      (i) => {
+        const edge = edges[i]!;
+        if (edge.back) this.#backEdge(edge);
+        code.br(edge.label);
+      },
+    );
+    this.#leaveWords();
+    code.get(address);
+    code.set(this.#rip);
+    this.#leave(this.#dirty);
+    this.#lowering.endBlock();
+  }
+
+  exit(block: number): void {
+    const planned = this.#planned(block);
+    if (planned === undefined) {
+      const { from, address } = this.#plan.leaving[block - this.#plan.blocks.length]!;
+      this.#leaveWords();
+      this.#leaveTo(address, this.#plan.blocks[from]!.dirtyOut);
+      return;
+    }
+    const { end } = planned.block;
+    switch (end.kind) {
+      case 'return':
+      case 'indirect':
+        this.#leaveWords();
+        this.#lowering.pushTarget();
+        this.code.set(this.#rip);
+        this.#leave(this.#dirty);
+        break;
+      case 'stop':
+        // The last instruction has left already, if it is one that stops.
+        this.#leaveFlags();
+        this.code.i32(KIND_STEP);
+        this.code.set(this.#kind);
+        this.#leaveTo(planned.steps.at(-1)?.instruction.address ?? planned.block.address, this.#dirty);
+        break;
+      case 'inlineReturn':
+        this.#leaveWords();
+        this.#leaveTo(end.to.address, this.#dirty);
+        break;
+      case 'call':
+      case 'indirectCall':
+        this.#leaveWords();
+        this.#leaveTo(end.next.address, 0);
+        break;
+      default:
+        throw new Error(`no way on from ${end.kind}`);
+    }
+    this.#lowering.endBlock();
+  }
+
+  // Blocks
+
+  /** A block that several edges lead to knows nothing of where control came from. */
+  #isShared(block: number): boolean {
+    return this.#graph.predecessors[block]!.length !== 1 || this.#graph.isLoopHeader(block);
+  }
+
+  #arrive(block: number): void {
+    const lowering = this.#lowering;
+    const arrival = this.#arrivals.get(block);
+    if (arrival === undefined) {
+      lowering.flags = 'inherited';
+      this.#temps.restore(new Set());
+      this.#count = 0;
+      return;
+    }
+    lowering.flags = copyFlags(arrival.flags);
+    this.#temps.restore(arrival.held);
+    this.#count = arrival.count;
+  }
+
+  /**
+   * Before the edges of a block: where one of them leads to a block with other ways in, `rest` is brought up to date and the
+   * flags get into the form which that block expects.
+   */
+  #prepareEdges(block: number): void {
+    const { code } = this;
+    const lowering = this.#lowering;
+    let need = 0;
+    let isShared = false;
+    for (const to of this.#graph.successors[block]!) {
+      if (!this.#isShared(to)) continue;
+      isShared = true;
+      need |= this.#planned(to)?.flagsIn ?? NEED_WORDS;
+    }
+    if (isShared) {
+      if (this.#count > 0) {
+        code.get(this.#rest);
+        code.i32(this.#count * RECORD_SIZE);
+        code.op('i32.sub');
+        code.set(this.#rest);
+        this.#count = 0;
+      }
+      this.#settleFlags(need);
+    }
+    const state: Arrival = { flags: lowering.flags, held: new Set(lowering.heldLocals()), count: this.#count };
+    for (const to of this.#graph.successors[block]!) if (!this.#isShared(to)) this.#arrivals.set(to, state);
+  }
+
+  #settleFlags(need: number): void {
+    const { code } = this;
+    const lowering = this.#lowering;
+    const { flags } = lowering;
+    if (flags === 'inherited' || need === 0) return;
+    if (
+      typeof flags === 'object' &&
+      (need & NEED_WORDS) === 0 &&
+      flags.source !== undefined &&
+      (need & NEED_EXIT) !== 0
+    ) {
+      code.i32(this.#env.flagSource(flags.source));
+      code.set(this.#stale);
+      return;
+    }
+    // The condition of the block's end still comes from the pending operation.
+    if (typeof flags === 'object') lowering.emitWords(flags);
+    code.i32(0);
+    code.set(this.#stale);
+  }
+
+  #backEdge(edge: Edge): void {
+    const { code } = this;
+    code.get(this.#rest);
+    code.i32(this.#least);
+    code.op('i32.le_s');
+    code.if();
+    this.#leaveFlags();
+    this.#leaveTo(this.#plan.blocks[edge.to]!.block.address, this.#dirty);
+    code.end();
+  }
+
+  // Ends of blocks
+
+  #end(planned: PlannedBlock): void {
+    const { end } = planned.block;
+    const { code } = this;
+    switch (end.kind) {
+      case 'inlineReturn':
+        this.#lowering.pushTarget();
+        code.i64(end.to.address);
+        code.op('i64.ne');
+        code.if();
+        this.#leaveWords();
+        this.#lowering.pushTarget();
+        code.set(this.#rip);
+        this.#leave(this.#dirty);
+        code.end();
+        this.#lowering.endBlock();
+        return;
+      case 'call':
+        this.#call(end.callee, end.next.address, planned);
+        return;
+      case 'indirectCall':
+        this.#indirectCall(end.targets, end.next.address, planned);
+        return;
+      default:
+    }
+  }
+
+  /** Everything to memory, as a callee or tier 0 wants it. */
+  #sync(dirty: number): void {
+    const { code } = this;
+    this.#lowering.materialize();
+    if (this.#lowering.flags === 'inherited') throw new Error('flags are not in memory');
+    this.#registers.store(dirty);
+    code.get(this.#rest);
+    code.i32(this.#count * RECORD_SIZE);
+    code.op('i32.sub');
+    code.set(this.#rest);
+    this.#count = 0;
+  }
+
+  #storeRest(): void {
+    this.code.i32(0);
+    this.code.get(this.#rest);
+    this.code.memory('i32.store', REST);
+  }
+
+  #call(callee: number, back: number, planned: PlannedBlock): void {
+    const func = this.#env.region(callee);
+    if (func === undefined) throw new Error('a call of no region');
+    this.#wordsForSync();
+    this.#sync(this.#dirty);
+    this.#storeRest();
+    this.#callRegion(func, back);
+    this.#reload(planned);
+  }
+
+  #callRegion(func: number, back: number): void {
+    const { code } = this;
+    code.get(DEPTH);
+    code.i32(1);
+    code.op('i32.add');
+    code.call(func);
+    code.tee(this.#rip);
+    code.i64(back);
+    code.op('i64.ne');
+    code.if();
+    // Whatever happened has been written to memory by the callee: hand on what it said.
+    code.get(this.#rip);
+    code.return();
+    code.end();
+  }
+
+  #indirectCall(targets: readonly number[], back: number, planned: PlannedBlock): void {
+    const { code } = this;
+    const known = targets.flatMap((target) => {
+      const func = this.#env.region(target);
+      return func === undefined ? [] : [{ target, func }];
+    });
+    const address = this.#temps.take('i64');
+    this.#lowering.pushTarget();
+    code.set(address);
+    this.#wordsForSync();
+    this.#sync(this.#dirty);
+    this.#storeRest();
+    const done = code.block();
+    for (const { target, func } of known) {
+      code.get(address);
+      code.i64(target);
+      code.op('i64.eq');
+      code.if();
+      this.#callRegion(func, back);
+      code.br(done);
+      code.end();
+    }
+    code.get(address);
+    code.return();
+    code.end();
+    this.#lowering.endBlock();
+    this.#reload(planned);
+  }
+
+  #unreachable(): void {
+    this.code.u8(0x00);
+  }
+
+  /** Inherited flags are in memory already where the plan asked for it. */
+  #wordsForSync(): void {
+    if (this.#lowering.flags === 'inherited') this.#lowering.flags = 'words';
+  }
+
+  #reload(planned: PlannedBlock): void {
+    const next = this.#graph.successors[this.#plan.blocks.indexOf(planned)]![0];
+    this.#registers.load(next === undefined ? 0 : this.#plan.blocks[next]!.liveIn);
+    this.code.i32(0);
+    this.code.memory('i32.load', REST);
+    this.code.set(this.#rest);
+    this.#lowering.flags = 'words';
+    this.#dirty = 0;
+  }
+
+  /** One instruction in tier 0, from inside of the region. */
+  #byInterpreter(step: Step): void {
+    const { code } = this;
+    const { address, length } = step.instruction;
+    const record = this.#env.record(address);
+    const isCall = step.instruction.flow === 'syscall';
+    const next = isCall ? this.#env.record(address + length) : record + RECORD_SIZE;
+    this.#wordsForSync();
+    if (record === 0 || next === 0) {
+      this.#leaveFlags();
+      code.i32(KIND_STEP);
+      code.set(this.#kind);
+      this.#leaveTo(address, step.dirty);
+      this.#unreachable();
+      return;
+    }
+    this.#sync(step.dirty);
+    code.i32(0);
+    code.i64(Math.floor(address / PAGE_SIZE) * PAGE_SIZE);
+    code.memory('i64.store', PAGE_VA);
+    code.i32(0);
+    code.get(this.#rest);
+    code.i32(record);
+    code.op('i32.add');
+    code.memory('i32.store', FUEL);
+    const after = this.#temps.take('i32');
+    code.i32(record);
+    code.i32(this.#env.handler(step));
+    code.call(this.#env.stepFunction);
+    code.tee(after);
+    code.i32(next);
+    code.op('i32.ne');
+    code.i32(0);
+    code.memory('i32.load', RESYNC);
+    code.op('i32.or');
+    code.if();
+    code.i32(0);
+    code.get(after);
+    code.memory('i32.store', NEXT_RECORD);
+    code.i32(0);
+    code.i32(KIND_RECORD);
+    code.memory('i32.store', STOP_KIND);
+    code.i64(UNWIND);
+    code.return();
+    code.end();
+    code.i32(0);
+    code.memory('i32.load', FUEL);
+    code.i32(next);
+    code.op('i32.sub');
+    code.tee(this.#rest);
+    code.i32(this.#least);
+    code.op('i32.le_s');
+    code.if();
+    // Nothing is dirty: the rest of the slice is tier 0's.
+    code.i32(0);
+    code.set(this.#used);
+    code.i32(0);
+    code.set(this.#stale);
+    code.i64(address + length);
+    code.set(this.#rip);
+    code.br(this.#ways.get(0)!);
+    code.end();
+    this.#registers.load(step.live);
+    this.#lowering.flags = 'words';
+    this.#lowering.endBlock();
+  }
+
+  /** Branches on an address: `take(i)` emits the way to target i; falls through when it is none of them. */
+  #dispatch(address: number, targets: readonly number[], take: (i: number) => void): void {
+    const { code } = this;
+    const hash = targets.length <= 3 ? undefined : perfectHash(targets);
+    if (hash === undefined) {
+      for (const [i, target] of targets.entries()) {
+        code.get(address);
+        code.i64(target);
+        code.op('i64.eq');
+        code.if();
+        take(i);
+        code.end();
+      }
+      return;
+    }
+    const { factor, shift, slots } = hash;
+    const otherwise = code.block();
+    const labels = targets.map(() => code.block()).reverse();
+    code.get(address);
+    code.op('i32.wrap_i64');
+    code.i32(factor);
+    code.op('i32.mul');
+    code.i32(shift);
+    code.op('i32.shr_u');
+    code.brTable(
+      slots.map((i) => (i < 0 ? otherwise : labels[i]!)),
+      otherwise,
+    );
+    for (let i = 0; i < targets.length; i++) {
+      code.end();
+      code.get(address);
+      code.i64(targets[i]!);
+      code.op('i64.ne');
+      code.brIf(otherwise);
+      take(i);
+    }
+    code.end();
+  }
+}
+
+function copyFlags(flags: FlagState): FlagState {
+  if (typeof flags !== 'object') return flags;
+  return { ...flags, aliases: [...flags.aliases], held: new Set(flags.held) };
+}
+
+interface PerfectHash {
+  factor: number;
+  shift: number;
+  /** Slot → target number, −1 for none. */
+  slots: number[];
+}
+
+/** Tables of at most 2^10 slots. */
+const MAX_HASH_BITS = 10;
+const HASH_TRIES = 200;
+
+/** A multiplier and a shift under which the low halves of all targets differ; undefined when none was found. */
+function perfectHash(targets: readonly number[]): PerfectHash | undefined {
+  let factor = 0x9e3779b1 | 0;
+  for (let bits = Math.ceil(Math.log2(targets.length)) + 1; bits <= MAX_HASH_BITS; bits++) {
+    for (let tries = 0; tries < HASH_TRIES; tries++) {
+      factor = (Math.imul(factor, 0x2545f491) + 0x1234567) | 1;
+      const slots = new Array<number>(1 << bits).fill(-1);
+      const hasCollision = targets.some((target, i) => {
+        const slot = Math.imul(target | 0, factor) >>> (32 - bits);
+        if (slots[slot]! >= 0) return true;
+        slots[slot] = i;
+        return false;
+      });
+      if (!hasCollision) return { factor, shift: 32 - bits, slots };
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,68 @@
+/**
+ * What regions, the interpreter's run loop and TypeScript share besides the CPU state: places in frame 0 behind it, the
+ * windows, and the descriptors of regions.
+ */
+
+/** i32: what is left of the slice, in bytes of records, while a region runs or has just ended. */
+export const REST = 0x540;
+/** i32: why a region stopped at RIP (KIND_*), valid when it returned `UNWIND`. */
+export const STOP_KIND = 0x544;
+/** i32: the record to go on at, of KIND_RECORD; 0 to leave the run loop. */
+export const NEXT_RECORD = 0x548;
+/** i32: number of the flag producer whose result is not in the flag words yet; 0: the words hold. */
+export const STALE_FLAGS = 0x54c;
+/** i32: physical address of the region descriptors. */
+export const DESCRIPTORS = 0x550;
+/** i64: instructions executed by regions × 32, since the processor was made. */
+export const TRANSLATED = 0x558;
+/** i32 each: entries into regions from the run loop, entries refused. */
+export const ENTRIES = 0x560;
+export const REFUSALS = 0x564;
+
+/** What a region's function returns instead of an address: no canonical address has this value. */
+export const UNWIND = 1n << 62n;
+
+/** One instruction has to be executed by tier 0: it faults, or has no form here. */
+export const KIND_STEP = 1;
+/** The address in SLOW_EA was not in the window. The slot is in bits 8…15, WRITE_ACCESS in bit 16. */
+export const KIND_MISS = 2;
+/** An instruction was executed by tier 0 and control went elsewhere: NEXT_RECORD, with FUEL set. */
+export const KIND_RECORD = 3;
+/** The TLB did not have the address in SLOW_EA. */
+export const KIND_TLB_MISS = 4;
+export const WRITE_ACCESS = 1 << 16;
+
+/**
+ * Windows: extents of virtual pages that are all present, with contiguous frames. An access of up to 16 (or 512) bytes at
+ * address a lies inside if a − low < limit, unsigned. The slots of the active address space are at WINDOWS, those of
+ * every address space in its TLB block.
+ *   +0 i64 low   +8 i32 read limit 16   +12 write 16   +16 read 512   +20 write 512   +24 i32 physical − virtual   +28 i32 pages
+ */
+export const WINDOWS = 0x800;
+export const WINDOW_COUNT = 32;
+export const WINDOW_SIZE = 32;
+export const WINDOW_BYTES = WINDOW_COUNT * WINDOW_SIZE;
+export const W_LOW = 0;
+export const W_READ = 8;
+export const W_WRITE = 12;
+export const W_READ_WIDE = 16;
+export const W_WRITE_WIDE = 20;
+export const W_DELTA = 24;
+export const W_PAGES = 28;
+export const NARROW_SPAN = 16;
+export const WIDE_SPAN = 512;
+
+/** Region descriptors: i64 address of the root's page, i32 least rest to enter with, u16 original handler, u16 flags. */
+export const DESCRIPTOR_SIZE = 16;
+export const D_PAGE = 0;
+export const D_LEAST = 8;
+export const D_HANDLER = 12;
+export const D_FLAGS = 14;
+/** Flag: needs default control bits in MXCSR. */
+export const D_DEFAULT_SSE = 1;
+
+/** Regions that can be there at a time; each has a validity byte in every TLB block. */
+export const MAX_REGIONS = 3072;
+
+/** Guest calls may nest so deep inside WebAssembly. */
+export const MAX_DEPTH = 200;

@@ -1,0 +1,665 @@
+/**
+ * Emits the statements of instructions into a region's function: values into temporaries or straight where they are used,
+ * registers as locals, flags as pending operations, memory through windows or the TLB. What cannot be done here leaves the
+ * region before the instruction has had an effect (`Exits`).
+ */
+import type { FlagsStatement, Probe, Statement, Value } from '../ir/ir.js';
+import { writeFlags } from '../ir/lazy-flags.js';
+import { AUX, CF, RES, TLB, TLB_WRITE } from '../state.js';
+import { tlbOffset } from '../tier0/frame.js';
+import type { Code } from '../wasm/code.js';
+import { isConst } from './concrete.js';
+import {
+  conditionValue,
+  type FlagOperand,
+  isFlagWord,
+  type Pending,
+  pendingWord,
+  sourceOf,
+  surviving,
+} from './flags.js';
+import {
+  KIND_MISS,
+  KIND_STEP,
+  KIND_TLB_MISS,
+  NARROW_SPAN,
+  W_DELTA,
+  W_LOW,
+  W_READ,
+  W_READ_WIDE,
+  W_WRITE,
+  W_WRITE_WIDE,
+  WINDOW_SIZE,
+  WINDOWS,
+  WRITE_ACCESS,
+} from './layout.js';
+import { registerOf, type Step } from './plan.js';
+import type { Registers } from './registers.js';
+import type { Temps } from './temps.js';
+
+/** How an access finds its memory: the number of a window, or −1 for the TLB. */
+export type AccessPath = number;
+
+/** The ways out of a function, as the emitter of its structure offers them. */
+export interface Exits {
+  /**
+   * Emits the way out at the current instruction, inside an open `if`: nothing of the instruction has happened.
+   * @param kind KIND_* with its details
+   * @param address local of the i64 address that was accessed, −1 without
+   */
+  stop(kind: number, address: number): void;
+}
+
+/** The flags as emitted code has them: in memory, inherited from the blocks before (stale or not), or pending. */
+export type FlagState = 'words' | 'inherited' | Pending;
+
+export class Lowering {
+  readonly code: Code;
+  readonly registers: Registers;
+  readonly temps: Temps;
+  flags: FlagState = 'words';
+  /** Condition of the block's conditional end, or the address its jump goes to; set by its last instruction. */
+  condition: Value | undefined;
+  target: Value | undefined;
+  #exits: Exits;
+  #path: (step: Step, write: boolean, stack: boolean) => AccessPath;
+  #step!: Step;
+  #firstSet = new Int32Array(32);
+  /** General register written with a value by the current instruction. */
+  #written = new Map<Value, FlagOperand>();
+  #kept = new Set<number>();
+
+  constructor(
+    code: Code,
+    registers: Registers,
+    temps: Temps,
+    exits: Exits,
+    path: (step: Step, write: boolean, stack: boolean) => AccessPath,
+  ) {
+    this.code = code;
+    this.registers = registers;
+    this.temps = temps;
+    this.#exits = exits;
+    this.#path = path;
+  }
+
+  /** Locals that must outlive the current instruction. */
+  heldLocals(): ReadonlySet<number> {
+    const kept = this.#kept;
+    kept.clear();
+    const { flags } = this;
+    if (typeof flags === 'object') for (const local of flags.held) kept.add(local);
+    return kept;
+  }
+
+  /** Emits an instruction that does not go to tier 0. Its jump, if it has one, is left to the block's end. */
+  instruction(step: Step): void {
+    this.#step = step;
+    this.condition = undefined;
+    this.target = undefined;
+    this.#protectFlags(step);
+    if (needsWords(step.statements)) this.materialize();
+    this.#written.clear();
+    this.#run(step.statements);
+    if (typeof this.flags === 'object' && !this.#setFlags) {
+      this.flags.source = surviving(this.flags.source, step.writes);
+    }
+    this.#setFlags = false;
+    if (this.condition === undefined && this.target === undefined) this.temps.releaseAll(this.heldLocals());
+  }
+
+  #setFlags = false;
+
+  /** Frees what the end of a block has used. */
+  endBlock(): void {
+    this.temps.releaseAll(this.heldLocals());
+  }
+
+  /** Pushes the i32 that decides a conditional end. */
+  pushCondition(negated: boolean): void {
+    const v = this.condition!;
+    this.#push(v);
+    if (negated) this.code.op('i32.eqz');
+  }
+
+  /** Pushes the i64 address that an indirect jump, call or return goes to. */
+  pushTarget(): void {
+    this.#push(this.target!);
+  }
+
+  /** Writes pending flags to the flag words, here and now on every path. */
+  materialize(): void {
+    if (typeof this.flags !== 'object') return;
+    this.emitWords(this.flags);
+    this.flags = 'words';
+  }
+
+  /** The same on a side path: what holds on the main path does not change. */
+  emitWords(pending: Pending): void {
+    this.#run(writeFlags(pending.statement), true);
+  }
+
+  // Demand: how often each value is needed, and where last
+
+  #run(statements: readonly Statement[], side = false): void {
+    if (!side) this.#firstSet.fill(Number.MAX_SAFE_INTEGER | 0);
+    this.#reset(statements);
+    this.#demand(statements, 0);
+    this.#list(statements);
+  }
+
+  #reset(statements: readonly Statement[]): void {
+    for (const s of statements) {
+      if (s.s === 'value') {
+        s.value.uses = 0;
+        s.value.last = -1;
+        s.value.local = -1;
+        s.value.flagged = false;
+      } else if (s.s === 'if') {
+        this.#reset(s.body);
+        this.#reset(s.otherwise);
+      }
+    }
+  }
+
+  #use(v: Value, at: number): void {
+    v.uses++;
+    if (v.last < at) v.last = at;
+  }
+
+  /** Visits statements backwards; those in an `if` count as being where it is. */
+  #demand(statements: readonly Statement[], fixed: number): void {
+    for (let i = statements.length - 1; i >= 0; i--) {
+      const s = statements[i]!;
+      const at = fixed || i + 1;
+      switch (s.s) {
+        case 'value': {
+          const v = s.value;
+          if (!v.pinned && v.uses === 0) break;
+          const where = !v.pinned && v.uses === 1 ? v.last : at;
+          for (const arg of v.args) this.#use(arg, where);
+          break;
+        }
+        case 'set': {
+          this.#use(s.value, at);
+          if (isConst(s.address)) {
+            const register = registerOf((s.address.imm as number) + s.offset);
+            if (register >= 0) this.#firstSet[register] = at;
+          }
+          break;
+        }
+        case 'store':
+          this.#use(s.address, at);
+          this.#use(s.value, at);
+          break;
+        case 'flags':
+          for (const v of [s.a, s.b, s.res, s.cf, s.of]) if (v !== undefined) markFlagged(v);
+          break;
+        case 'if':
+          this.#demand(s.otherwise, at);
+          this.#demand(s.body, at);
+          this.#use(s.cond, at);
+          break;
+        case 'trap':
+          if (s.cond !== undefined) this.#use(s.cond, at);
+          break;
+        case 'target':
+          if (typeof s.to !== 'string') this.#use(s.to, at + 1000);
+          break;
+        case 'jump':
+          if (s.cond !== undefined) this.#use(s.cond, at + 1000);
+          break;
+        default:
+      }
+    }
+  }
+
+  // Statements
+
+  #list(statements: readonly Statement[]): void {
+    for (const s of statements) this.#statement(s);
+  }
+
+  #statement(s: Statement): void {
+    const { code } = this;
+    switch (s.s) {
+      case 'value':
+        this.#define(s.value);
+        return;
+      case 'set':
+        this.#set((s.address.imm as number) + s.offset, s.name, s.value);
+        return;
+      case 'store':
+        this.#push(s.address);
+        this.#push(s.value);
+        code.memory(s.name, s.offset + this.#offsetOf(s.address));
+        return;
+      case 'flags':
+        this.#flagsStatement(s);
+        return;
+      case 'if':
+        this.#if(s);
+        return;
+      case 'trap':
+        if (s.cond === undefined) {
+          this.#exits.stop(KIND_STEP, -1);
+          return;
+        }
+        this.#push(s.cond);
+        code.if();
+        this.#exits.stop(KIND_STEP, -1);
+        code.end();
+        return;
+      case 'target':
+        if (typeof s.to !== 'string') this.target = s.to;
+        return;
+      case 'jump':
+        if (s.cond !== undefined) this.condition = s.cond;
+        return;
+      default:
+        throw new Error(`${s.s} in a region`);
+    }
+  }
+
+  #if(s: Extract<Statement, { s: 'if' }>): void {
+    const { code } = this;
+    this.#push(s.cond);
+    if (s.otherwise.length === 1 && s.otherwise[0]!.s === 'helper') {
+      // The exact way is tier 0's.
+      code.op('i32.eqz');
+      code.if();
+      this.#exits.stop(KIND_STEP, -1);
+      code.end();
+      this.#list(s.body);
+      return;
+    }
+    const conditional = hasFlags(s.body) || hasFlags(s.otherwise);
+    if (conditional && typeof this.flags === 'object') throw new Error('flags pending before conditional flags');
+    code.if();
+    this.#list(s.body);
+    if (conditional) this.materialize();
+    if (s.otherwise.length > 0) {
+      code.else();
+      this.#list(s.otherwise);
+      if (conditional) this.materialize();
+    }
+    code.end();
+    if (conditional) this.flags = 'words';
+  }
+
+  #set(address: number, name: string, v: Value): void {
+    const register = registerOf(address);
+    const { registers, code } = this;
+    if (registers.isPair(register) && name === 'v128.store' && this.#setPair(register, v)) return;
+    registers.write(address, name, () => this.#push(v));
+    if (register < 0 || register >= 16) return;
+    const byte = address & 7;
+    const inner = v.op === 'i64.extend_i32_u' ? v.args[0]! : v;
+    this.#written.set(inner, { register, byte });
+    // From here on the register itself is the value.
+    if (name !== 'i64.store' || !inner.flagged || inner.local >= 0) return;
+    if (inner === v) {
+      v.local = registers.general(register);
+      return;
+    }
+    const local = this.temps.take('i32');
+    code.get(registers.general(register));
+    code.op('i32.wrap_i64');
+    code.set(local);
+    inner.local = local;
+  }
+
+  /** Moves that need no vector: zero, another pair, a double from memory. */
+  #setPair(register: number, v: Value): boolean {
+    const { code, registers } = this;
+    const zero = (): void => code.f64(0);
+    if (v.op === 'v128.xor' && isSameRegister(v)) {
+      registers.setPair(register, zero, zero);
+      return true;
+    }
+    if (v.local >= 0) return false;
+    if (v.op === 'get' && v.name === 'v128.load') {
+      const from = registerOf((v.args[0]!.imm as number) + (v.imm as number));
+      if (!registers.isPair(from)) return false;
+      registers.setPair(
+        register,
+        () => registers.pushHalf(from, 0),
+        () => registers.pushHalf(from, 1),
+      );
+      return true;
+    }
+    if (v.op !== 'load') return false;
+    const [pa] = v.args as [Value];
+    const at = (offset: number): void => {
+      this.#push(pa);
+      code.memory('f64.load', (v.imm as number) + offset + this.#offsetOf(pa));
+    };
+    if (v.name === 'v128.load64_zero') registers.setPair(register, () => at(0), zero);
+    else if (v.name === 'v128.load') {
+      registers.setPair(
+        register,
+        () => at(0),
+        () => at(8),
+      );
+    } else return false;
+    return true;
+  }
+
+  // Values
+
+  #define(v: Value): void {
+    if (v.op === 'probe') {
+      this.#probe(v);
+      return;
+    }
+    if (v.op === 'cond') {
+      this.#defineCondition(v);
+      return;
+    }
+    if (v.uses === 0 && !(v.pinned && v.flagged)) return;
+    if (v.op === 'const') return;
+    if (v.op === 'get') {
+      this.#defineRead(v);
+      return;
+    }
+    if (!v.pinned && v.uses === 1) return;
+    // A load into a pair of doubles happens where it is written.
+    if (v.op === 'load' && v.type === 'v128' && v.uses === 1 && this.#goesToPair) return;
+    this.#emit(v);
+    v.local = this.temps.take(v.type);
+    this.code.set(v.local);
+  }
+
+  get #goesToPair(): boolean {
+    const { writes } = this.#step;
+    const register = 31 - Math.clz32(writes);
+    return writes !== 0 && (writes & (writes - 1)) === 0 && this.registers.isPair(register);
+  }
+
+  #defineRead(v: Value): void {
+    const address = (v.args[0]!.imm as number) + (v.imm as number);
+    const register = registerOf(address);
+    const local = register < 0 ? -1 : this.#aliasOf(register, address, v.name);
+    const overwritten = register >= 0 && (this.#step.writes & (1 << register)) !== 0;
+    const isStable = !(overwritten && (v.flagged || v.last > this.#firstSet[register]!));
+    if (local >= 0 && isStable) {
+      v.local = local;
+      return;
+    }
+    // Read once, before it is written: better there.
+    if (register >= 0 && v.uses === 1 && !v.flagged && isStable) return;
+    this.#readState(address, v.name);
+    v.local = this.temps.take(v.type);
+    this.code.set(v.local);
+  }
+
+  /** Pushes a register or another part of the CPU state, flag words of a pending operation included. */
+  #readState(address: number, name: string): void {
+    const word = isFlagWord(address) && typeof this.flags === 'object' ? pendingWord(this.flags, address) : undefined;
+    if (word === undefined) this.registers.read(address, name);
+    else this.#push(word);
+  }
+
+  /** The local that holds exactly what is read, −1 if none does. */
+  #aliasOf(register: number, address: number, name: string): number {
+    const { registers } = this;
+    if (register < 16) return name === 'i64.load' && (address & 7) === 0 ? registers.general(register) : -1;
+    if (!registers.isPair(register)) return name === 'v128.load' ? registers.local(register) : -1;
+    if (name !== 'f64.load') return -1;
+    return address & 8 ? registers.highLocal(register) : registers.local(register);
+  }
+
+  #defineCondition(v: Value): void {
+    const { statements, value } = conditionValue(
+      typeof this.flags === 'object' ? this.flags : undefined,
+      v.imm as number,
+    );
+    if (v.uses === 0) return;
+    this.#run(statements, true);
+    // Values inside have been counted without their use here.
+    this.#push(value);
+    v.local = this.temps.take('i32');
+    this.code.set(v.local);
+  }
+
+  #push(v: Value): void {
+    if (v.local >= 0) this.code.get(v.local);
+    else this.#emit(v);
+  }
+
+  #emit(v: Value): void {
+    const { code } = this;
+    switch (v.op) {
+      case 'const':
+        if (v.type === 'i32') code.i32(v.imm as number);
+        else if (v.type === 'i64') code.i64(v.imm as number | bigint);
+        else code.v128(v.imm as readonly number[]);
+        return;
+      case 'get':
+        this.#readState((v.args[0]!.imm as number) + (v.imm as number), v.name);
+        return;
+      case 'load':
+        this.#push(v.args[0]!);
+        code.memory(v.name, (v.imm as number) + this.#offsetOf(v.args[0]!));
+        return;
+      case 'select':
+        for (const arg of v.args) this.#push(arg);
+        code.select();
+        return;
+      case 'copy':
+        this.#push(v.args[0]!);
+        return;
+      case 'call':
+        this.#highProduct(v);
+        return;
+      case 'v128.xor':
+        if (isSameRegister(v)) {
+          code.v128(ZEROS);
+          return;
+        }
+        break;
+      default:
+    }
+    for (const arg of v.args) this.#push(arg);
+    code.op(v.op, v.imm === 0 && !v.op.includes('lane') ? undefined : (v.imm as number | readonly number[]));
+  }
+
+  /** mulhu: high half of an unsigned 64 × 64 bit product, from 32-bit pieces. */
+  #highProduct({ args }: Value): void {
+    const { code, temps } = this;
+    const [x, y, middle] = [temps.take('i64'), temps.take('i64'), temps.take('i64')];
+    this.#push(args[0]!);
+    code.set(x);
+    this.#push(args[1]!);
+    code.set(y);
+    const half = (local: number, high: boolean): void => {
+      code.get(local);
+      code.i64(high ? 32 : 0xffffffff);
+      code.op(high ? 'i64.shr_u' : 'i64.and');
+    };
+    const product = (highX: boolean, highY: boolean): void => {
+      half(x, highX);
+      half(y, highY);
+      code.op('i64.mul');
+    };
+    const shift = (): void => {
+      code.i64(32);
+      code.op('i64.shr_u');
+    };
+    product(true, false);
+    product(false, false);
+    shift();
+    code.op('i64.add');
+    code.tee(middle);
+    shift();
+    product(true, true);
+    code.op('i64.add');
+    half(middle, false);
+    product(false, true);
+    code.op('i64.add');
+    shift();
+    code.op('i64.add');
+  }
+
+  // Flags
+
+  /** Copies what pending flags read from registers that this instruction overwrites, if they outlive it. */
+  #protectFlags(step: Step): void {
+    const { flags } = this;
+    if (typeof flags !== 'object' || step.killsFlags) return;
+    const { aliases, held } = flags;
+    for (let i = aliases.length - 1; i >= 0; i--) {
+      const { value, register } = aliases[i]!;
+      if ((step.writes & (1 << register)) === 0) continue;
+      const local = this.temps.take(value.type);
+      this.code.get(value.local);
+      this.code.set(local);
+      value.local = local;
+      held.add(local);
+      aliases.splice(i, 1);
+    }
+  }
+
+  #flagsStatement(s: FlagsStatement): void {
+    if (s.kind === 'carry' || s.kind === 'carryOverflow') {
+      // They change some flags only: the words in memory have been made valid before.
+      this.#run(writeFlags(s), true);
+      this.flags = 'words';
+      return;
+    }
+    const pending: Pending = { statement: s, aliases: [], held: new Set(), source: undefined };
+    const seen = new Set<Value>();
+    for (const v of [s.a, s.b, s.res, s.cf, s.of]) if (v !== undefined) this.#collect(v, pending, seen);
+    const { writes } = this.#step;
+    pending.source = sourceOf(s, this.#written, (register) => (writes & (1 << register)) !== 0);
+    this.flags = pending;
+    this.#setFlags = true;
+  }
+
+  /** Finds the locals that a value of the flags reads. */
+  #collect(v: Value, pending: Pending, seen: Set<Value>): void {
+    if (seen.has(v)) return;
+    seen.add(v);
+    if (v.op === 'const') return;
+    if (v.local < 0 && v.pinned) throw new Error(`flags need ${v.op}, which is gone`);
+    if (v.local < 0) {
+      for (const arg of v.args) this.#collect(arg, pending, seen);
+      return;
+    }
+    const register = this.registers.owner(v.local);
+    if (register >= 0) pending.aliases.push({ value: v, register });
+    else pending.held.add(v.local);
+  }
+
+  // Memory
+
+  /** Constant distance of an access from the physical address in its value's local. */
+  #offsetOf(_address: Value): number {
+    return 0;
+  }
+
+  #probe(v: Value): void {
+    const { code, temps } = this;
+    const { size, write, aligned, stack } = v.probe as Probe;
+    const address = this.#inLocal(v.args[0]!);
+    v.local = temps.take('i32');
+    if (aligned) {
+      code.get(address);
+      code.op('i32.wrap_i64');
+      code.i32(size - 1);
+      code.op('i32.and');
+      code.if();
+      this.#exits.stop(KIND_STEP, -1);
+      code.end();
+    }
+    const path = this.#path(this.#step, write, stack === true);
+    if (path < 0) this.#throughTlb(address, size, write, v.local);
+    else this.#throughWindow(path, address, size, write, v.local);
+  }
+
+  #throughWindow(slot: number, address: number, size: number, write: boolean, pa: number): void {
+    const { code } = this;
+    const at = WINDOWS + slot * WINDOW_SIZE;
+    const wide = size > NARROW_SPAN;
+    code.get(address);
+    code.i32(0);
+    code.memory('i64.load', at + W_LOW);
+    code.op('i64.sub');
+    code.i32(0);
+    code.memory('i64.load32_u', at + (write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ));
+    code.op('i64.ge_u');
+    code.if();
+    this.#exits.stop(KIND_MISS | (slot << 8) | (write ? WRITE_ACCESS : 0), address);
+    code.end();
+    code.get(address);
+    code.op('i32.wrap_i64');
+    code.i32(0);
+    code.memory('i32.load', at + W_DELTA);
+    code.op('i32.add');
+    code.set(pa);
+  }
+
+  #throughTlb(address: number, size: number, write: boolean, pa: number): void {
+    const { code } = this;
+    const part = write ? TLB_WRITE : 0;
+    tlbOffset(code, address);
+    code.i32(0);
+    code.memory('i32.load', TLB);
+    code.op('i32.add');
+    code.tee(pa);
+    code.memory('i64.load', part);
+    code.get(address);
+    if (size > 1) {
+      code.i64(size - 1);
+      code.op('i64.add');
+    }
+    code.i64(-4096);
+    code.op('i64.and');
+    code.op('i64.ne');
+    code.if();
+    this.#exits.stop(KIND_TLB_MISS | (write ? WRITE_ACCESS : 0), address);
+    code.end();
+    code.get(address);
+    code.op('i32.wrap_i64');
+    code.get(pa);
+    code.memory('i32.load', part + 8);
+    code.op('i32.add');
+    code.set(pa);
+  }
+
+  #inLocal(v: Value): number {
+    if (v.local >= 0) return v.local;
+    this.#emit(v);
+    const local = this.temps.take(v.type);
+    this.code.set(local);
+    if (v.op !== 'const') v.local = local;
+    return local;
+  }
+}
+
+const ZEROS: readonly number[] = new Array<number>(16).fill(0);
+
+function isSameRegister({ args: [x, y] }: Value): boolean {
+  return x!.op === 'get' && y?.op === 'get' && x!.args[0]!.imm === y.args[0]!.imm && x!.imm === y.imm;
+}
+
+function markFlagged(v: Value): void {
+  if (v.flagged) return;
+  v.flagged = true;
+  for (const arg of v.args) markFlagged(arg);
+}
+
+function hasFlags(list: readonly Statement[]): boolean {
+  return list.some((s) => s.s === 'flags' || (s.s === 'if' && (hasFlags(s.body) || hasFlags(s.otherwise))));
+}
+
+/** Whether an instruction works on flag words themselves, or changes flags only in part. */
+function needsWords(statements: readonly Statement[]): boolean {
+  return statements.some(
+    (s) =>
+      (s.s === 'flags' && (s.kind === 'carry' || s.kind === 'carryOverflow' || s.kind === 'inc' || s.kind === 'dec')) ||
+      (s.s === 'value' && s.value.op === 'get' && (s.value.args[0]!.imm === RES || s.value.args[0]!.imm === AUX)) ||
+      (s.s === 'set' && [RES, AUX, CF].includes(s.address.imm as number)) ||
+      (s.s === 'if' && s.otherwise[0]?.s !== 'helper' && (hasFlags(s.body) || hasFlags(s.otherwise))),
+  );
+}

@@ -1,0 +1,372 @@
+/**
+ * The plan of a region: for every instruction its concrete statements and what they read and write, and from that, by
+ * dataflow over the blocks, which registers have to be in locals, which may differ from the CPU state in memory, and
+ * which blocks need to know the flags that hold on entering them.
+ *
+ * Registers are facts of one 32-bit word: bit r is general register r, bit 16 + n is xmm n.
+ */
+
+import type { Statement, Value } from '../ir/ir.js';
+import { flagUse } from '../ir/lazy-flags.js';
+import { AUX, CF, GPR, RES, XMM } from '../state.js';
+import { ConcreteBuilder, isConst } from './concrete.js';
+import { type BitTable, bitTable, solveBackward, solveForward } from './graph/dataflow.js';
+import { FlowGraph } from './graph/flow-graph.js';
+import { type Block, edgesOf, type Instruction, type Region } from './region.js';
+
+/** What a block needs of the flags at its start: nothing, or that a fault shows them, or that they are in memory. */
+export const NEED_EXIT = 1;
+export const NEED_WORDS = 2;
+
+export interface Step {
+  readonly instruction: Instruction;
+  readonly statements: readonly Statement[];
+  /** Tier 0 executes it, on registers in memory. */
+  readonly byInterpreter: boolean;
+  readonly reads: number;
+  /** May be written. */
+  readonly writes: number;
+  /** Certainly written as a whole. */
+  readonly kills: number;
+  /** Can leave the region before it has done anything. */
+  readonly exits: boolean;
+  readonly readsFlags: boolean;
+  readonly killsFlags: boolean;
+  /** Registers that differ from memory when it begins. */
+  dirty: number;
+  /** Registers whose locals are needed when it has ended. */
+  live: number;
+}
+
+export interface PlannedBlock {
+  readonly block: Block;
+  readonly steps: Step[];
+  /** Registers that differ from memory at the end. */
+  dirtyOut: number;
+  /** Registers in locals at the start. */
+  liveIn: number;
+  /** NEED_*, of the flags at the start. */
+  flagsIn: number;
+}
+
+export interface Plan {
+  readonly region: Region;
+  readonly blocks: PlannedBlock[];
+  /** Nodes: the blocks, then one for every edge that leaves the region. */
+  readonly graph: FlowGraph;
+  /** Address that a leaving node goes to; index node − blocks.length. */
+  readonly leaving: { from: number; address: number }[];
+  /** Registers that occur at all. */
+  readonly used: number;
+  /** Xmm registers (bits 16…31) that are best kept as two doubles. */
+  readonly pairs: number;
+  /** Some instruction assumes default control bits in MXCSR. */
+  readonly defaultSse: boolean;
+}
+
+/** Runtime functions of tier 0 that have a form of their own in regions. */
+const OWN_CALLS = new Set(['mulhu']);
+
+export function registerOf(address: number): number {
+  if (address >= GPR && address < GPR + 128) return (address - GPR) >> 3;
+  if (address >= XMM && address < XMM + 256) return 16 + ((address - XMM) >> 4);
+  return -1;
+}
+
+class Effects {
+  reads = 0;
+  writes = 0;
+  kills = 0;
+  exits = false;
+  unfit = false;
+  pairVotes: Int32Array;
+
+  constructor(votes: Int32Array) {
+    this.pairVotes = votes;
+  }
+
+  list(statements: readonly Statement[], certain: boolean): void {
+    for (const statement of statements) this.#statement(statement, certain);
+  }
+
+  #statement(statement: Statement, certain: boolean): void {
+    switch (statement.s) {
+      case 'value':
+        this.#value(statement.value);
+        return;
+      case 'set':
+        this.#set(statement.address, statement.offset, statement.name, statement.value, certain);
+        return;
+      case 'if': {
+        const helperIn = statement.otherwise.length === 1 && statement.otherwise[0]!.s === 'helper';
+        if (helperIn) {
+          // The fast way goes on here, the exact one is tier 0's.
+          this.exits = true;
+          this.list(statement.body, certain);
+          return;
+        }
+        this.list(statement.body, false);
+        this.list(statement.otherwise, false);
+        return;
+      }
+      case 'trap':
+        this.exits = true;
+        return;
+      case 'helper':
+      case 'done':
+      case 'again':
+        this.unfit = true;
+        return;
+      default:
+    }
+  }
+
+  #value(v: Value): void {
+    if (v.op === 'probe') this.exits = true;
+    else if (v.op === 'call' && !OWN_CALLS.has(v.name)) this.unfit = true;
+    else if (v.op === 'get') {
+      const at = v.args[0]!;
+      if (!isConst(at)) {
+        this.unfit = true;
+        return;
+      }
+      const register = registerOf((at.imm as number) + (v.imm as number));
+      if (register < 0) return;
+      this.reads |= 1 << register;
+      this.#vote(register, v.name);
+    }
+  }
+
+  #set(address: Value, offset: number, name: string, v: Value, certain: boolean): void {
+    if (!isConst(address)) {
+      this.unfit = true;
+      return;
+    }
+    const register = registerOf((address.imm as number) + offset);
+    if (register < 0) return;
+    const whole = name === (register < 16 ? 'i64.store' : 'v128.store');
+    this.writes |= 1 << register;
+    if (whole && certain) this.kills |= 1 << register;
+    else this.reads |= 1 << register;
+    this.#vote(register, v.op === 'load' ? v.name : name);
+  }
+
+  #vote(register: number, name: string): void {
+    if (register < 16) return;
+    if (name === 'f64.load' || name === 'f64.store' || name === 'v128.load64_zero') this.pairVotes[register - 16]! += 1;
+    else if (name !== 'v128.load' && name !== 'v128.store') this.pairVotes[register - 16]! -= 2;
+  }
+}
+
+/** A vector operator on a register counts against keeping it as two doubles. */
+function countVectors(statements: readonly Statement[], votes: Int32Array): void {
+  for (const statement of statements) {
+    if (statement.s !== 'value') continue;
+    const { op, args } = statement.value;
+    if (!/^([if]\d+x\d+|v128)\./.test(op) || (op === 'v128.xor' && sameRegister(args))) continue;
+    for (const arg of args) {
+      if (arg.op !== 'get') continue;
+      const register = registerOf((arg.args[0]!.imm as number) + (arg.imm as number));
+      if (register >= 16) votes[register - 16]! -= 2;
+    }
+  }
+}
+
+function sameRegister([x, y]: readonly Value[]): boolean {
+  return x!.op === 'get' && y?.op === 'get' && x!.args[0]!.imm === y!.args[0]!.imm;
+}
+
+function readsFlagWord(list: readonly Statement[]): boolean {
+  return list.some(
+    (s) =>
+      (s.s === 'value' && s.value.op === 'get' && [RES, AUX, CF].includes(s.value.args[0]!.imm as number)) ||
+      (s.s === 'set' && [RES, AUX, CF].includes(s.address.imm as number)),
+  );
+}
+
+function partialFlags(statements: readonly Statement[]): boolean {
+  return statements.some(
+    (s) =>
+      (s.s === 'flags' && (s.kind === 'inc' || s.kind === 'dec' || s.kind === 'carry' || s.kind === 'carryOverflow')) ||
+      (s.s === 'if' && (hasFlags(s.otherwise) || (s.otherwise.length === 0 && hasFlags(s.body)))),
+  );
+}
+
+function hasFlags(statements: readonly Statement[]): boolean {
+  return statements.some((s) => s.s === 'flags' || (s.s === 'if' && (hasFlags(s.body) || hasFlags(s.otherwise))));
+}
+
+class Planner {
+  votes = new Int32Array(16);
+  defaultSse = false;
+
+  step(instruction: Instruction): Step {
+    const builder = new ConcreteBuilder(instruction);
+    instruction.row.semantics(builder);
+    const { statements } = builder;
+    const effects = new Effects(this.votes);
+    effects.list(statements, true);
+    countVectors(statements, this.votes);
+    const byInterpreter = effects.unfit || instruction.flow === 'syscall';
+    if (!byInterpreter && builder.defaultSse) this.defaultSse = true;
+    const use = flagUse(statements, instruction.row.options.readsFlags === true);
+    const kills =
+      use.kills || statements.some((s) => s.s === 'if' && s.otherwise[0]?.s === 'helper' && hasFlags(s.body));
+    return {
+      instruction,
+      statements,
+      byInterpreter,
+      reads: byInterpreter ? 0 : effects.reads,
+      writes: byInterpreter ? 0 : effects.writes,
+      kills: byInterpreter ? 0 : effects.kills,
+      exits: effects.exits || instruction.flow === 'stop',
+      readsFlags: byInterpreter || use.reads || readsFlagWord(statements) || partialFlags(statements),
+      killsFlags: byInterpreter || kills,
+      dirty: 0,
+      live: 0,
+    };
+  }
+}
+
+/** Whether everything has to be in memory after this step. */
+function isSync(step: Step): boolean {
+  return step.byInterpreter;
+}
+
+function endsInSync(block: Block): boolean {
+  return block.end.kind === 'call' || block.end.kind === 'indirectCall';
+}
+
+/** Whether control can leave the region at the end of the block, with registers in locals. */
+function leavesAtEnd(block: Block): boolean {
+  const { end } = block;
+  return end.kind !== 'jump' && end.kind !== 'branch' ? true : edgesOf(end).some((edge) => edge.block < 0);
+}
+
+export function planRegion(region: Region): Plan {
+  const planner = new Planner();
+  const blocks = region.blocks.map(
+    (block): PlannedBlock => ({
+      block,
+      steps: block.instructions.map((instruction) => planner.step(instruction)),
+      dirtyOut: 0,
+      liveIn: 0,
+      flagsIn: 0,
+    }),
+  );
+  const { graph, leaving } = graphOf(region);
+  const dirtyIn = solveDirty(graph, blocks);
+  solveLive(graph, blocks, dirtyIn);
+  solveFlags(graph, blocks);
+  let used = 0;
+  for (const { steps } of blocks) for (const { reads, writes } of steps) used |= reads | writes;
+  let pairs = 0;
+  for (let n = 0; n < 16; n++) if (planner.votes[n]! > 0) pairs |= 1 << (16 + n);
+  return { region, blocks, graph, leaving, used, pairs: pairs & used, defaultSse: planner.defaultSse };
+}
+
+function graphOf(region: Region): Pick<Plan, 'graph' | 'leaving'> {
+  const { blocks } = region;
+  const leaving: Plan['leaving'] = [];
+  const successors = blocks.map(({ end }, from) => {
+    if (end.kind === 'call' || end.kind === 'indirectCall' || end.kind === 'inlineReturn') {
+      return edgesOf(end).flatMap(({ block }) => (block < 0 ? [] : [block]));
+    }
+    return edgesOf(end).map(({ block, address }) => {
+      if (block >= 0) return block;
+      leaving.push({ from, address });
+      return blocks.length + leaving.length - 1;
+    });
+  });
+  for (let i = 0; i < leaving.length; i++) successors.push([]);
+  return { graph: new FlowGraph(successors), leaving };
+}
+
+function solveDirty(graph: FlowGraph, blocks: readonly PlannedBlock[]): BitTable {
+  const gen = bitTable(graph, 1);
+  const kill = bitTable(graph, 1);
+  for (const [b, { block, steps }] of blocks.entries()) {
+    for (const step of steps) {
+      if (isSync(step)) {
+        gen[b] = 0;
+        kill[b] = -1;
+      } else gen[b]! |= step.writes;
+    }
+    if (endsInSync(block)) {
+      gen[b] = 0;
+      kill[b] = -1;
+    }
+  }
+  const { atStart } = solveForward(graph, { words: 1, gen, kill });
+  for (const [b, planned] of blocks.entries()) {
+    let dirty = atStart[b]!;
+    for (const step of planned.steps) {
+      step.dirty = dirty;
+      dirty = isSync(step) ? 0 : dirty | step.writes;
+    }
+    planned.dirtyOut = dirty;
+  }
+  return atStart;
+}
+
+function solveLive(graph: FlowGraph, blocks: readonly PlannedBlock[], dirtyIn: BitTable): void {
+  const gen = bitTable(graph, 1);
+  const kill = bitTable(graph, 1);
+  const boundary = bitTable(graph, 1);
+  // A node that leaves writes back what its block left dirty.
+  for (let n = blocks.length; n < graph.count; n++) gen[n] = dirtyIn[n]!;
+  const back = (planned: PlannedBlock, atEnd: number, note: boolean): [gen: number, kill: number] => {
+    let g = atEnd;
+    let k = 0;
+    if (endsInSync(planned.block)) {
+      g = planned.dirtyOut;
+      k = -1;
+    } else if (leavesAtEnd(planned.block)) g |= planned.dirtyOut;
+    for (let i = planned.steps.length - 1; i >= 0; i--) {
+      const step = planned.steps[i]!;
+      if (note) step.live = g;
+      if (isSync(step)) {
+        g = step.dirty;
+        k = -1;
+      } else {
+        g = (g & ~step.kills) | step.reads;
+        k = (k | step.kills) & ~step.reads;
+        if (step.exits) g |= step.dirty;
+      }
+    }
+    // A slice that ends on a back edge into this block writes back too.
+    return [g, k];
+  };
+  for (const [b, planned] of blocks.entries()) {
+    const [g, k] = back(planned, 0, false);
+    gen[b] = g | (graph.isLoopHeader(b) ? dirtyIn[b]! : 0);
+    kill[b] = k;
+  }
+  const { atStart, atEnd } = solveBackward(graph, { words: 1, gen, kill, boundary });
+  for (const [b, planned] of blocks.entries()) {
+    planned.liveIn = atStart[b]!;
+    back(planned, endsInSync(planned.block) ? 0 : atEnd[b]!, true);
+  }
+}
+
+function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[]): void {
+  const gen = bitTable(graph, 1);
+  const kill = bitTable(graph, 1);
+  for (let n = blocks.length; n < graph.count; n++) gen[n] = NEED_WORDS;
+  for (const [b, { block, steps }] of blocks.entries()) {
+    for (const { exits, readsFlags, killsFlags } of steps) {
+      if (exits) gen[b]! |= NEED_EXIT;
+      if (readsFlags) gen[b]! |= NEED_WORDS;
+      if (killsFlags) {
+        kill[b] = -1;
+        break;
+      }
+    }
+    const { kind } = block.end;
+    if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch') gen[b]! |= NEED_WORDS;
+    if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch' && kind !== 'inlineReturn') kill[b] = -1;
+    if (graph.isLoopHeader(b)) gen[b]! |= NEED_EXIT;
+  }
+  const { atStart } = solveBackward(graph, { words: 1, gen, kill });
+  for (const [b, planned] of blocks.entries()) planned.flagsIn = atStart[b]!;
+}

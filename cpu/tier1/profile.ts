@@ -1,0 +1,50 @@
+/**
+ * What tier 0 learns about hot code: now and then some hundred instructions are executed one at a time, and for each
+ * place it is noted how often it came, where its jumps went and which addresses it accessed. Counted in instructions, not in
+ * time, so that two runs of one thing learn the same.
+ */
+import type { Instruction } from './region.js';
+
+/** How many different targets of an indirect jump are kept. */
+const MAX_TARGETS = 128;
+
+/** One instruction as the profile saw it. */
+export class Site {
+  readonly instruction: Instruction;
+  /** Where its code was. */
+  readonly frame: number;
+  count = 0;
+  /** Calls that came here. */
+  entries = 0;
+  /** Jumps back to here. */
+  loops = 0;
+  /** Where indirect jumps and calls went, with how often. */
+  targets: Map<number, number> | undefined;
+  /** Last address of the memory operand; NaN before. */
+  lastAddress = Number.NaN;
+  /** Accesses that the window they were given to did not hold, because it held another extent. */
+  conflicts = 0;
+
+  constructor(instruction: Instruction, frame: number) {
+    this.instruction = instruction;
+    this.frame = frame;
+  }
+
+  reached(target: number): void {
+    this.targets ??= new Map();
+    const known = this.targets.get(target);
+    if (known !== undefined || this.targets.size < MAX_TARGETS) this.targets.set(target, (known ?? 0) + 1);
+  }
+}
+
+export class Profile {
+  /** By virtual address. */
+  readonly sites = new Map<number, Site>();
+  /** Places that calls or jumps back reached, with what was added since they were last looked at. */
+  readonly fresh = new Set<number>();
+
+  clear(): void {
+    this.sites.clear();
+    this.fresh.clear();
+  }
+}

@@ -1,0 +1,107 @@
+/** Executes some hundred instructions one at a time and notes in the profile what they do. */
+import type { PhysicalMemory } from '../physical-memory.js';
+import { R_OFF, R_OP } from '../record.js';
+import { PAGE_SIZE, PAGE_VA, RESYNC, ZERO } from '../state.js';
+import type { HandlerSet } from '../tier0/handlers.js';
+import { HOT_PSEUDO } from '../tier0/handlers.js';
+import type { CodeReader } from './code-reader.js';
+import { type Profile, Site } from './profile.js';
+import type { Instruction } from './region.js';
+
+const TWO_32 = 2 ** 32;
+
+export class Profiler {
+  #memory: PhysicalMemory;
+  #handlers: HandlerSet;
+  #reader: CodeReader;
+  #profile: Profile;
+  #step: (record: number, handler: number) => number;
+
+  constructor(
+    memory: PhysicalMemory,
+    handlers: HandlerSet,
+    reader: CodeReader,
+    profile: Profile,
+    step: (record: number, handler: number) => number,
+  ) {
+    this.#memory = memory;
+    this.#handlers = handlers;
+    this.#reader = reader;
+    this.#profile = profile;
+    this.#step = step;
+  }
+
+  /**
+   * Executes up to `count` instructions from a record on, to the next region at most.
+   * @returns the record to go on at, 0 when the run loop must be left
+   */
+  run(record: number, count: number): number {
+    const { firstRegion, opMore } = this.#handlers;
+    for (let i = 0; i < count; i++) {
+      const handler = this.#memory.u16[(record + R_OP) >> 1]!;
+      if (handler >= firstRegion) break;
+      const isPseudo = handler < HOT_PSEUDO || handler === opMore;
+      const site = isPseudo ? undefined : this.#site(this.#addressOf(record));
+      if (site !== undefined) this.#note(site);
+      const next = this.#step(record, handler);
+      if (next === 0) return 0;
+      if (site !== undefined && site.instruction.flow !== 'next') this.#noteFlow(site, this.#addressOf(next));
+      record = next;
+      if (this.#memory.u32[RESYNC >> 2] !== 0) break;
+    }
+    return record;
+  }
+
+  #addressOf(record: number): number {
+    const { u16, u32, i32 } = this.#memory;
+    return i32[(PAGE_VA >> 2) + 1]! * TWO_32 + u32[PAGE_VA >> 2]! + u16[(record + R_OFF) >> 1]!;
+  }
+
+  #site(address: number): Site | undefined {
+    const frame = this.#reader.frame(Math.floor(address / PAGE_SIZE));
+    const known = this.#profile.sites.get(address);
+    if (known !== undefined && known.frame === frame) return known;
+    const instruction = this.#reader.at(address);
+    if (instruction === undefined) return undefined;
+    const site = new Site(instruction, frame);
+    this.#profile.sites.set(address, site);
+    return site;
+  }
+
+  #note(site: Site): void {
+    site.count++;
+    const { instruction } = site;
+    if (instruction.base !== ZERO || instruction.index !== ZERO || instruction.form === 'm') {
+      site.lastAddress = this.#operandAddress(instruction);
+    }
+  }
+
+  /** Of the memory operand; exact for addresses that programs use. */
+  #operandAddress(instruction: Instruction): number {
+    const { base, index, scale, displacement, segment, ripRelative, address, length } = instruction;
+    let sum = displacement + (ripRelative ? address + length : this.#read(base));
+    sum += this.#read(index) * 2 ** scale;
+    sum += this.#read(segment);
+    if (instruction.address32) sum = ((sum % TWO_32) + TWO_32) % TWO_32;
+    return Number(BigInt.asIntN(64, BigInt(sum)));
+  }
+
+  #read(address: number): number {
+    const { i32, u32 } = this.#memory;
+    return i32[(address >> 2) + 1]! * TWO_32 + u32[address >> 2]!;
+  }
+
+  #noteFlow(site: Site, to: number): void {
+    const { instruction } = site;
+    const { flow, address, length } = instruction;
+    if (flow === 'indirectJump' || flow === 'indirectCall') site.reached(to);
+    if (to === address + length || flow === 'return' || flow === 'syscall') return;
+    const isCall = flow === 'call' || flow === 'indirectCall';
+    if (!isCall && to > address) return;
+    const target = this.#site(to);
+    if (target === undefined) return;
+    if (isCall) target.entries++;
+    else target.loops++;
+    this.#profile.fresh.add(to);
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Which window an access site goes through. The numbers are the same for all address spaces, so that translated code can
+ * be shared: a slot is meant for the neighbourhood of the address that it was first given out for.
+ */
+import type { PageTable } from '../page-table.js';
+import { PAGE_SIZE } from '../state.js';
+import { WINDOW_COUNT } from './layout.js';
+
+/** Pages around the place a slot was given out for that count as its neighbourhood. */
+const NEAR = 4096;
+
+export class Slots {
+  /** Page that a slot was given out for; NaN: free. */
+  #anchors = new Float64Array(WINDOW_COUNT).fill(Number.NaN);
+
+  /** @returns the slot whose window holds the address in this address space, −1 when there is none and none is free */
+  find(pageTable: PageTable, address: number, write: boolean): number {
+    const { windows } = pageTable;
+    const vpn = Math.floor(address / PAGE_SIZE);
+    for (let slot = 0; slot < WINDOW_COUNT; slot++) if (windows.holds(slot, vpn, write)) return slot;
+    let nearest = -1;
+    let distance = NEAR;
+    for (let slot = 0; slot < WINDOW_COUNT; slot++) {
+      const away = Math.abs(this.#anchors[slot]! - vpn);
+      // Another extent of this address space may have it already.
+      if (!(away < distance) || windows.isOpen(slot)) continue;
+      nearest = slot;
+      distance = away;
+    }
+    const slot = nearest >= 0 ? nearest : this.#anchors.findIndex((anchor) => Number.isNaN(anchor));
+    if (slot < 0 || !windows.open(slot, vpn, write)) return -1;
+    if (nearest < 0) this.#anchors[slot] = vpn;
+    return slot;
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * Windows of one address space (tier1/layout.ts): extents of pages whose frames are contiguous, which translated code
+ * checks an access against instead of looking its page up. A window is a cache of the page table: it is opened where an
+ * access missed, grows as neighbours become present, and is closed when a page in it changes. The slots are in the TLB
+ * block; those of the active address space are copied to WINDOWS. No locks.
+ */
+import type { PhysicalMemory } from './physical-memory.js';
+import { PAGE_SIZE, TLB, TLB_WINDOWS } from './state.js';
+import {
+  NARROW_SPAN,
+  W_DELTA,
+  W_LOW,
+  W_PAGES,
+  W_READ,
+  W_READ_WIDE,
+  W_WRITE,
+  W_WRITE_WIDE,
+  WIDE_SPAN,
+  WINDOW_BYTES,
+  WINDOW_COUNT,
+  WINDOW_SIZE,
+  WINDOWS,
+} from './tier1/layout.js';
+
+const PTE_WRITE = 2;
+const PTE_ANY = 7;
+const FRAME_SHIFT = 3;
+const TWO_20 = 2 ** 20;
+/** Pages of one window: its length has to fit 32 bits. */
+const MAX_PAGES = TWO_20 - 1;
+
+/** Pages that a hole in an extent may have, while it fills. */
+const NEAR = 64;
+
+type EntryOf = (vpn: number) => number;
+
+export class Windows {
+  #memory: PhysicalMemory;
+  #base: number;
+  #tlb: number;
+  #entryOf: EntryOf;
+  /** Slots that may be open, as bits. */
+  #open = 0;
+
+  /** @param tlb physical address of the TLB block */
+  constructor(memory: PhysicalMemory, tlb: number, entryOf: EntryOf) {
+    this.#memory = memory;
+    this.#tlb = tlb;
+    this.#base = tlb + TLB_WINDOWS;
+    this.#entryOf = entryOf;
+  }
+
+  /** Copies the slots to where translated code looks. */
+  activate(): void {
+    this.#memory.u8.copyWithin(WINDOWS, this.#base, this.#base + WINDOW_BYTES);
+  }
+
+  /** Whether a page is inside of an open slot that permits the access. */
+  holds(slot: number, vpn: number, write: boolean): boolean {
+    if ((this.#open & (1 << slot)) === 0) return false;
+    const { u32 } = this.#memory;
+    const at = (this.#base + slot * WINDOW_SIZE) >> 2;
+    if (u32[at + (write ? W_WRITE : W_READ) / 4] === 0) return false;
+    const distance = vpn - this.#lowPage(at);
+    return distance >= 0 && distance < u32[at + W_PAGES / 4]!;
+  }
+
+  /** Whether a page is next to what an open slot holds, or nearly: where an extent grows. */
+  isNeighbour(slot: number, vpn: number): boolean {
+    const at = (this.#base + slot * WINDOW_SIZE) >> 2;
+    const distance = vpn - this.#lowPage(at);
+    return distance >= -NEAR && distance < this.#memory.u32[at + W_PAGES / 4]! + NEAR;
+  }
+
+  isOpen(slot: number): boolean {
+    return (this.#open & (1 << slot)) !== 0 && this.#memory.u32[(this.#base + slot * WINDOW_SIZE + W_READ) >> 2] !== 0;
+  }
+
+  /**
+   * Makes a slot hold the extent around a page.
+   * @returns false when the page table does not permit the access, or not through a window
+   */
+  open(slot: number, vpn: number, write: boolean): boolean {
+    const entry = this.#entryOf(vpn);
+    if ((entry & PTE_ANY) === 0 || (write && !this.#isWritable(entry))) return false;
+    const writable = this.#isWritable(entry);
+    const delta = (entry >>> FRAME_SHIFT) - vpn;
+    const at = (this.#base + slot * WINDOW_SIZE) >> 2;
+    const { u32 } = this.#memory;
+    let low = vpn;
+    let end = vpn + 1;
+    // A neighbour of what the slot holds: only what is new needs a look.
+    const oldPages = this.isOpen(slot) && (u32[at + W_WRITE / 4] !== 0) === writable ? u32[at + W_PAGES / 4]! : 0;
+    const oldLow = this.#lowPage(at);
+    const isSame = oldPages > 0 && this.#entryOf(oldLow) >>> FRAME_SHIFT === oldLow + delta;
+    for (; end - low < MAX_PAGES && this.#fits(end, delta, writable); end++) {
+      if (isSame && end === oldLow) end = oldLow + oldPages - 1;
+    }
+    for (; end - low < MAX_PAGES && this.#fits(low - 1, delta, writable); low--) {
+      if (isSame && low === oldLow + oldPages) low = oldLow + 1;
+    }
+    const pages = Math.min(end - low, MAX_PAGES);
+    this.#write(at, low, pages, writable, delta);
+    this.#open |= 1 << slot;
+    if (this.#isActive()) {
+      this.#memory.u8.copyWithin(WINDOWS + slot * WINDOW_SIZE, at * 4, at * 4 + WINDOW_SIZE);
+    }
+    return true;
+  }
+
+  /** Closes what holds a page. */
+  drop(vpn: number): void {
+    for (let open = this.#open; open !== 0; open &= open - 1) {
+      const slot = 31 - Math.clz32(open & -open);
+      const at = (this.#base + slot * WINDOW_SIZE) >> 2;
+      const distance = vpn - this.#lowPage(at);
+      if (distance >= 0 && distance < this.#memory.u32[at + W_PAGES / 4]!) this.#close(slot);
+    }
+  }
+
+  dropAll(): void {
+    for (let slot = 0; slot < WINDOW_COUNT; slot++) if (this.#open & (1 << slot)) this.#close(slot);
+  }
+
+  #close(slot: number): void {
+    this.#open &= ~(1 << slot);
+    const { u32 } = this.#memory;
+    const from = (this.#base + slot * WINDOW_SIZE) >> 2;
+    u32.fill(0, from, from + WINDOW_SIZE / 4);
+    if (!this.#isActive()) return;
+    const to = (WINDOWS + slot * WINDOW_SIZE) >> 2;
+    u32.fill(0, to, to + WINDOW_SIZE / 4);
+  }
+
+  #isActive(): boolean {
+    return this.#memory.u32[TLB >> 2] === this.#tlb;
+  }
+
+  #lowPage(at: number): number {
+    const { u32, i32 } = this.#memory;
+    return i32[at + 1]! * TWO_20 + (u32[at]! >>> 12);
+  }
+
+  #isWritable(entry: number): boolean {
+    return (entry & PTE_WRITE) !== 0 && !this.#memory.isCode(entry >>> FRAME_SHIFT);
+  }
+
+  #fits(vpn: number, delta: number, writable: boolean): boolean {
+    const entry = this.#entryOf(vpn);
+    if ((entry & PTE_ANY) === 0 || entry >>> FRAME_SHIFT !== vpn + delta) return false;
+    return !writable || this.#isWritable(entry);
+  }
+
+  #write(at: number, low: number, pages: number, writable: boolean, delta: number): void {
+    const { u32, i32 } = this.#memory;
+    const bytes = pages * PAGE_SIZE;
+    i32[at + 1] = Math.floor(low / TWO_20);
+    u32[at] = (low - Math.floor(low / TWO_20) * TWO_20) * PAGE_SIZE;
+    u32[at + W_READ / 4] = bytes - NARROW_SPAN + 1;
+    u32[at + W_READ_WIDE / 4] = bytes - WIDE_SPAN + 1;
+    u32[at + W_WRITE / 4] = writable ? bytes - NARROW_SPAN + 1 : 0;
+    u32[at + W_WRITE_WIDE / 4] = writable ? bytes - WIDE_SPAN + 1 : 0;
+    u32[at + W_DELTA / 4] = Number(BigInt.asUintN(32, BigInt(delta) * BigInt(PAGE_SIZE)));
+    u32[at + W_PAGES / 4] = pages;
+    if (!writable) return;
+    const first = low + delta;
+    for (let i = 0; i < pages; i++) this.#memory.noteWriteCached(first + i);
+  }
+}
+
+/** Closes for writing the windows of a TLB block (and of WINDOWS, when it is the active one) that hold a frame. */
+export function evictFrame(u32: Uint32Array, tlb: number, frame: number): void {
+  closeWrites(u32, tlb + TLB_WINDOWS, frame);
+  if (u32[TLB >> 2] === tlb) closeWrites(u32, WINDOWS, frame);
+}
+
+function closeWrites(u32: Uint32Array, base: number, frame: number): void {
+  for (let slot = 0; slot < WINDOW_COUNT; slot++) {
+    const at = (base + slot * WINDOW_SIZE) >> 2;
+    if (u32[at + W_WRITE / 4] === 0) continue;
+    const first = ((u32[at + W_LOW / 4]! + u32[at + W_DELTA / 4]!) >>> 0) / PAGE_SIZE;
+    if (frame < first || frame >= first + u32[at + W_PAGES / 4]!) continue;
+    u32[at + W_WRITE / 4] = 0;
+    u32[at + W_WRITE_WIDE / 4] = 0;
+  }
+}
