@@ -9,7 +9,7 @@ export interface Run {
   ms: number;
 }
 
-const MOST_OUTPUT = 16384;
+const MOST_OUTPUT = 1 << 18;
 
 /** Long output travels as its digest: it is there to be compared. */
 export function shorten(chunks: readonly Uint8Array[]): string {
