@@ -11,9 +11,9 @@ export type Library = keyof typeof LIBRARIES;
 
 const FLAGS = ['-O2', '-static', '-Wall', '-Wextra', '-Werror'];
 
-function compile(library: Library, sources: readonly string[], output: string): void {
+function compile(library: Library, sources: readonly string[], output: string, flags: readonly string[] = []): void {
   const files = sources.map((name) => join(PROGRAMS, name));
-  execFileSync(LIBRARIES[library], [...FLAGS, '-o', output, ...files, '-lm'], { stdio: 'pipe' });
+  execFileSync(LIBRARIES[library], [...FLAGS, ...flags, '-o', output, ...files, '-lm'], { stdio: 'pipe' });
 }
 
 /** Every C file but those that are programs of their own. */
@@ -22,11 +22,12 @@ const kernelSources = (): string[] => readdirSync(PROGRAMS).filter((name) => nam
 /**
  * The compute kernels, all in one static program.
  * @param folder where the program goes
+ * @param flags further options for the compiler
  * @returns its file name in `folder`
  * @throws Error of execFileSync when the compiler is missing or a source is wrong
  */
-export function compileKernels(library: Library, folder: string): string {
-  compile(library, kernelSources(), join(folder, `kernels-${library}`));
+export function compileKernels(library: Library, folder: string, flags: readonly string[] = []): string {
+  compile(library, kernelSources(), join(folder, `kernels-${library}`), flags);
   return `kernels-${library}`;
 }
 

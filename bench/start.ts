@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { addRow, type Bench, compare, failed, progress } from './bench.js';
 import { compileKernels, reason } from './compile.js';
 import type { BanosEngine, Engine } from './engines.js';
-import { repeat, runHost, timed } from './measure.js';
+import { repeat, runHost, timed, timeToPeak } from './measure.js';
 import type { Row } from './report.js';
 import { measureTier0 } from './tier0.js';
 
@@ -97,25 +97,6 @@ async function shellRows(bench: Bench, busybox: string): Promise<void> {
   await banosRow(bench, { ...spawn, native: null }, async (engine) => {
     return (await engine.ask({ kind: 'spawn', argv: ['busybox', 'true'], rounds: bench.quick ? 50 : 300 })) as number;
   });
-}
-
-const SPEED = 0.9;
-/** Of the rounds, how many may be faster than what counts as the best: a lucky round is no peak. */
-const LUCKY = 0.1;
-
-/**
- * Milliseconds from the start of main() until a round runs at 90 % of the best rate.
- * @param trace a line per round: nanoseconds since the start at its end, nanoseconds that it took
- */
-export function timeToPeak(trace: string): number {
-  const rounds = trace
-    .trim()
-    .split('\n')
-    .map((line) => line.split(' ').map(Number));
-  const sorted = rounds.map(([, time]) => time).sort((a, b) => a - b);
-  const best = sorted[Math.floor(sorted.length * LUCKY)];
-  const [end, time] = rounds.find(([, time]) => time * SPEED <= best)!;
-  return (end - time) / 1e6;
 }
 
 async function peakRow(bench: Bench): Promise<void> {

@@ -9,6 +9,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* A test of this test gives the page permissions and expects the program to notice. */
+#ifndef GUARD_PROTECTION
+#define GUARD_PROTECTION PROT_NONE
+#endif
+
 enum { PAGE = 4096, PAGES = 16, FAULTS = 800 };
 static unsigned char *area, *guard, *read_only;
 static sigjmp_buf resume;
@@ -31,7 +36,7 @@ static void guard_setup(void) {
   read_only = guard + PAGE;
   memset(area, 1, (PAGES + 2) * PAGE);
   guard[0] = 2;
-  if (mprotect(guard, PAGE, PROT_NONE) || mprotect(read_only, PAGE, PROT_READ)) wrong("mprotect");
+  if (mprotect(guard, PAGE, GUARD_PROTECTION) || mprotect(read_only, PAGE, PROT_READ)) wrong("mprotect");
   struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
   if (sigaction(SIGSEGV, &action, NULL)) wrong("sigaction");
 }
