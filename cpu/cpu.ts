@@ -10,7 +10,7 @@ import { readFlags, writeFlags } from './flags.js';
 import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, OTHER_FLAGS, RESYNC, RIP, TLB } from './state.js';
-import type { TranslatorStats } from './tier1/translator.js';
+import { DEFAULT_TRANSLATOR, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
 import { restoreFx, saveFx } from './x87/index.js';
 
 export interface CpuHooks {
@@ -55,10 +55,10 @@ export class Cpu {
   #memory: PhysicalMemory;
   #engine: Engine;
 
-  /** @param translate hot code becomes WebAssembly of its own (tier 1) */
-  constructor(memory: PhysicalMemory, hooks: CpuHooks, translate = true) {
+  /** @param translator how hot code becomes WebAssembly of its own (tier 1); null: it does not */
+  constructor(memory: PhysicalMemory, hooks: CpuHooks, translator: TranslatorOptions | null = DEFAULT_TRANSLATOR) {
     this.#memory = memory;
-    this.#engine = new Engine(memory, hooks, translate);
+    this.#engine = new Engine(memory, hooks, translator);
     this.resetContext();
   }
 

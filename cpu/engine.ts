@@ -70,13 +70,11 @@ import { PROBE_ALIGNED, PROBE_STACK, PROBE_WRITE } from './tier0/frame.js';
 import type { HandlerSet } from './tier0/handlers.js';
 import { interpreter } from './tier0/interpreter.js';
 import { TRANSLATED } from './tier1/layout.js';
-import { FIRST_INTERVAL, Translator, type TranslatorStats } from './tier1/translator.js';
+import { Translator, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
 import { fpuExceptionCode } from './x87/index.js';
 
 /** One slice is at most this many instructions: what is left is counted in bytes of records, in 31 bits. */
 const MAX_BUDGET = 1 << 25;
-/** A slice is not cut into pieces smaller than this. */
-const MIN_PIECE = 1000;
 const TWO_32 = 2 ** 32;
 /** TASK_SIZE_MAX of Linux: one page below the non-canonical hole. */
 const USER_END = 2 ** 47 - PAGE_SIZE;
@@ -112,15 +110,17 @@ export class Engine implements HelperContext {
   #rest = 0;
   #handlers: HandlerSet;
   #exports: Record<string, unknown>;
+  #options: TranslatorOptions | null;
   /** Undefined as long as there was no reason to translate; null: not wanted. */
   #translator: Translator | undefined | null;
   /** Instructions that tier 0 executed before there was a translator. */
   #interpreted = 0;
 
-  constructor(memory: PhysicalMemory, hooks: CpuHooks, translate: boolean) {
+  constructor(memory: PhysicalMemory, hooks: CpuHooks, translator: TranslatorOptions | null) {
     this.memory = memory;
     this.#hooks = hooks;
-    this.#translator = translate ? undefined : null;
+    this.#options = translator;
+    this.#translator = translator === null ? null : undefined;
     const { handlers, module } = interpreter();
     this.#handlers = handlers;
     this.code = new CodeCache(memory, table, handlers);
@@ -185,7 +185,11 @@ export class Engine implements HelperContext {
 
   /** Tier 0 executes so many instructions before the translator gets a look. */
   #untilLook(): number {
-    return Math.max(MIN_PIECE, (this.#translator?.interval ?? FIRST_INTERVAL) - this.#interpreted);
+    return Math.max(1, this.#interval() - this.#interpreted);
+  }
+
+  #interval(): number {
+    return this.#translator?.interval ?? this.#options!.interval;
   }
 
   /** Runs from RIP on. @param fuel in bytes of records */
@@ -198,7 +202,7 @@ export class Engine implements HelperContext {
     let record = this.#fetch();
     if (record !== 0) {
       memory.i32[FUEL >> 2] = (fuel + record) | 0;
-      if (this.#translator !== null && this.#interpreted >= (this.#translator?.interval ?? FIRST_INTERVAL)) {
+      if (this.#translator !== null && this.#interpreted >= this.#interval()) {
         record = this.#look(record);
       }
       if (record !== 0) this.#run(record);
@@ -225,13 +229,16 @@ export class Engine implements HelperContext {
       handlers: WebAssembly.Table;
       step: (record: number, handler: number) => number;
     };
-    this.#translator = new Translator({
-      memory: this.memory,
-      code: this.code,
-      handlers: this.#handlers,
-      table: handlers,
-      step,
-    });
+    this.#translator = new Translator(
+      {
+        memory: this.memory,
+        code: this.code,
+        handlers: this.#handlers,
+        table: handlers,
+        step,
+      },
+      this.#options!,
+    );
     this.#translator.setPageTable(this.#pageTable!);
     return this.#translator;
   }

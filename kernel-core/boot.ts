@@ -1,7 +1,7 @@
 /** Boot: from options to a running kernel with its file systems mounted. */
 import { EEXIST, EINVAL, ENOENT, type Err, fail, isErr } from '../abi/errno.js';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY } from '../abi/mount.js';
-import { PhysicalMemory } from '../cpu/index.js';
+import { DEFAULT_TRANSLATOR, PhysicalMemory, type TranslatorOptions } from '../cpu/index.js';
 import { Devpts } from '../pty/devpts.js';
 import type { SessionControl } from '../pty/job-control.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
@@ -16,6 +16,7 @@ import { Tmpfs } from '../vfs/fs/tmpfs.js';
 import { MountNamespace } from '../vfs/mount.js';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
 import { mkdirAt } from '../vfs/operations.js';
+import { CodeDump, type CodeDumpOptions } from './code-dump.js';
 import { errnoError } from './errno-error.js';
 import { parseMountOptions, parseSize } from './filesystem-types.js';
 import type { Host } from './host.js';
@@ -58,6 +59,13 @@ export interface BootOptions {
   console?: ConsoleSink;
   /** Gets each line of a system call trace in the format of strace, with its newline. */
   trace?: (line: string) => void;
+  /** Shows code of programs as it is executed: machine code, intermediate form, WebAssembly. For people who debug banos. */
+  dumpCode?: CodeDumpOptions;
+  /**
+   * Hot code of programs is translated to WebAssembly; false: it is interpreted only. What programs do does not depend on
+   * it, instruction counts included. An object changes when translation happens (cpu/tier1/translator.ts).
+   */
+  translator?: false | Partial<TranslatorOptions>;
   /** Tasks that may exist at once. Default: 4096. */
   taskLimit?: number;
 }
@@ -135,8 +143,10 @@ async function assemble(builder: Builder, options: BootOptions): Promise<BootedK
     unknownSyscall: UNKNOWN_SYSCALL,
     taskLimit: options.taskLimit ?? DEFAULT_TASK_LIMIT,
     hostname,
+    translator: options.translator === false ? null : { ...DEFAULT_TRANSLATOR, ...options.translator },
   });
   if (options.trace !== undefined) kernel.tracer = new Tracer(options.trace);
+  if (options.dumpCode !== undefined) kernel.codeDump = new CodeDump(options.dumpCode);
   installTerminals(env, devfs, devpts, control, options.console ?? (() => {}));
   registerTypes(kernel, builder, devfs, control);
   mountAt(kernel, devfs, '/dev', MS_NOSUID, 'devtmpfs');

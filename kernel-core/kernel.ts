@@ -7,12 +7,13 @@
  * sleeps, has a signal to take, or got new registers; then it leaves, and the scheduler sees to it.
  */
 import { EFAULT, ERESTARTNOINTR, fail } from '../abi/errno.js';
-import { Cpu, type PhysicalMemory } from '../cpu/index.js';
+import { Cpu, type CpuHooks, type PhysicalMemory, type TranslatorOptions } from '../cpu/index.js';
 import type { Devpts } from '../pty/devpts.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
 import type { MountNamespace } from '../vfs/mount.js';
 import { holdPath, releasePath } from '../vfs/namei.js';
+import type { CodeDump } from './code-dump.js';
 import { FdTable } from './fd-table.js';
 import { FileSystemTypes } from './filesystem-types.js';
 import { FutexTable } from './futex.js';
@@ -50,6 +51,8 @@ export interface KernelParts {
   unknownSyscall: SyscallRow;
   taskLimit: number;
   hostname: string;
+  /** Null: programs are interpreted only. */
+  translator: TranslatorOptions | null;
 }
 
 export class Kernel {
@@ -70,6 +73,8 @@ export class Kernel {
   /** Where new programs start: the root of the namespace. Held by init. */
   readonly rootContext: SharedFsContext;
   tracer: Tracer | null = null;
+  /** Shows the code that `dumpCode` of boot asks for. */
+  codeDump: CodeDump | null = null;
   hostname: string;
   domainname = '(none)';
   syscallCount = 0;
@@ -90,11 +95,12 @@ export class Kernel {
     this.#unknownSyscall = parts.unknownSyscall;
     this.hostname = parts.hostname;
     this.processes = new ProcessTable(parts.taskLimit);
-    this.cpu = new Cpu(parts.memory, {
+    const hooks: CpuHooks = {
       pageFault: (address, access) => this.#pageFault(address, access),
       syscall: () => this.#syscall(),
       rdtsc: () => this.host.monotonic(),
-    });
+    };
+    this.cpu = new Cpu(parts.memory, hooks, parts.translator);
     this.scheduler = new Scheduler(this);
     this.init = new Process(this, this.processes.allocatePid(), null);
     this.processes.add(this.init);

@@ -40,11 +40,6 @@ import { StaleFlags } from './stale-flags.js';
 
 const TWO_32 = 2 ** 32;
 const DESCRIPTOR_FRAMES = (MAX_REGIONS * DESCRIPTOR_SIZE) / PAGE_SIZE;
-/** Instructions that one look at the running program executes. */
-const BURST = 256;
-/** Calls and jumps back that were seen before a place is worth a region. */
-const HOT_ENTRIES = 3;
-const HOT_LOOPS = 4;
 /** A loop inside of a region gets one of its own if it runs so much more often than the region is entered. */
 const LONG_LOOP = 64;
 /** Guest instructions translated at one time. */
@@ -53,9 +48,25 @@ const MAX_BATCH = 2000;
 const MAX_CONFLICTS = 16;
 const MAX_MEMORY_PAGES = 65536;
 
-/** Instructions in tier 0 between looks: at first and as long as something is found, and at most. */
-export const FIRST_INTERVAL = 50_000;
-const LAST_INTERVAL = 1_000_000;
+/** When and what to translate. */
+export interface TranslatorOptions {
+  /** Instructions in tier 0 between looks at the running program: at first and as long as something is found, and at most. */
+  interval: number;
+  maxInterval: number;
+  /** Instructions that one look executes and notes. */
+  burst: number;
+  /** Calls that were seen before a function is worth a region, and jumps back before a loop is. */
+  hotCalls: number;
+  hotLoops: number;
+}
+
+export const DEFAULT_TRANSLATOR: TranslatorOptions = {
+  interval: 50_000,
+  maxInterval: 1_000_000,
+  burst: 256,
+  hotCalls: 3,
+  hotLoops: 4,
+};
 
 export interface TranslatorParts {
   memory: PhysicalMemory;
@@ -103,7 +114,8 @@ export class Translator {
     conflicts: 0,
   };
   /** Instructions that tier 0 should execute between looks. */
-  interval = FIRST_INTERVAL;
+  interval: number;
+  #options: TranslatorOptions;
   #parts: TranslatorParts;
   #memory: PhysicalMemory;
   #pageTable: PageTable | undefined;
@@ -122,7 +134,9 @@ export class Translator {
   #redo = new Set<number>();
   #descriptors: number;
 
-  constructor(parts: TranslatorParts) {
+  constructor(parts: TranslatorParts, options: TranslatorOptions) {
+    this.#options = options;
+    this.interval = options.interval;
     const { memory, handlers, step } = parts;
     this.#parts = parts;
     this.#memory = memory;
@@ -146,9 +160,9 @@ export class Translator {
   look(record: number): number {
     if (this.#descriptors === 0) return record;
     this.#reader.begin(this.#pageTable!);
-    const next = this.#profiler.run(record, BURST);
+    const next = this.#profiler.run(record, this.#options.burst);
     const found = this.#profile.fresh.size + this.#redo.size > 0 && this.#translateHot();
-    this.interval = found ? FIRST_INTERVAL : Math.min(LAST_INTERVAL, this.interval * 2);
+    this.interval = found ? this.#options.interval : Math.min(this.#options.maxInterval, this.interval * 2);
     return next;
   }
 
@@ -221,8 +235,8 @@ export class Translator {
         fresh.delete(address);
         continue;
       }
-      if (site.entries >= HOT_ENTRIES) chosen.add(address);
-      else if (site.loops >= HOT_LOOPS) loops.push(address);
+      if (site.entries >= this.#options.hotCalls) chosen.add(address);
+      else if (site.loops >= this.#options.hotLoops) loops.push(address);
     }
     // The outer loops come first: they turn less often.
     loops.sort((a, b) => sites.get(a)!.loops - sites.get(b)!.loops || a - b);
