@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { VERSION } from '../kernel-core/index.js';
 import {
   normaliseStrace,
+  parseAddress,
   parseEnv,
   parseMemory,
   parseMount,
@@ -32,7 +33,14 @@ const withRunOptions = (command: Command): Command =>
     .option('--user <uid[:gid]>', 'run as this user (default 0:0)', parseUser)
     .option('--strace [file]', 'trace system calls to standard error, or with --strace=FILE to a file')
     .option('--seed <n>', 'deterministic run: virtual clock and seeded random numbers', parseSeed)
-    .option('--memory <MiB>', 'memory of the machine', parseMemory, DEFAULT_MEMORY);
+    .option('--memory <MiB>', 'memory of the machine', parseMemory, DEFAULT_MEMORY)
+    .option('--stats', 'at the end, tell on standard error what the processor did')
+    .option(
+      '--dump-code <address>',
+      'show on standard error the code there: assembly, intermediate form, WebAssembly; hexadecimal, repeatable',
+      parseAddress,
+      [],
+    );
 
 const program = new Command('banos')
   .description('A Linux inside one Node process: runs unmodified x86-64 Linux programs')

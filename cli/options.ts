@@ -19,6 +19,9 @@ export interface RunOptions {
   strace?: string;
   seed?: number;
   memory: number;
+  stats?: boolean;
+  /** Unsigned. */
+  dumpCode: bigint[];
 }
 
 /** HOST:GUEST[:ro]; the guest path begins with a slash, so that a host path may hold colons. */
@@ -62,7 +65,14 @@ export function parseSeed(text: string): number {
   return Number(text);
 }
 
-const VALUED = ['--rootfs', '--mount', '--env', '--cwd', '--user', '--seed', '--memory'];
+/** A hexadecimal address, with or without 0x. */
+export function parseAddress(text: string, earlier: bigint[]): bigint[] {
+  const match = /^(?:0x)?([0-9a-f]{1,16})$/i.exec(text);
+  if (match === null) throw new InvalidArgumentError('expected a hexadecimal address such as 0x401000');
+  return [...earlier, BigInt(`0x${match[1]}`)];
+}
+
+const VALUED = ['--rootfs', '--mount', '--env', '--cwd', '--user', '--seed', '--memory', '--dump-code'];
 
 /**
  * `--strace` may stand without a value, and then the next word is not its value: makes it `--strace=-`, as far as the

@@ -3,6 +3,7 @@ import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
 import { constants } from 'node:os';
 import { boot, type GuestProcess, type Kernel } from '../kernel-core/index.js';
 import type { RunOptions } from './options.js';
+import { formatStatistics } from './statistics.js';
 import { bridgeTerminal } from './terminal.js';
 
 /** Exit status when banos itself failed; 126 and 127 are a program that cannot run or is not there. */
@@ -23,6 +24,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
       mounts: options.mount,
       memory: options.memory,
       seed: options.seed,
+      dumpCode: options.dumpCode.length === 0 ? undefined : { addresses: options.dumpCode, write: writeError },
       trace: trace === null ? undefined : (line) => trace.write(line),
     });
   } catch (error) {
@@ -30,12 +32,19 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
     return EXIT_BANOS_FAILED;
   }
   const status = await runIn(kernel, argv, options);
+  // Programs that still run give their code away when they end.
+  if (options.dumpCode.length > 0) await kernel.shutdown();
+  if (options.stats) writeError(formatStatistics(kernel.cpuStats()));
   await closeTrace(trace);
   return status;
 }
 
 function complain(message: string): void {
-  process.stderr.write(`banos: ${message}\n`);
+  writeError(`banos: ${message}\n`);
+}
+
+function writeError(text: string): void {
+  process.stderr.write(text);
 }
 
 type Trace = WriteStream | NodeJS.WriteStream;

@@ -16,7 +16,7 @@ import { Tmpfs } from '../vfs/fs/tmpfs.js';
 import { MountNamespace } from '../vfs/mount.js';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
 import { mkdirAt } from '../vfs/operations.js';
-import { CodeDump, type CodeDumpOptions } from './code-dump.js';
+import type { CodeDumpOptions } from './code-dump.js';
 import { errnoError } from './errno-error.js';
 import { parseMountOptions, parseSize } from './filesystem-types.js';
 import type { Host } from './host.js';
@@ -146,7 +146,11 @@ async function assemble(builder: Builder, options: BootOptions): Promise<BootedK
     translator: options.translator === false ? null : { ...DEFAULT_TRANSLATOR, ...options.translator },
   });
   if (options.trace !== undefined) kernel.tracer = new Tracer(options.trace);
-  if (options.dumpCode !== undefined) kernel.codeDump = new CodeDump(options.dumpCode);
+  if (options.dumpCode !== undefined) {
+    // Few need the disassembler: it is not loaded with the rest.
+    const { CodeDump } = await import('./code-dump.js');
+    kernel.codeDump = new CodeDump(options.dumpCode);
+  }
   installTerminals(env, devfs, devpts, control, options.console ?? (() => {}));
   registerTypes(kernel, builder, devfs, control);
   mountAt(kernel, devfs, '/dev', MS_NOSUID, 'devtmpfs');

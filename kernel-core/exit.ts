@@ -45,6 +45,7 @@ export function releaseMemory(task: Task): void {
   kernel.scheduler.charge(EXIT_COST + PAGE_COST * mm.rss);
   task.process.usage.maxRss = Math.max(task.process.usage.maxRss, mm.rss);
   kernel.scheduler.forget(task);
+  if (mm.refs === 1) kernel.codeDump?.leaving(mm);
   task.mm = null;
   mm.unref();
   const { vforkHook } = task;

@@ -3,6 +3,7 @@ import { EMFILE, isErr } from '../abi/errno.js';
 import { SIGKILL } from '../abi/signal.js';
 import type { OpenFile } from '../vfs/file.js';
 import { createPipe } from '../vfs/fs/pipefs.js';
+import { type CpuStatistics, cpuStatistics } from './cpu-statistics.js';
 import { dumpKernel, type KernelDump } from './dump.js';
 import { errnoError } from './errno-error.js';
 import { decodeExit, type ExitStatus, GuestProcess, type GuestStreams } from './host-guest.js';
@@ -86,6 +87,11 @@ export class BootedKernel {
     return dumpKernel(this.#kernel);
   }
 
+  /** What the processor has done since boot, in numbers. */
+  cpuStats(): CpuStatistics {
+    return cpuStatistics(this.#kernel);
+  }
+
   /**
    * @throws Error when something is left over from programs that have ended: processes, timers, futex waiters,
    * listeners; the message says what
@@ -121,6 +127,7 @@ export class BootedKernel {
       }
       check();
     });
+    kernel.codeDump?.finish();
     kernel.dispose();
     this.#dispose();
   }

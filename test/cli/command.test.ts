@@ -19,7 +19,19 @@ test('help names both commands and their options', async () => {
   assert.match(help.stdout, /run/);
   const run = await banos(['run', '--help']);
   assert.is(run.status, 0);
-  for (const option of ['rootfs', 'mount', 'env', 'cwd', 'user', 'tty', 'strace', 'seed', 'memory']) {
+  for (const option of [
+    'rootfs',
+    'mount',
+    'env',
+    'cwd',
+    'user',
+    'tty',
+    'strace',
+    'seed',
+    'memory',
+    'stats',
+    'dump-code',
+  ]) {
     assert.match(run.stdout, `--${option}`);
   }
 });

@@ -1,0 +1,144 @@
+/** --stats and --dump-code, and what of the API is behind them. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { formatStatistics } from '../../cli/statistics.js';
+import { Disassembler } from '../../cpu/disassembler/disassembler.js';
+import { CodeDump } from '../../kernel-core/code-dump.js';
+import { readEmbeddedBusybox } from '../../kernel-core/host-userland.js';
+import { boot } from '../../kernel-core/index.js';
+import { banos } from './command.js';
+
+const busybox = readEmbeddedBusybox();
+
+/** Where a program begins: e_entry. */
+function entryOf(file: Uint8Array): bigint {
+  return new DataView(file.buffer, file.byteOffset, file.byteLength).getBigUint64(0x18, true);
+}
+
+test('cpuStats counts what the trace shows', async () => {
+  const calls: string[] = [];
+  const kernel = await boot({ seed: 1, trace: (line) => calls.push(line) });
+  assert.is(kernel.cpuStats().instructions, 0);
+  const child = kernel.spawn(['sh', '-c', 'true | true; exit 3']);
+  child.stdin!.end();
+  assert.is((await child.exit).code, 3);
+  const stats = kernel.cpuStats();
+  // A line per call; resumed ones take two, and exits and signals have lines of their own.
+  const made = calls.filter((line) => /^(\[pid +\d+\] )?[a-z]\w*\(/.test(line)).length;
+  assert.is(stats.syscalls, made);
+  assert.ok(stats.instructions > 1000 && stats.decodedInstructions > 100 && stats.exits.syscall > 0);
+  assert.is(stats.interpreted + (stats.translator?.instructions ?? 0), stats.instructions);
+  assert.is(kernel.dump().instructions, stats.instructions);
+  await kernel.shutdown();
+});
+
+test('dumpCode shows the code of a program that ends, once', async () => {
+  const entry = entryOf(busybox!);
+  let shown = '';
+  const write = (text: string): void => {
+    shown += text;
+  };
+  const kernel = await boot({ dumpCode: { addresses: [entry, 0x1000n, entry], write } });
+  for (let i = 0; i < 2; i++) {
+    const child = kernel.spawn(['true']);
+    await child.exit;
+  }
+  await kernel.shutdown();
+  const [title, first] = shown.split('\n');
+  assert.match(title!, `--- 0x${entry.toString(16)}`);
+  assert.match(first!, new RegExp(`^${entry.toString(16)}: [a-z]+ .* │ t0 = `));
+  assert.is(shown.split('---').length - 1, 2, 'the address once, and the one without code');
+  assert.ok(shown.endsWith('--- 0x1000: no program had code there\n'));
+});
+
+test('a region that was translated is shown with its code, and not again', () => {
+  const shown: string[] = [];
+  const dump = new CodeDump({ addresses: [0x401001n], write: (text) => shown.push(text) });
+  const code = Uint8Array.of(0x01, 0xd8, 0xc3); // add eax,ebx; ret
+  const disassembler = new Disassembler();
+  const instructions = [
+    disassembler.instruction(code, 0, 3, 0x401000n),
+    disassembler.instruction(code, 2, 3, 0x401002n),
+  ];
+  assert.is(dump.wants(instructions), true, 'an address inside an instruction is that instruction');
+  assert.is(dump.wants(instructions.slice(1)), false);
+  const lines = [
+    { offset: 0, text: 'block' },
+    { offset: 5, text: 'end' },
+  ];
+  dump.translated(instructions.slice(1), lines, []);
+  assert.equal(shown, []);
+  dump.translated(instructions, lines, [
+    { offset: 0, guest: 0 },
+    { offset: 5, guest: 1 },
+  ]);
+  dump.finish();
+  assert.is(shown.length, 1);
+  assert.match(shown[0]!, /^--- translated, with 0x401001\n401000: add eax,ebx +│ t0 = get rax i32.load +│ block\n/);
+  assert.match(shown[0]!, /\n401002: ret +│ t0 = get rsp i64.load +│ end\n/);
+});
+
+test('statistics as text', () => {
+  const text = formatStatistics({
+    instructions: 1_000_000,
+    interpreted: 1000,
+    syscalls: 7,
+    exits: { slice: 1, syscall: 2, fault: 0, stop: 0 },
+    codePages: 3,
+    decodedInstructions: 400,
+    tlbMisses: 5,
+    translator: {
+      instructions: 999_000,
+      regions: 4,
+      modules: 2,
+      codeBytes: 12345,
+      milliseconds: 1.25,
+      cacheHits: 1,
+      exits: { 'window miss': 10, 'not translated': 20 },
+    },
+  });
+  assert.is(
+    text,
+    `instructions                       1000000
+  interpreted                         1000
+  translated                        999000
+system calls                             7
+returns to the scheduler                 3
+  slice                                  1
+  syscall                                2
+  fault                                  0
+  stop                                   0
+decoded instructions                   400
+pages of code                            3
+translation look-up misses               5
+regions                                  4
+  from the cache                         1
+modules                                  2
+bytes of WebAssembly                 12345
+translation time, ms                   1.3
+exits of translated code                30
+  window miss                           10
+  not translated                        20
+`,
+  );
+});
+
+test('banos run --stats --dump-code: on standard error, the program as ever', async () => {
+  const entry = entryOf(busybox!).toString(16);
+  const { status, stdout, stderr } = await banos(['run', '--stats', '--dump-code', `0x${entry}`, '--', 'echo', 'hi']);
+  assert.is(status, 0);
+  assert.is(stdout, 'hi\n');
+  assert.match(stderr, new RegExp(`^${entry}: `, 'm'));
+  const [, instructions] = /^instructions +(\d+)$/m.exec(stderr)!;
+  assert.ok(Number(instructions) > 1000);
+  assert.match(stderr, /^system calls +\d+$/m);
+});
+
+test('a wrong address is told', async () => {
+  const { status, stderr } = await banos(['run', '--dump-code', 'main', 'true']);
+  assert.is.not(status, 0);
+  assert.match(stderr, 'expected a hexadecimal address');
+});
+
+if (busybox === null) console.log('SKIP --stats and --dump-code: busybox-static is not installed');
+else test.run();
