@@ -11,6 +11,7 @@ import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, OTHER_FLAGS, RESYNC, RIP, TLB } from './state.js';
 import { DEFAULT_TRANSLATOR, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
+import type { RegionWatcher } from './tier1/watch.js';
 import { restoreFx, saveFx } from './x87/index.js';
 
 export interface CpuHooks {
@@ -36,6 +37,8 @@ export interface CpuHooks {
 
 export interface CpuStats {
   instructions: number;
+  /** Of these, in translated code. */
+  translated: number;
   codePages: number;
   decodedRecords: number;
   tlbMisses: number;
@@ -87,6 +90,11 @@ export class Cpu {
     const reason = this.#engine.run(budget);
     this.totalRetired += this.#engine.retired;
     return reason;
+  }
+
+  /** Who gets to see every region as it is translated. */
+  set watcher(watcher: RegionWatcher | undefined) {
+    this.#engine.watcher = watcher;
   }
 
   /** Makes `run` leave with EXIT_STOP at the next instruction boundary; for use from hooks. */
@@ -180,6 +188,7 @@ export class Cpu {
     const { code, exits, tlbMisses } = this.#engine;
     return {
       instructions: this.totalRetired,
+      translated: this.#engine.translated,
       codePages: code.pageCount,
       decodedRecords: code.decodedRecords,
       tlbMisses,

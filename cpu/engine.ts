@@ -71,6 +71,7 @@ import type { HandlerSet } from './tier0/handlers.js';
 import { interpreter } from './tier0/interpreter.js';
 import { TRANSLATED } from './tier1/layout.js';
 import { Translator, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
+import type { RegionWatcher } from './tier1/watch.js';
 import { fpuExceptionCode } from './x87/index.js';
 
 /** One slice is at most this many instructions: what is left is counted in bytes of records, in 31 bits. */
@@ -102,6 +103,8 @@ export class Engine implements HelperContext {
   retired = 0;
   exits = new Map<number, number>();
   tlbMisses = 0;
+  /** Gets to see every region as it is translated. */
+  watcher: RegionWatcher | undefined;
   #hooks: CpuHooks;
   #pageTable: PageTable | undefined;
   #run: (pc: number) => void;
@@ -148,6 +151,11 @@ export class Engine implements HelperContext {
     pageTable.windows.activate();
   }
 
+  /** Instructions executed in regions. */
+  get translated(): number {
+    return this.#read64(TRANSLATED) / RECORD_SIZE;
+  }
+
   get translatorStats(): TranslatorStats | undefined {
     return this.#translator?.stats;
   }
@@ -185,7 +193,8 @@ export class Engine implements HelperContext {
 
   /** Tier 0 executes so many instructions before the translator gets a look. */
   #untilLook(): number {
-    return Math.max(1, this.#interval() - this.#interpreted);
+    const left = this.#interval() - this.#interpreted;
+    return left > 0 ? left : this.#interval();
   }
 
   #interval(): number {
@@ -225,9 +234,10 @@ export class Engine implements HelperContext {
 
   #ensureTranslator(): Translator {
     if (this.#translator) return this.#translator;
-    const { handlers, step } = this.#exports as {
+    const { handlers, step, repeat } = this.#exports as {
       handlers: WebAssembly.Table;
-      step: (record: number, handler: number) => number;
+      step: (record: number) => number;
+      repeat: (record: number, handler: number) => number;
     };
     this.#translator = new Translator(
       {
@@ -236,6 +246,8 @@ export class Engine implements HelperContext {
         handlers: this.#handlers,
         table: handlers,
         step,
+        repeat,
+        watcher: () => this.watcher,
       },
       this.#options!,
     );

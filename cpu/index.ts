@@ -2,9 +2,11 @@
 export { Cpu, type CpuHooks } from './cpu.js';
 export { CPU_BRAND, CPU_FLAGS, CPU_VENDOR, defaultCpuid } from './cpuid.js';
 export { Disassembler, type GuestInstruction } from './disassembler/disassembler.js';
-export { type SourceMark, sideBySide } from './disassembler/side-by-side.js';
+export { sideBySide } from './disassembler/side-by-side.js';
 export { EXIT_FAULT, EXIT_SLICE, EXIT_STOP, EXIT_SYSCALL, type FaultInfo } from './exits.js';
+export { stateName } from './ir/text.js';
 export { PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from './page-table.js';
 export { PhysicalMemory } from './physical-memory.js';
 export { DEFAULT_TRANSLATOR, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
-export type { TextLine } from './wasm/text.js';
+export type { SourceMark, TranslatedRegion } from './tier1/watch.js';
+export { codeText } from './wasm/text.js';

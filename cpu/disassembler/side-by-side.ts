@@ -3,19 +3,13 @@
  * `banos run --dump-code` prints. A pure function over the three texts; whoever emits code supplies the marks that tie
  * them together:
  *
- *     marks.push({ offset: code.length, guest: i });          before emitting for instruction i (−1: for none)
+ *     marks.push({ offset: code.length, address });          before emitting for the instruction at `address`
  *     const lines = codeText(code.view(), { breaks: marks.map(({ offset }) => offset) });
  *     sideBySide(instructions, lines, marks).join('\n')
  */
+import type { SourceMark } from '../tier1/watch.js';
 import type { TextLine } from '../wasm/text.js';
 import type { GuestInstruction } from './disassembler.js';
-
-export interface SourceMark {
-  /** Byte of the code from which on it belongs to that instruction. Ascending. */
-  offset: number;
-  /** Index of the guest instruction; −1: none (prologue, exits). */
-  guest: number;
-}
 
 export interface SideBySideOptions {
   /** Characters that the first two columns may take; what is longer continues on the next line. */
@@ -30,11 +24,15 @@ const CONTINUED = '    ';
 
 /** Consecutive lines of one guest instruction. */
 interface Group {
+  /** Index, or −1 before the first mark. */
   guest: number;
   lines: string[];
 }
 
-/** Lines of text. Code of one instruction in several places shows the instruction first, then its address alone. */
+/**
+ * Lines of text. Code of one instruction in several places shows the instruction first, then its address alone.
+ * @param marks ascending by offset; a mark of an address that no instruction has stands for code of none
+ */
 export function sideBySide(
   guests: readonly GuestInstruction[],
   code: readonly TextLine[],
@@ -50,14 +48,19 @@ export function sideBySide(
       rows.push([left[i] ?? '', middle[i] ?? '', lines[i] ?? '']);
     }
   };
-  const withCode = new Set(marks.map(({ guest }) => guest));
+  const index = new Map(guests.map(({ address }, i) => [address, i]));
+  const places = marks.map(({ offset, address }) => ({
+    offset,
+    guest: index.get(BigInt.asUintN(64, BigInt(address))) ?? -1,
+  }));
+  const withCode = new Set(places.map(({ guest }) => guest));
   /** Instructions from `next` on of which no code was made (fused into others, unreachable). */
   const emitBare = (next: number): void => {
     for (let i = next; i < guests.length && !withCode.has(i); i++) emit(heading(guests[i]!), guests[i]!.ir, []);
   };
 
   emitBare(0);
-  for (const { guest, lines } of groups(code, marks)) {
+  for (const { guest, lines } of groups(code, places)) {
     const instruction = guests[guest];
     if (instruction === undefined) emit([], [], lines);
     else if (shown.has(guest)) emit([`${place(instruction)} …`], [], lines);
@@ -78,7 +81,7 @@ export function sideBySide(
   );
 }
 
-function groups(code: readonly TextLine[], marks: readonly SourceMark[]): Group[] {
+function groups(code: readonly TextLine[], marks: readonly { offset: number; guest: number }[]): Group[] {
   const found: Group[] = [];
   let at = -1;
   for (const { offset, text } of code) {

@@ -9,6 +9,7 @@
  * Values are numbered in the order in which they happen; constants stand in place. State addresses appear by name.
  */
 import * as state from '../state.js';
+import * as layout from '../tier1/layout.js';
 import { CC_NAMES, type FlagsStatement, type Statement, type Value } from './ir.js';
 
 const GENERAL = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi'];
@@ -39,6 +40,14 @@ const WORDS: readonly [address: number, bytes: number, name: string][] = [
   [state.SLOW_EA, 8, 'SLOW_EA'],
   [state.SLOW_PC, 4, 'SLOW_PC'],
   [state.TEMP0, 16, 'TEMP0'],
+  [layout.REST, 4, 'REST'],
+  [layout.STOP_KIND, 4, 'STOP_KIND'],
+  [layout.NEXT_RECORD, 4, 'NEXT_RECORD'],
+  [layout.STALE_FLAGS, 4, 'STALE_FLAGS'],
+  [layout.DESCRIPTORS, 4, 'DESCRIPTORS'],
+  [layout.TRANSLATED, 8, 'TRANSLATED'],
+  [layout.ENTRIES, 4, 'ENTRIES'],
+  [layout.REFUSALS, 4, 'REFUSALS'],
   [state.SPLIT_FIRST, 4, 'SPLIT_FIRST'],
   [state.SPLIT_SECOND, 4, 'SPLIT_SECOND'],
   [state.SPLIT_FIRST_SIZE, 4, 'SPLIT_FIRST_SIZE'],
@@ -62,6 +71,24 @@ export function highByteName(index: number): string {
   return `${GENERAL[index]![1]}h`;
 }
 
+const WINDOW_FIELDS: Record<number, string> = {
+  [layout.W_LOW]: 'low',
+  [layout.W_READ]: 'read',
+  [layout.W_WRITE]: 'write',
+  [layout.W_READ_WIDE]: 'readWide',
+  [layout.W_WRITE_WIDE]: 'writeWide',
+  [layout.W_DELTA]: 'delta',
+  [layout.W_PAGES]: 'pages',
+};
+
+/** `window5.delta`. */
+function windowField(address: number): string | undefined {
+  const offset = address - layout.WINDOWS;
+  if (offset < 0 || offset >= layout.WINDOW_BYTES) return undefined;
+  const field = WINDOW_FIELDS[offset % layout.WINDOW_SIZE];
+  return `window${Math.floor(offset / layout.WINDOW_SIZE)}${field === undefined ? '' : `.${field}`}`;
+}
+
 /** What is at an address of the CPU state; undefined outside of it. */
 export function stateName(address: number): string | undefined {
   const registerAt = (base: number, count: number, size: number, name: (i: number) => string): string | undefined => {
@@ -73,6 +100,7 @@ export function stateName(address: number): string | undefined {
     registerAt(state.GPR, 16, 8, (i) => gprName(i, 64)) ??
     registerAt(state.XMM, 16, 16, (i) => `xmm${i}`) ??
     registerAt(state.ST, 8, 16, (i) => `x87.${i}`) ??
+    windowField(address) ??
     WORDS.map(([at, size, name]) => registerAt(at, 1, size, () => name)).find((name) => name !== undefined)
   );
 }

@@ -16,7 +16,7 @@ import { type HotFrame, LocalPool, PC, tlbOffset } from './frame.js';
 import { type HandlerSet, OP_CROSS_PAGE, OP_GOTO, OP_SPAN } from './handlers.js';
 import { Lowering } from './lower.js';
 import type { HotHandler, HotNumbers, HotSequence } from './numbering.js';
-import { enterFunction, stepFunction } from './regions.js';
+import { enterFunction, repeatFunction, stepFunction } from './regions.js';
 import { addRuntime, type Runtime, runFunction } from './runtime.js';
 
 const HANDLER_PARAMS = ['i32'] as const;
@@ -80,11 +80,15 @@ export function emitInterpreter(handlers: HandlerSet, numbers: HotNumbers): Uint
     }),
   );
   for (let i = 0; i < MAX_REGIONS; i++) table.push(enter);
-  const step = module.declare(['i32', 'i32'], ['i32']);
-  const stepCode = new Code(2);
-  stepFunction(stepCode, handlerType);
-  module.define(step, stepCode);
-  module.export('step', step);
+  module.export(
+    'step',
+    define((code) => stepFunction(code, handlerType)),
+  );
+  const repeat = module.declare(['i32', 'i32'], ['i32']);
+  const repeatCode = new Code(2);
+  repeatFunction(repeatCode, handlerType);
+  module.define(repeat, repeatCode);
+  module.export('repeat', repeat);
   module.setTable(table, handlers.firstRegion + 2 * MAX_REGIONS);
   module.exportTable('handlers');
   return module.build();

@@ -50,8 +50,16 @@ function descriptor(c: Code, region: number): void {
   c.op('i32.add');
 }
 
-/** (record, handler) → next record, 0 to leave: one instruction, all steps of a repeated one that follow at once. */
+/** (record) → next record, 0 to leave: what the record says, once. */
 export function stepFunction(c: Code, handlerType: number): void {
+  c.get(0);
+  c.get(0);
+  c.memory('i32.load16_u', R_OP);
+  c.callIndirect(handlerType);
+}
+
+/** (record, handler) → next record, 0 to leave: one instruction, all steps of a repeated one that follow at once. */
+export function repeatFunction(c: Code, handlerType: number): void {
   const again = c.loop();
   const next = c.local('i32');
   c.get(0);

@@ -21,6 +21,7 @@ import { type AccessPath, type FlagState, Lowering } from './lowering.js';
 import { NEED_EXIT, NEED_WORDS, type Plan, type PlannedBlock, type Step } from './plan.js';
 import { Registers } from './registers.js';
 import { Temps } from './temps.js';
+import type { SourceMark } from './watch.js';
 
 /** Functions and facts from outside that a region's code needs. */
 export interface RegionEnvironment {
@@ -46,12 +47,6 @@ interface Arrival {
   flags: FlagState;
   held: ReadonlySet<number>;
   count: number;
-}
-
-export interface SourceMark {
-  /** Bytes of the function body so far. */
-  offset: number;
-  address: number;
 }
 
 /** @returns undefined when the region's control flow cannot be laid out */
@@ -93,13 +88,13 @@ class RegionEmitter implements StructureEmitter {
     this.#env = env;
     this.#marks = marks;
     this.#least = plan.region.size * RECORD_SIZE;
-    this.#rest = code.local('i32');
+    this.#rest = code.local('i32', 'rest');
     this.#registers = new Registers(code, plan.used, plan.pairs);
-    this.#rip = code.local('i64');
-    this.#used = code.local('i32');
-    this.#kind = code.local('i32');
-    this.#stale = code.local('i32');
-    this.#access = code.local('i64');
+    this.#rip = code.local('i64', 'rip');
+    this.#used = code.local('i32', 'used');
+    this.#kind = code.local('i32', 'kind');
+    this.#stale = code.local('i32', 'stale');
+    this.#access = code.local('i64', 'access');
     this.#temps = new Temps(code);
     this.#lowering = new Lowering(code, this.#registers, this.#temps, this, (step, write, stack) =>
       env.path(step, write, stack),

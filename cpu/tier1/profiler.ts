@@ -15,14 +15,14 @@ export class Profiler {
   #handlers: HandlerSet;
   #reader: CodeReader;
   #profile: Profile;
-  #step: (record: number, handler: number) => number;
+  #step: (record: number) => number;
 
   constructor(
     memory: PhysicalMemory,
     handlers: HandlerSet,
     reader: CodeReader,
     profile: Profile,
-    step: (record: number, handler: number) => number,
+    step: (record: number) => number,
   ) {
     this.#memory = memory;
     this.#handlers = handlers;
@@ -43,7 +43,7 @@ export class Profiler {
       const isPseudo = handler < HOT_PSEUDO || handler === opMore;
       const site = isPseudo ? undefined : this.#site(this.#addressOf(record));
       if (site !== undefined) this.#note(site);
-      const next = this.#step(record, handler);
+      const next = this.#step(record);
       if (next === 0) return 0;
       if (site !== undefined && site.instruction.flow !== 'next') this.#noteFlow(site, this.#addressOf(next));
       record = next;

@@ -3,6 +3,7 @@
  * doubles prevail, as two f64. Reads and writes come by state address, as the intermediate form has them; whatever is
  * not a register here is in memory.
  */
+import { gprName } from '../ir/text.js';
 import { GPR, XMM } from '../state.js';
 import type { Code } from '../wasm/code.js';
 import { registerOf } from './plan.js';
@@ -34,8 +35,9 @@ export class Registers {
     for (let r = 0; r < 32; r++) {
       if ((used & (1 << r)) === 0) continue;
       const pair = r >= 16 && (pairs & (1 << r)) !== 0;
-      this.#locals[r] = code.local(r < 16 ? 'i64' : pair ? 'f64' : 'v128');
-      if (pair) this.#high[r - 16] = code.local('f64');
+      const name = r < 16 ? gprName(r, 64) : `xmm${r - 16}`;
+      this.#locals[r] = code.local(r < 16 ? 'i64' : pair ? 'f64' : 'v128', name);
+      if (pair) this.#high[r - 16] = code.local('f64', `${name}.high`);
     }
   }
 

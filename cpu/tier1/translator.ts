@@ -37,6 +37,7 @@ import { Profiler } from './profiler.js';
 import type { Region } from './region.js';
 import { Slots } from './slots.js';
 import { StaleFlags } from './stale-flags.js';
+import type { RegionWatcher, SourceMark, TranslatedRegion } from './watch.js';
 
 const TWO_32 = 2 ** 32;
 const DESCRIPTOR_FRAMES = (MAX_REGIONS * DESCRIPTOR_SIZE) / PAGE_SIZE;
@@ -73,7 +74,11 @@ export interface TranslatorParts {
   code: CodeCache;
   handlers: HandlerSet;
   table: WebAssembly.Table;
-  step: (record: number, handler: number) => number;
+  /** Functions of the interpreter's module: one record; one instruction with its repetitions. */
+  step: (record: number) => number;
+  repeat: (record: number, handler: number) => number;
+  /** Who wants to see what is emitted. */
+  watcher: () => RegionWatcher | undefined;
 }
 
 interface Translation {
@@ -316,19 +321,34 @@ export class Translator {
       path: (step, write, stack) => this.#path(step, write, stack),
     };
     const records = plans.map(({ region }) => this.#recordAt(region.root));
+    const watcher = this.#parts.watcher();
+    const watched: TranslatedRegion[] = [];
+    const functionNames = new Map([
+      [stepFunction, 'step'],
+      [flagsFunction, 'flags'],
+    ]);
+    if (watcher !== undefined) {
+      for (const [root, func] of functions) functionNames.set(func, `region_${(root >>> 0).toString(16)}`);
+    }
     for (const plan of plans) {
-      const code = emitRegion(plan, environment);
+      const marks: SourceMark[] | undefined = watcher && [];
+      const code = emitRegion(plan, environment, marks);
       if (code === undefined) return false;
+      if (marks !== undefined) {
+        const { root } = plan.region;
+        watched.push({ root, code: code.view(), marks, locals: code.names, functions: functionNames });
+      }
       module.define(functions.get(plan.region.root)!, code);
     }
     for (const [i, { region }] of plans.entries()) module.export(`f${i}`, functions.get(region.root)!);
     const bytes = module.build();
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      cpu: { memory: this.#memory.memory, step: this.#parts.step, flags: () => this.staleFlags() },
+      cpu: { memory: this.#memory.memory, step: this.#parts.repeat, flags: () => this.staleFlags() },
       regions: imports,
     });
     this.stats.modules++;
     this.stats.moduleBytes += bytes.length;
+    for (const region of watched) watcher!(region);
     const made = plans.map((plan, i) =>
       this.#install(plan, records[i]!, instance.exports[`f${i}`] as (depth: number) => bigint),
     );

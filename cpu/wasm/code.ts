@@ -84,6 +84,8 @@ const FLOAT_BYTES = new Uint8Array(FLOAT.buffer);
 /** One function body. Locals are numbered after the parameters in the order of `local`. */
 export class Code extends ByteWriter {
   readonly locals: ValueType[] = [];
+  /** Names of locals, for people. */
+  readonly names = new Map<number, string>();
   #depth = 0;
   #params: number;
 
@@ -92,9 +94,11 @@ export class Code extends ByteWriter {
     this.#params = params;
   }
 
-  local(type: ValueType): number {
+  local(type: ValueType, name?: string): number {
     this.locals.push(type);
-    return this.#params + this.locals.length - 1;
+    const index = this.#params + this.locals.length - 1;
+    if (name !== undefined) this.names.set(index, name);
+    return index;
   }
 
   /** A pure operator. `immediate`: lane number, or the 16 bytes of a shuffle. */
