@@ -1,6 +1,6 @@
 /** What every file of rows gets: the engines, the workshop, and places for rows and for what went wrong. */
 import type { BanosEngine, Engine } from './engines.js';
-import type { Results, Row } from './report.js';
+import { label, type Results, type Row } from './report.js';
 
 export interface Bench {
   /** Temporary directory with programs and inputs, the same path for every engine. */
@@ -30,8 +30,7 @@ export function addRow(bench: Bench, row: Row): void {
 }
 
 export function failed(bench: Bench, row: Pick<Row, 'name' | 'library'>, engine: string, error: unknown): void {
-  const name = row.library === undefined ? row.name : `${row.name} (${row.library})`;
-  bench.results.failures.push(`${name}, ${engine}: ${(error as Error).message}`);
+  bench.results.failures.push(`${label(row)}, ${engine}: ${(error as Error).message}`);
 }
 
 type Head = Pick<Row, 'group' | 'name' | 'library' | 'what' | 'unit' | 'goal'>;

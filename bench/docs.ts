@@ -16,9 +16,9 @@ function markdownTable(cells: readonly string[][]): string[] {
 }
 
 function measuredPart(results: Results): string {
-  const { machine, commit, time, engines } = results;
+  const { machine, commit, time, engines, quick } = results;
   const lines = [
-    `Measured ${time.slice(0, 10)}, commit ${commit}: ${machine['cpu']}, ${machine['cpus']} CPUs, Linux ${machine['kernel']}, ` +
+    `Measured ${time.slice(0, 10)}, commit ${commit}, ${quick ? 'a quick run' : 'a full run'} at a load average of ${machine['load']}: ${machine['cpu']}, ${machine['cpus']} CPUs, Linux ${machine['kernel']}, ` +
       `${machine['gcc']}, ${machine['qemu']}; ${engines.join('; ')}.`,
     '',
     '![Time of each row against native, Banos and qemu-user](bench.svg)',

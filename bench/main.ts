@@ -45,11 +45,12 @@ function describeCommit(): string {
   return changed ? `${commit}+changes` : commit;
 }
 
-function newResults(nodes: readonly string[], translator: boolean): Results {
+function newResults(nodes: readonly string[], { translator, quick }: Options): Results {
   const versions = nodes.map((node) => firstLine(node, ['--version']) ?? 'unknown');
   return {
     time: new Date().toISOString(),
     commit: describeCommit(),
+    quick: quick === true,
     machine: {
       cpu: cpus()[0]?.model ?? 'unknown',
       cpus: cpus().length,
@@ -76,7 +77,7 @@ function copyBusybox(folder: string): void {
 }
 
 function makeBench(folder: string, nodes: readonly string[], options: Options): Bench {
-  const results = newResults(nodes, options.translator);
+  const results = newResults(nodes, options);
   const pattern = options.only === undefined ? null : new RegExp(options.only, 'i');
   const libraries = existsSync('/usr/lib/x86_64-linux-gnu') && existsSync('/usr/lib64');
   const fresh = (index: number) =>

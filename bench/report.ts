@@ -16,7 +16,7 @@ export interface Row {
   /** The same on this machine's own Linux; null where there is nothing to compare with. */
   native: number | null;
   qemu: number | null;
-  /** One figure per Banos engine, in the order of `Results.engines`; null: it failed, and `Results.failures` says how. */
+  /** One figure per Banos engine, in the order of `Results.engines`; null: not measured, or failed as `Results.failures` says. */
   banos: (number | null)[];
   /** What is asked for, where something is. */
   goal?: string;
@@ -25,6 +25,8 @@ export interface Row {
 export interface Results {
   time: string;
   commit: string;
+  /** One short measurement per row: noisier than a full run. */
+  quick: boolean;
   machine: Record<string, string | number>;
   /** Names of the Banos engines, with the version of Node. */
   engines: string[];
@@ -94,10 +96,7 @@ export function summaries({ rows, engines }: Results): Summary[] {
 export const slowerThanQemu = ({ rows }: Results, engine: number): string[] =>
   rows
     .filter((row) => row.qemu !== null && row.banos[engine] != null && row.banos[engine]! > row.qemu)
-    .map(
-      (row) =>
-        `${row.name}${row.library === undefined ? '' : ` (${row.library})`} ${figure(row.banos[engine]! / row.qemu!)}`,
-    );
+    .map((row) => `${label(row)} ${figure(row.banos[engine]! / row.qemu!)}`);
 
 /** Three figures that count. */
 export function figure(value: number | null | undefined): string {
@@ -121,6 +120,13 @@ export function quantity(value: number | null | undefined, unit: Row['unit']): s
 
 const times = (value: number | null): string => (value === null ? '' : `${figure(value)}x`);
 
+/** How a row is called in lists. */
+export const label = ({ name, library }: Pick<Row, 'name' | 'library'>): string =>
+  library === undefined ? name : `${name} (${library})`;
+
+const hasFailed = ({ engines, failures }: Results, row: Row, engine: number): boolean =>
+  row.banos[engine] === null && failures.some((text) => text.startsWith(`${label(row)}, ${engines[engine]}: `));
+
 /** Cells of the one table, header first. */
 export function tableCells(results: Results): string[][] {
   const { engines, rows } = results;
@@ -131,7 +137,7 @@ export function tableCells(results: Results): string[][] {
     'qemu',
     ...engines,
     'qemu',
-    ...engines.map((name) => name.split(',')[0]!),
+    ...engines.map((name) => name.replace(/^.*, (Node \d+).*$/, '$1')),
     'qemu/Banos',
     'goal',
   ];
@@ -140,7 +146,7 @@ export function tableCells(results: Results): string[][] {
     row.library ?? '',
     quantity(row.native, row.unit),
     quantity(row.qemu, row.unit),
-    ...row.banos.map((value) => (value === null ? 'failed' : quantity(value, row.unit))),
+    ...row.banos.map((value, engine) => (hasFailed(results, row, engine) ? 'failed' : quantity(value, row.unit))),
     times(ratioOf(row, 'qemu')),
     ...row.banos.map((_, engine) => times(ratioOf(row, engine))),
     row.unit === 'MIPS' ? '' : figure(ratio(row.qemu, row.banos[0])),

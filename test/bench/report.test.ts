@@ -22,6 +22,7 @@ const row = (name: string, native: number | null, qemu: number | null, banos: (n
 const results = (rows: Row[]): Results => ({
   time: '2024-02-03T04:05:06.000Z',
   commit: 'abc',
+  quick: false,
   machine: { cpu: 'a <cpu>', cpus: 2, kernel: '6', gcc: 'gcc', qemu: 'qemu', load: 0 },
   engines: ['Banos, Node 20'],
   rows,
@@ -58,9 +59,9 @@ test('nanoseconds are printed in what reads best', () => {
 });
 
 test('failures and missing tools stand under the table', () => {
-  const text = table({ ...results([row('a', 1, null, [null])]), failures: ['a: checksum'] });
+  const text = table({ ...results([row('a', 1, null, [null])]), failures: ['a (glibc), Banos, Node 20: checksum'] });
   assert.match(text, /^a +glibc +1\.00 ns +failed/m);
-  assert.match(text, /not measured: a tool\nFAILED: a: checksum$/);
+  assert.match(text, /not measured: a tool\nFAILED: a \(glibc\), Banos, Node 20: checksum$/);
 });
 
 test('the time to peak ends where the first round at 90 % of the best rate begins', () => {
