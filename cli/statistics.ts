@@ -6,7 +6,7 @@ const LABEL_WIDTH = 28;
 /** One number a line, what belongs to another number indented below it. */
 export function formatStatistics(statistics: CpuStatistics): string {
   const { instructions, interpreted, syscalls, exits, translator } = statistics;
-  const lines: [label: string, value: number | string][] = [
+  const lines: [label: string, value: number][] = [
     ['instructions', instructions],
     ['  interpreted', interpreted],
   ];
@@ -14,7 +14,7 @@ export function formatStatistics(statistics: CpuStatistics): string {
   lines.push(
     ['system calls', syscalls],
     ['returns to the scheduler', Object.values(exits).reduce((sum, count) => sum + count, 0)],
-    ...indented(exits),
+    ...Object.entries(exits).map(([reason, count]): [string, number] => [`  ${reason}`, count]),
     ['decoded instructions', statistics.decodedInstructions],
     ['pages of code', statistics.codePages],
     ['translation look-up misses', statistics.tlbMisses],
@@ -22,16 +22,13 @@ export function formatStatistics(statistics: CpuStatistics): string {
   if (translator !== undefined) {
     lines.push(
       ['regions', translator.regions],
-      ['  from the cache', translator.cacheHits],
+      ['  dropped', translator.dropped],
+      ['  instructions in them', translator.regionInstructions],
       ['modules', translator.modules],
-      ['bytes of WebAssembly', translator.codeBytes],
-      ['translation time, ms', translator.milliseconds.toFixed(1)],
-      ['exits of translated code', Object.values(translator.exits).reduce((sum, count) => sum + count, 0)],
-      ...indented(translator.exits),
+      ['  bytes of WebAssembly', translator.codeBytes],
+      ['window misses', translator.windowMisses],
+      ['  conflicts', translator.windowConflicts],
     );
   }
   return lines.map(([label, value]) => `${label.padEnd(LABEL_WIDTH)}${String(value).padStart(14)}\n`).join('');
 }
-
-const indented = (counts: Record<string, number>): [string, number][] =>
-  Object.entries(counts).map(([reason, count]) => [`  ${reason}`, count]);

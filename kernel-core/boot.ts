@@ -149,7 +149,12 @@ async function assemble(builder: Builder, options: BootOptions): Promise<BootedK
   if (options.dumpCode !== undefined) {
     // Few need the disassembler: it is not loaded with the rest.
     const { CodeDump } = await import('./code-dump.js');
-    kernel.codeDump = new CodeDump(options.dumpCode);
+    const dump = new CodeDump(options.dumpCode);
+    kernel.codeDump = dump;
+    kernel.cpu.watcher = (region) => {
+      const space = kernel.scheduler.current?.mm;
+      if (space) dump.translated(space, region);
+    };
   }
   installTerminals(env, devfs, devpts, control, options.console ?? (() => {}));
   registerTypes(kernel, builder, devfs, control);

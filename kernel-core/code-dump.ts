@@ -4,12 +4,13 @@
  * goes away and the program's code is there for the last time).
  */
 import {
+  codeText,
   Disassembler,
   type GuestInstruction,
   PTE_EXEC,
-  type SourceMark,
   sideBySide,
-  type TextLine,
+  stateName,
+  type TranslatedRegion,
 } from '../cpu/index.js';
 import type { AddressSpace } from './mm/address-space.js';
 import { PAGE_SIZE } from './mm/layout.js';
@@ -38,24 +39,24 @@ export class CodeDump {
     this.#write = write;
   }
 
-  /** Whether a region with these instructions is to be shown. */
-  wants(instructions: readonly GuestInstruction[]): boolean {
-    return this.#addresses.some((address) => instructions.some((instruction) => covers(instruction, address)));
-  }
-
-  /** The translator made code of these instructions. `marks` tie the lines to them. */
-  translated(instructions: readonly GuestInstruction[], code: readonly TextLine[], marks: readonly SourceMark[]): void {
-    const found = this.#addresses.filter((address) => instructions.some((instruction) => covers(instruction, address)));
+  /** The translator made a region of code of this address space. */
+  translated(space: AddressSpace, { root, code, marks, locals, functions }: TranslatedRegion): void {
+    const places = [...new Set(marks.map(({ address }) => BigInt.asUintN(64, BigInt(address))))].sort(ascending);
+    const instructions = places.flatMap((address) => this.#read(space, address, 1));
+    const found = this.#addresses.filter((wanted) => instructions.some((instruction) => covers(instruction, wanted)));
     if (found.length === 0) return;
     for (const address of found) this.#shown.add(address);
-    this.#print(`translated, with ${found.map(hex).join(', ')}`, sideBySide(instructions, code, marks));
+    const breaks = marks.map(({ offset }) => offset);
+    const lines = codeText(code, { breaks, locals, functions, addressName: stateName });
+    const title = `region at ${hex(BigInt.asUintN(64, BigInt(root)))}, with ${found.map(hex).join(', ')}`;
+    this.#print(title, sideBySide(instructions, lines, marks));
   }
 
   /** The address space is about to go: shows from it what has not been shown yet. */
   leaving(space: AddressSpace): void {
     for (const address of this.#addresses) {
       if (this.#shown.has(address)) continue;
-      const instructions = this.#read(space, address);
+      const instructions = this.#read(space, address, MAX_INSTRUCTIONS);
       if (instructions.length === 0) continue;
       this.#shown.add(address);
       this.#print(`${hex(address)}, as the interpreter has it`, sideBySide(instructions, [], []));
@@ -74,10 +75,10 @@ export class CodeDump {
   }
 
   /** Instructions from the address to the first that does not go on, as far as their pages are present. */
-  #read(space: AddressSpace, address: bigint): GuestInstruction[] {
+  #read(space: AddressSpace, address: bigint, count: number): GuestInstruction[] {
     const found: GuestInstruction[] = [];
     const bytes = codeBytes(space, address);
-    for (let at = 0; at < bytes.length && found.length < MAX_INSTRUCTIONS; ) {
+    for (let at = 0; at < bytes.length && found.length < count; ) {
       const next = this.#disassembler.instruction(bytes, at, bytes.length, address + BigInt(at));
       found.push(next);
       at += next.bytes.length;
@@ -87,6 +88,7 @@ export class CodeDump {
   }
 }
 
+const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 const hex = (address: bigint): string => `0x${address.toString(16)}`;
 
 function covers({ address, bytes }: GuestInstruction, wanted: bigint): boolean {

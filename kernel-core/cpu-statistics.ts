@@ -19,28 +19,28 @@ export interface CpuStatistics {
   translator?: TranslationStatistics;
 }
 
-/** What translation to WebAssembly has done. */
+/** What translation to WebAssembly has done since boot. */
 export interface TranslationStatistics {
-  /** Instructions executed in translated code. */
+  /** Instructions executed in regions. */
   instructions: number;
-  /** Regions and modules that live. */
+  /** Regions made, and those that were dropped again. */
   regions: number;
+  dropped: number;
+  /** Instructions of programs in the regions made; inlined ones count each time. */
+  regionInstructions: number;
   modules: number;
-  /** Bytes of WebAssembly in them. */
+  /** Bytes of WebAssembly in all modules. */
   codeBytes: number;
-  /** Time spent translating, V8's compilation not included. */
-  milliseconds: number;
-  /** Regions that came from the cache. */
-  cacheHits: number;
-  /** How often translated code was left for the interpreter, by reason. */
-  exits: Record<string, number>;
+  /** Accesses that left a region because no window held their address, and of these, because it held another extent. */
+  windowMisses: number;
+  windowConflicts: number;
 }
 
 export function cpuStatistics({ cpu, syscallCount }: Kernel): CpuStatistics {
-  const { instructions, exits, codePages, decodedRecords, tlbMisses } = cpu.stats();
+  const { instructions, translated, exits, codePages, decodedRecords, tlbMisses, translator } = cpu.stats();
   return {
     instructions,
-    interpreted: instructions,
+    interpreted: instructions - translated,
     syscalls: syscallCount,
     exits: {
       slice: exits[EXIT_SLICE] ?? 0,
@@ -51,5 +51,17 @@ export function cpuStatistics({ cpu, syscallCount }: Kernel): CpuStatistics {
     codePages,
     decodedInstructions: decodedRecords,
     tlbMisses,
+    ...(translator !== undefined && {
+      translator: {
+        instructions: translated,
+        regions: translator.regions,
+        dropped: translator.dropped,
+        regionInstructions: translator.translatedInstructions,
+        modules: translator.modules,
+        codeBytes: translator.moduleBytes,
+        windowMisses: translator.windowMisses,
+        windowConflicts: translator.conflicts,
+      },
+    }),
   };
 }

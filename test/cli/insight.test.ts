@@ -2,8 +2,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatStatistics } from '../../cli/statistics.js';
-import { Disassembler } from '../../cpu/disassembler/disassembler.js';
-import { CodeDump } from '../../kernel-core/code-dump.js';
 import { readEmbeddedBusybox } from '../../kernel-core/host-userland.js';
 import { boot } from '../../kernel-core/index.js';
 import { banos } from './command.js';
@@ -51,31 +49,36 @@ test('dumpCode shows the code of a program that ends, once', async () => {
   assert.ok(shown.endsWith('--- 0x1000: no program had code there\n'));
 });
 
-test('a region that was translated is shown with its code, and not again', () => {
-  const shown: string[] = [];
-  const dump = new CodeDump({ addresses: [0x401001n], write: (text) => shown.push(text) });
-  const code = Uint8Array.of(0x01, 0xd8, 0xc3); // add eax,ebx; ret
-  const disassembler = new Disassembler();
-  const instructions = [
-    disassembler.instruction(code, 0, 3, 0x401000n),
-    disassembler.instruction(code, 2, 3, 0x401002n),
-  ];
-  assert.is(dump.wants(instructions), true, 'an address inside an instruction is that instruction');
-  assert.is(dump.wants(instructions.slice(1)), false);
-  const lines = [
-    { offset: 0, text: 'block' },
-    { offset: 5, text: 'end' },
-  ];
-  dump.translated(instructions.slice(1), lines, []);
-  assert.equal(shown, []);
-  dump.translated(instructions, lines, [
-    { offset: 0, guest: 0 },
-    { offset: 5, guest: 1 },
-  ]);
-  dump.finish();
-  assert.is(shown.length, 1);
-  assert.match(shown[0]!, /^--- translated, with 0x401001\n401000: add eax,ebx +│ t0 = get rax i32.load +│ block\n/);
-  assert.match(shown[0]!, /\n401002: ret +│ t0 = get rsp i64.load +│ end\n/);
+test('dumpCode shows a region that was translated with its code, and not as the interpreter has it', async () => {
+  const source = 'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done';
+  const dump = async (addresses: readonly bigint[]): Promise<string> => {
+    let shown = '';
+    const write = (text: string): void => {
+      shown += text;
+    };
+    const kernel = await boot({ seed: 1, dumpCode: { addresses, write } });
+    const child = kernel.spawn(['sh', '-c', source]);
+    await child.exit;
+    const { translator } = kernel.cpuStats();
+    assert.ok(translator !== undefined && translator.instructions > 0, 'something was translated');
+    await kernel.shutdown();
+    return shown;
+  };
+  // Any address of busybox's text that became part of a region will do: the first instruction of each of its pages is tried.
+  const pages = Array.from({ length: 0xf0 }, (_, i) => 0x401000n + BigInt(i) * 0x1000n + 0x800n);
+  const shown = await dump(pages);
+  const regions = shown.split('--- ').filter((part) => part.startsWith('region at'));
+  assert.ok(regions.length > 0, 'some page has a translated instruction in its middle');
+  for (const region of regions) {
+    const [title, ...lines] = region.split('\n');
+    const [, wanted] = /with 0x([0-9a-f]+)/.exec(title!)!;
+    assert.not.match(shown, `--- 0x${wanted}, as the interpreter has it`);
+    assert.ok(
+      lines.some((line) => /^[0-9a-f]+: .*│.*│ +\(/.test(line)),
+      'three columns',
+    );
+    assert.match(region, /\(local\.(get|set|tee) \$r[a-z0-9]+/, 'registers by name');
+  }
 });
 
 test('statistics as text', () => {
@@ -90,11 +93,12 @@ test('statistics as text', () => {
     translator: {
       instructions: 999_000,
       regions: 4,
+      dropped: 1,
+      regionInstructions: 321,
       modules: 2,
       codeBytes: 12345,
-      milliseconds: 1.25,
-      cacheHits: 1,
-      exits: { 'window miss': 10, 'not translated': 20 },
+      windowMisses: 10,
+      windowConflicts: 3,
     },
   });
   assert.is(
@@ -112,13 +116,12 @@ decoded instructions                   400
 pages of code                            3
 translation look-up misses               5
 regions                                  4
-  from the cache                         1
+  dropped                                1
+  instructions in them                 321
 modules                                  2
-bytes of WebAssembly                 12345
-translation time, ms                   1.3
-exits of translated code                30
-  window miss                           10
-  not translated                        20
+  bytes of WebAssembly               12345
+window misses                           10
+  conflicts                              3
 `,
   );
 });

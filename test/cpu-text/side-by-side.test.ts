@@ -2,7 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Disassembler, type GuestInstruction } from '../../cpu/disassembler/disassembler.js';
-import { type SourceMark, sideBySide } from '../../cpu/disassembler/side-by-side.js';
+import { sideBySide } from '../../cpu/disassembler/side-by-side.js';
+import type { SourceMark } from '../../cpu/tier1/watch.js';
 import { Code } from '../../cpu/wasm/code.js';
 import { codeText } from '../../cpu/wasm/text.js';
 
@@ -20,7 +21,8 @@ test('instructions, their intermediate form and code, also where the code lies i
   const guests = instructions('01 d8 83 e8 01 75 f9', 0x401000n);
   const code = new Code(0);
   const marks: SourceMark[] = [];
-  const mark = (guest: number): unknown => marks.push({ offset: code.length, guest });
+  const mark = (guest: number): unknown =>
+    marks.push({ offset: code.length, address: Number(guests[guest]?.address ?? 0n) });
   mark(-1);
   const again = code.loop();
   mark(0);
@@ -75,7 +77,7 @@ test('instructions without code stand where they belong, long lines continue', (
   const code = new Code(0);
   code.get(0);
   code.drop();
-  const columns = sideBySide(guests, codeText(code.view()), [{ offset: 0, guest: 1 }], {
+  const columns = sideBySide(guests, codeText(code.view()), [{ offset: 0, address: -0x9fffff }], {
     assemblyWidth: 30,
     irWidth: 10,
   });
@@ -98,7 +100,7 @@ test('instructions without code stand where they belong, long lines continue', (
 test('no code at all', () => {
   assert.equal(sideBySide([], [], []), []);
   const guests = instructions('c3', 0n);
-  assert.is(sideBySide(guests, [], [{ offset: 0, guest: 0 }])[0]!.startsWith('0: ret'), true);
+  assert.is(sideBySide(guests, [], [{ offset: 0, address: 0 }])[0]!.startsWith('0: ret'), true);
 });
 
 test.run();
