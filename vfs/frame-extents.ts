@@ -14,15 +14,20 @@ export const PLACED_FILE = 16;
 /** Room is made for so many pages of a file at once, since it may be full of holes. */
 const FILE_ROOM = 4096;
 
-/** Page `start + i` goes into frame `room.first + i`. */
 export interface Extent {
   /** Page numbers, end exclusive. */
   start: number;
   end: number;
   room: FrameReservation;
+  /** Page `origin + i` goes into frame `room.first + i`. */
+  origin: number;
   /** For whoever faults pages in: the page behind the last one, and how many came at once. */
   next: number;
   batch: number;
+  /** Pages that did not get their place, since it was last tried to bring them there. */
+  scattered: number;
+  /** Pages could not be brought to their places when that was tried, because they are shared for the time being. */
+  isStuck: boolean;
   /** Pages come into memory of their own when they are read, too. */
   isDense: boolean;
 }
@@ -62,7 +67,7 @@ export class FrameExtents {
 
   /**
    * Makes an extent around `page`, which is in none: of [low, high) what lies between the extents around it, or a part
-   * of that when so much is not to be had side by side. What the room holds beyond is added above.
+   * of that when so much is not to be had side by side.
    * @returns null when there is no room at all
    */
   make(page: number, low: number, high: number): Extent | null {
@@ -76,26 +81,52 @@ export class FrameExtents {
       room = this.#store.reserve(size);
     }
     if (room === null) return null;
+    const end = Math.min(high, ceiling);
     start += Math.floor((page - start) / room.frames) * room.frames;
-    const end = Math.min(start + room.frames, ceiling);
-    const extent = { start, end, room, next: 0, batch: 1, isDense: false };
+    const extent = {
+      start,
+      end: Math.min(start + room.frames, end),
+      room,
+      origin: start,
+      next: 0,
+      batch: 1,
+      scattered: 0,
+      isStuck: false,
+      isDense: false,
+    };
     this.list.splice(at, 0, extent);
     return extent;
   }
 
   /**
-   * Exchanges the room of an extent for a larger one; it ends later, but before the next extent. The pages are where they
-   * were. @returns false when there is no room, or it cannot end later
+   * Exchanges the room of an extent for one that reaches from `start` to `end`, as far as its neighbours let it and never
+   * less than it has. The pages are where they were. @returns false when there is no room
    */
-  enlarge(extent: Extent, pages: number): boolean {
-    const ceiling = this.list[this.list.indexOf(extent) + 1]?.start ?? Number.POSITIVE_INFINITY;
-    if (ceiling <= extent.end) return false;
-    const room = this.#store.reserve(Math.min(pages, ceiling - extent.start));
+  enlarge(extent: Extent, start: number, end: number): boolean {
+    const at = this.list.indexOf(extent);
+    const from = Math.max(start, this.list[at - 1]?.end ?? 0);
+    const to = Math.min(end, this.list[at + 1]?.start ?? end);
+    const room = this.#store.reserve(to - from);
     if (room === null) return false;
     this.#store.release(extent.room);
-    extent.room = room;
-    extent.end = Math.min(ceiling, extent.start + room.frames);
+    Object.assign(extent, { start: from, end: to, room, origin: from });
     return true;
+  }
+
+  /** Takes [start, end) out of the extents that reach into it from one side; it lies strictly inside of none. */
+  trim(start: number, end: number): void {
+    for (let at = this.indexFrom(start); ; ) {
+      const extent = this.list[at];
+      if (extent === undefined || extent.start >= end) return;
+      if (extent.start >= start && extent.end <= end) {
+        this.drop(extent);
+        continue;
+      }
+      if (extent.start < start) extent.end = start;
+      else extent.start = end;
+      this.#last = null;
+      at++;
+    }
   }
 
   /** Takes an extent out and gives up its room. */
@@ -125,6 +156,6 @@ export class FrameExtents {
       const high = Math.min(low + FILE_ROOM, Math.max(pages, index + 1 + growth));
       extent = this.make(index, low, high);
     }
-    return extent === null ? this.#store.allocFrame() : this.#store.allocAt(extent.room, index - extent.start);
+    return extent === null ? this.#store.allocFrame() : this.#store.allocAt(extent.room, index - extent.origin);
   }
 }

@@ -18,6 +18,8 @@ export interface PageCache {
    * @returns frame number; -EIO, -ENOMEM; 0 when the page is wholly beyond the end of the file
    */
   page(index: number): number | Err;
+  /** Frame of page `index` if it is resident, 0 if not. Loads nothing. */
+  resident(index: number): number;
   /** The page was, or may soon be, written through a shared mapping. */
   markDirty(index: number): void;
   readonly mappers: Set<PageMapper>;

@@ -5,7 +5,7 @@ import { isImpossible, mayExpand } from './accounting.js';
 import type { AddressSpace } from './address-space.js';
 import { MAX_MAPPINGS, PAGE_SIZE, pageCeil, USER_END } from './layout.js';
 import { mayLock } from './map.js';
-import { makeHeapRoom } from './placement.js';
+import { gatherScattered, makeHeapRoom } from './placement.js';
 import { populate } from './populate.js';
 import { removeRange } from './unmap.js';
 import { ANONYMOUS, VM_LOCKED, VM_LOCKONFAULT, VM_MAY_ANY, Vma } from './vma.js';
@@ -24,6 +24,7 @@ export function moveBreak(space: AddressSpace, wanted: number): number {
     if (next !== undefined && newEnd + PAGE_SIZE > next.gapStart) return current;
     if (!extendHeap(space, oldEnd, newEnd)) return current;
     makeHeapRoom(space, oldEnd, newEnd);
+    gatherScattered(space, false);
   } else if (newEnd < oldEnd) {
     const heap = areas.overlapping(newEnd, oldEnd);
     if (heap === undefined) return current;

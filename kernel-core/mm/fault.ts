@@ -79,7 +79,23 @@ function readFault(
   if (isErr(frame) || frame === 0) return cacheFault(frame);
   space.memory.ref(frame);
   installPage(space, vpn, frame, readOnly);
+  mapResident(space, vma, vpn, readOnly);
   return 0;
+}
+
+/** Pages of the file around the one at `vpn` that are in memory come along. @source mm/memory.c do_fault_around */
+function mapResident(space: AddressSpace, vma: Vma, vpn: number, rights: number): void {
+  const { memory, pageTable } = space;
+  const cache = vma.cache!;
+  const block = vpn - (vpn % MAX_AROUND);
+  const end = Math.min(pageOf(vma.end), block + MAX_AROUND);
+  for (let page = Math.max(pageOf(vma.start), block); page < end; page++) {
+    if (pageTable.entryOf(page) !== 0) continue;
+    const frame = cache.resident(vma.cacheIndex(page * PAGE_SIZE));
+    if (frame === 0) continue;
+    memory.ref(frame);
+    installPage(space, page, frame, rights);
+  }
 }
 
 function sharedWriteFault(

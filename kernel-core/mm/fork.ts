@@ -8,7 +8,7 @@ import { PTE_WRITE } from '../../cpu/index.js';
 import { isImpossible } from './accounting.js';
 import type { AddressSpace } from './address-space.js';
 import { PAGE_SIZE, pageOf } from './layout.js';
-import { allocPage } from './placement.js';
+import { allocPage, gatherScattered } from './placement.js';
 import { VM_DONTFORK, VM_LOCKED, VM_LOCKONFAULT, VM_WIPEONFORK, Vma } from './vma.js';
 import { addVma } from './vma-ops.js';
 
@@ -24,6 +24,7 @@ export function copySpace(parent: AddressSpace, child: AddressSpace): void {
   child.program = { ...parent.program };
   child.auxv = parent.auxv;
   child.executable = parent.executable;
+  gatherScattered(parent, true);
   const copies = copiesEagerly(parent) ? new PageCopier(parent, child) : null;
   for (const vma of parent.areas.list) {
     if ((vma.flags & VM_DONTFORK) !== 0) continue;
@@ -35,16 +36,23 @@ export function copySpace(parent: AddressSpace, child: AddressSpace): void {
   child.figures.peakResident = child.figures.resident;
 }
 
-/** Pages that are copied at once; a process with more of them in memory shares them. */
-const EAGER_PAGES = 512;
+/** Pages that are copied at once; a process with more of them in memory shares them. Copying 1 MiB takes 25 to 55 µs. */
+const EAGER_PAGES = 256;
 
 /**
  * Is the private memory of `parent` so little that copying it costs no more than the faults that sharing would bring?
  * The parent then keeps its pages, writable and side by side, and the child gets the same.
  */
 function copiesEagerly(parent: AddressSpace): boolean {
-  const { memory, pageTable, areas, figures } = parent;
+  const { memory, figures } = parent;
   if (figures.resident > 4 * EAGER_PAGES) return false; // not worth the count
+  const count = figures.resident <= EAGER_PAGES ? figures.resident : ownPages(parent);
+  return count <= EAGER_PAGES && memory.freeFrames > 2 * count + memory.limitFrames / 16;
+}
+
+/** Present pages that fork would copy. */
+function ownPages(parent: AddressSpace): number {
+  const { memory, pageTable, areas } = parent;
   let count = 0;
   for (const vma of areas.list) {
     if (!isCopied(vma)) continue;
@@ -52,7 +60,7 @@ function copiesEagerly(parent: AddressSpace): boolean {
       if (memory.refs(frame) === 1) count++;
     });
   }
-  return count <= EAGER_PAGES && memory.freeFrames > 2 * count + memory.limitFrames / 16;
+  return count;
 }
 
 const isCopied = (vma: Vma): boolean =>

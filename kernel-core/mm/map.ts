@@ -49,6 +49,7 @@ import {
   USER_END,
   USER_START,
 } from './layout.js';
+import { gatherScattered, makeAreaRoom } from './placement.js';
 import { populate } from './populate.js';
 import { SharedMemory } from './shared-memory.js';
 import { removeRange } from './unmap.js';
@@ -148,7 +149,9 @@ function placeVma(space: AddressSpace, vma: Vma): number | Err {
     return fail(ENOMEM);
   }
   removeRange(space, vma.start, vma.end);
-  addVma(space, vma);
+  const { start, end } = vma; // before it is joined to others
+  makeAreaRoom(space, addVma(space, vma), start, end);
+  gatherScattered(space, false);
   return 0;
 }
 

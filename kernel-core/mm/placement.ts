@@ -35,7 +35,11 @@ export function extentFor(space: AddressSpace, vma: Vma, vpn: number): Extent | 
 /** @param zeroed false: the caller overwrites all of it @returns a frame with one reference, or 0 */
 export function allocPage(space: AddressSpace, extent: Extent | null, vpn: number, zeroed: boolean): number {
   const { memory } = space;
-  return extent === null ? memory.allocFrame() : memory.allocAt(extent.room, vpn - extent.start, zeroed);
+  if (extent === null) return memory.allocFrame();
+  const index = vpn - extent.origin;
+  const frame = memory.allocAt(extent.room, index, zeroed);
+  if (frame !== extent.room.first + index) extent.scattered++;
+  return frame;
 }
 
 /** Does a page of `vma` come into memory of its own when it is read? */
@@ -59,14 +63,20 @@ function areaExtent(space: AddressSpace, vma: Vma, vpn: number): Extent | null {
   const { extents } = space;
   let [low, high] = writableSpan(space, vma);
   const at = extents.indexFrom(vpn);
-  const below = extents.list[at - 1];
-  const above = extents.list[at];
   const isData = isProgramData(space, vma, low, high);
   if (isData) {
+    const below = extents.list[at - 1];
     const size = below !== undefined && below.end >= low ? below.end - below.start : 0;
     high += Math.min(MAX_SLACK, Math.max(HEAP_ROOM, size, high - low));
-  } else {
-    if (above !== undefined && above.start < high) {
+    high = low + Math.ceil((high - low) / ROOM_UNIT) * ROOM_UNIT;
+  } else if (vma.cache === null) {
+    const below = extents.list[at - 1];
+    const above = extents.list[at];
+    if (below !== undefined && below.end > low) {
+      // An arena that mprotect makes writable piece by piece.
+      low = below.end;
+      high = Math.max(high, low + Math.min(MAX_SLACK, 2 * (below.end - below.start)));
+    } else if (above !== undefined && above.start < high) {
       high = above.start;
       low = Math.min(low, high - Math.min(MAX_SLACK, 2 * (above.end - above.start)));
     }
@@ -114,8 +124,30 @@ export function makeHeapRoom(space: AddressSpace, start: number, end: number): v
   const size = extent.end - extent.start;
   const wanted = Math.max(2 * size, pageOf(end) - extent.start);
   if (size > MAX_MOVED || wanted > 2 * MAX_MOVED) return;
-  if (!extents.enlarge(extent, wanted)) return;
-  gather(space, extent.start, extent.end);
+  if (extents.enlarge(extent, extent.start, extent.start + wanted)) gather(space, extent.start, extent.end);
+}
+
+/**
+ * [start, end) has become part of `vma`, private and fresh. If it is large it gets an extent to itself, whatever room for
+ * growth reaches into it. If it is small it is taken for growth of what lies above, whose extent doubles when it is outgrown:
+ * allocators ask for little at a time. Only between accesses: pages move.
+ */
+export function makeAreaRoom(space: AddressSpace, vma: Vma, start: number, end: number): void {
+  if (!isOwn(vma) || vma.cache !== null) return;
+  const { extents } = space;
+  const from = pageOf(start);
+  const to = pageOf(end);
+  const known = extents.find(to - 1);
+  if (known !== null && known.start <= from) return;
+  if (to - from >= ROOM_UNIT) {
+    extents.trim(from, to);
+    return;
+  }
+  const grown = known ?? extents.find(to);
+  if (grown === null || vma.end <= end || grown.isDense) return;
+  const size = grown.end - grown.start;
+  if (size > MAX_MOVED) return;
+  if (extents.enlarge(grown, Math.max(0, grown.end - 2 * size), grown.end)) gather(space, grown.start, grown.end);
 }
 
 /**
@@ -126,10 +158,14 @@ export function gather(space: AddressSpace, from: number, to: number): void {
   const { pageTable, memory, extents, zeroFrame } = space;
   pageTable.forEach(from, to, (vpn, frame, rights) => {
     const extent = extents.find(vpn);
-    if (extent === null || frame === zeroFrame || memory.refs(frame) !== 1) return;
-    const wanted = extent.room.first + (vpn - extent.start);
-    if (frame === wanted || memory.refs(wanted) !== 0) return;
-    const copy = memory.allocAt(extent.room, vpn - extent.start, false);
+    if (extent === null || frame === zeroFrame) return;
+    const wanted = extent.room.first + (vpn - extent.origin);
+    if (frame === wanted) return;
+    if (memory.refs(frame) !== 1 || memory.refs(wanted) !== 0) {
+      extent.isStuck = true;
+      return;
+    }
+    const copy = memory.allocAt(extent.room, vpn - extent.origin, false);
     if (copy === 0) return;
     memory.u8.copyWithin(copy * PAGE_SIZE, frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE);
     pageTable.set(vpn, copy, rights);
@@ -137,15 +173,40 @@ export function gather(space: AddressSpace, from: number, to: number): void {
   });
 }
 
-/** Pages [from, to) have moved here from elsewhere: they get an extent of their own, unless they are too many. */
+/**
+ * Pages that were written to while a child shared them have been copied elsewhere. Where the child is gone, their places are
+ * free again. Only between accesses: pages move.
+ * @param again tries once more with pages that could not move before
+ */
+export function gatherScattered(space: AddressSpace, again: boolean): void {
+  for (const extent of space.extents.list) {
+    if ((extent.scattered === 0 && !(again && extent.isStuck)) || extent.end - extent.start > MAX_MOVED) continue;
+    extent.scattered = 0;
+    extent.isStuck = false;
+    gather(space, extent.start, extent.end);
+  }
+}
+
+/** `vma`, which ended at `end`, reaches to `newEnd` now (mremap). Only between accesses: pages move. */
+export function makeRoomBehind(space: AddressSpace, vma: Vma, end: number, newEnd: number): void {
+  if (!isOwn(vma) || vma.cache !== null) return;
+  const { extents } = space;
+  const extent = extents.find(pageOf(end) - 1);
+  const to = pageOf(newEnd);
+  if (extent === null || extent.end >= to || to - extent.start > MAX_MOVED) return;
+  extents.trim(pageOf(end), to);
+  if (extents.enlarge(extent, extent.start, to)) gather(space, extent.start, to);
+}
+
+/** Pages [from, to) have moved here from elsewhere: they are brought to their places here, unless they are too many. */
 export function gatherMoved(space: AddressSpace, vma: Vma, from: number, to: number): void {
   if (vma.isShared || to - from > MAX_MOVED) return;
-  let isPresent = false;
-  space.pageTable.forEach(from, to, (_vpn, _frame, rights) => {
-    isPresent ||= (rights & PTE_WRITE) !== 0;
+  let first = -1;
+  space.pageTable.forEach(from, to, (vpn, _frame, rights) => {
+    if (first < 0 && (rights & PTE_WRITE) !== 0) first = vpn;
   });
-  if (!isPresent) return;
-  extentFor(space, vma, from);
+  if (first < 0) return;
+  extentFor(space, vma, first);
   gather(space, from, to);
 }
 

@@ -6,7 +6,7 @@ import type { AddressSpace } from './address-space.js';
 import { isUserRange, MAX_MAPPINGS, PAGE_SIZE, pageCeil, pageOf, USER_END } from './layout.js';
 import { mayLock, placeMapping } from './map.js';
 import { movePages } from './pages.js';
-import { gatherMoved } from './placement.js';
+import { gatherMoved, makeAreaRoom, makeRoomBehind } from './placement.js';
 import { populate } from './populate.js';
 import { removeRange } from './unmap.js';
 import { VM_LOCKED, VM_LOCKONFAULT, Vma } from './vma.js';
@@ -76,7 +76,7 @@ function extend(space: AddressSpace, vma: Vma, address: number, extra: number): 
   account(space, vma, extra / PAGE_SIZE);
   vma.end += extra;
   const { flags } = vma;
-  mergeAround(space, vma);
+  makeRoomBehind(space, mergeAround(space, vma), from, from + extra);
   if ((flags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED) populate(space, from, from + extra);
   return address;
 }
@@ -148,6 +148,7 @@ function move(
   if (keepsOld) changeVma(space, vma, vma.prot, vma.flags & ~(VM_LOCKED | VM_LOCKONFAULT));
   else if (oldSize > 0) removeRange(space, address, address + oldSize);
   const joined = addVma(space, copy);
+  makeAreaRoom(space, joined, target, target + newSize);
   gatherMoved(space, joined, pageOf(target), pageOf(target + Math.min(oldSize, newSize)));
   if ((copy.flags & (VM_LOCKED | VM_LOCKONFAULT)) === VM_LOCKED && newSize > oldSize) {
     populate(space, target + oldSize, target + newSize);

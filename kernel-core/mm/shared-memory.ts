@@ -34,6 +34,10 @@ export class SharedMemory implements PageCache {
     return frame;
   }
 
+  resident(index: number): number {
+    return this.#frames.get(index) ?? 0;
+  }
+
   markDirty(): void {}
 
   /** Forgets pages [from, to): MADV_REMOVE. They read as zeros afterwards. */

@@ -90,6 +90,10 @@ export class TestInode extends Inode implements PageCache {
     return frame;
   }
 
+  resident(index: number): number {
+    return this.frames.get(index) ?? 0;
+  }
+
   markDirty(index: number): void {
     this.dirty.add(index);
   }

@@ -208,6 +208,10 @@ class HostPages implements PageCache {
     return frame;
   }
 
+  resident(index: number): number {
+    return this.#frames.get(index) ?? 0;
+  }
+
   markDirty(index: number): void {
     this.#dirty.add(index);
   }

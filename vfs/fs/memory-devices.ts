@@ -67,6 +67,10 @@ class ZeroPages implements PageCache {
     return frame;
   }
 
+  resident(index: number): number {
+    return this.#pages.get(index) ?? 0;
+  }
+
   markDirty(_index: number): void {}
 
   release(): void {

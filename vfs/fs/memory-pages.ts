@@ -69,6 +69,10 @@ export class MemoryPages implements PageCache {
     return index * PAGE_SIZE >= this.#size ? 0 : this.ensure(index);
   }
 
+  resident(index: number): number {
+    return this.#frames.get(index) ?? 0;
+  }
+
   /** A page is either resident or as the backing has it: nothing to note. */
   markDirty(_index: number): void {}
 
