@@ -8,5 +8,5 @@ export { stateName } from './ir/text.js';
 export { PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from './page-table.js';
 export { PhysicalMemory } from './physical-memory.js';
 export { DEFAULT_TRANSLATOR, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
-export type { SourceMark, TranslatedRegion } from './tier1/watch.js';
+export type { TranslatedRegion } from './tier1/watch.js';
 export { codeText } from './wasm/text.js';

@@ -53,14 +53,18 @@ export function sideBySide(
     offset,
     guest: index.get(BigInt.asUintN(64, BigInt(address))) ?? -1,
   }));
-  const withCode = new Set(places.map(({ guest }) => guest));
+  const found = groups(code, places);
+  const withCode = new Set(found.map(({ guest }) => guest));
   /** Instructions from `next` on of which no code was made (fused into others, unreachable). */
   const emitBare = (next: number): void => {
     for (let i = next; i < guests.length && !withCode.has(i); i++) emit(heading(guests[i]!), guests[i]!.ir, []);
   };
 
+  // Code before the first instruction's is the way in.
+  const way = found[0]?.guest === -1 ? found.shift()!.lines : [];
+  emit([], [], way);
   emitBare(0);
-  for (const { guest, lines } of groups(code, places)) {
+  for (const { guest, lines } of found) {
     const instruction = guests[guest];
     if (instruction === undefined) emit([], [], lines);
     else if (shown.has(guest)) emit([`${place(instruction)} …`], [], lines);
@@ -69,10 +73,6 @@ export function sideBySide(
       emit(heading(instruction), instruction.ir, lines);
       emitBare(guest + 1);
     }
-  }
-  for (const [i, instruction] of guests.entries()) {
-    // Marked, but nothing was emitted between its mark and the next.
-    if (withCode.has(i) && !shown.has(i)) emit(heading(instruction), instruction.ir, []);
   }
   const width = (column: 0 | 1): number => rows.reduce((most, row) => Math.max(most, row[column].length), 0);
   const [first, second] = [width(0), width(1)];

@@ -97,6 +97,22 @@ test('instructions without code stand where they belong, long lines continue', (
   ]);
 });
 
+test('an instruction that was marked but emitted nothing of its own stands before the next', () => {
+  const guests = instructions('39 d8 74 00', 0x1000n);
+  const code = new Code(1);
+  code.get(0);
+  code.drop();
+  const marks = [{ offset: code.length, address: 0x1000 }];
+  marks.push({ offset: code.length, address: 0x1002 });
+  code.get(0);
+  code.brIf(0);
+  const order = sideBySide(guests, codeText(code.view()), marks)
+    .map((line) => line.split('│'))
+    .map(([first, , last]) => (first!.includes(':') ? first!.trim() : (last ?? '').trim()))
+    .filter((text) => text !== '');
+  assert.equal(order, ['(drop (local.get 0))', '1000: cmp eax,ebx', '1002: je 0x1004']);
+});
+
 test('no code at all', () => {
   assert.equal(sideBySide([], [], []), []);
   const guests = instructions('c3', 0n);
