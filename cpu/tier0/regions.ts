@@ -20,6 +20,7 @@ import {
   NEXT_RECORD,
   REFUSALS,
   REST,
+  STACK_BYTES,
   STOP_KIND,
   TRANSLATED,
   UNWIND,
@@ -142,7 +143,7 @@ export function enterFunction(
   c.i32(0);
   c.get(rest);
   c.memory('i32.store', REST);
-  c.i32(0);
+  c.i32(STACK_BYTES);
   c.get(region);
   c.i32(first + MAX_REGIONS);
   c.op('i32.add');

@@ -9,11 +9,15 @@ import type { Block, Edge, End, Instruction, Region } from './region.js';
 
 /** Guest instructions of one region, inlined ones included. Beyond, V8's optimising tier takes too long. */
 const MAX_REGION = 500;
+/** Recursive calls are put in place as long as the region is smaller than this. */
+const RECURSION_BUDGET = 250;
 /** A region with all code that can be reached is taken whole up to this size. */
 const WHOLE_LIMIT = 160;
 /** Callees up to this size are put in place of their calls, so deep. */
 const INLINE_SIZE = 60;
 const INLINE_DEPTH = 3;
+/** A function is put in place of calls in itself so often. */
+const INLINE_RECURSION = 2;
 const MAX_TARGETS = 64;
 
 /** Code that belongs together: instructions by address, and where blocks begin. */
@@ -214,10 +218,11 @@ class RegionBuilder {
 
   #call(callee: number, back: Edge, frame: Frame): End {
     const { depth, chain } = frame;
-    const body = depth < INLINE_DEPTH && !chain.includes(callee) ? this.#bodyOf(callee) : undefined;
+    const recursion = chain.filter((one) => one === callee).length;
+    const body = depth < INLINE_DEPTH && recursion <= INLINE_RECURSION ? this.#bodyOf(callee) : undefined;
     const size = body?.instructions.size ?? 0;
     // A call that leaves the region comes back to it only through its root: only what stays inside is worth it.
-    if (body !== undefined && size <= INLINE_SIZE && size <= this.#budget && this.#profile.sites.has(callee)) {
+    if (body !== undefined && size <= INLINE_SIZE && size <= this.#budget - (recursion > 0 ? MAX_REGION - RECURSION_BUDGET : 0) && this.#profile.sites.has(callee)) {
       this.#budget -= size;
       const block = this.#copy(callee, body, { back, depth: depth + 1, chain: [...chain, callee] });
       return { kind: 'jump', to: { block, address: callee } };

@@ -1,5 +1,5 @@
 /**
- * Emits one region as a WebAssembly function `(depth i32) → i64`: the address that guest control went to, or UNWIND with
+ * Emits one region as a WebAssembly function `(room i32) → i64`: the address that guest control went to, or UNWIND with
  * the reason in memory (layout.ts). Registers and flags are in memory whenever it returns.
  *
  * Shape: prologue (room for the slice and the call depth, registers into locals); the region's blocks as structured control
@@ -16,7 +16,7 @@ import { Code } from '../wasm/code.js';
 import type { FlagSource } from './flags.js';
 import type { FlowGraph } from './graph/flow-graph.js';
 import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
-import { KIND_RECORD, KIND_STEP, MAX_DEPTH, NEXT_RECORD, REST, STALE_FLAGS, STOP_KIND, UNWIND } from './layout.js';
+import { FRAME_BYTES, KIND_RECORD, KIND_STEP, NEXT_RECORD, REST, STALE_FLAGS, STOP_KIND, UNWIND } from './layout.js';
 import { type AccessPath, type FlagState, Lowering } from './lowering.js';
 import { NEED_EXIT, NEED_WORDS, type Plan, type PlannedBlock, type Step } from './plan.js';
 import { Registers } from './registers.js';
@@ -39,8 +39,10 @@ export interface RegionEnvironment {
   path(step: Step, write: boolean, stack: boolean): AccessPath;
 }
 
-/** Locals. */
-const DEPTH = 0;
+/** Parameter: bytes of the host's stack that calls may still take. */
+const ROOM = 0;
+/** The baseline compiler keeps every local on the stack. */
+const LOCAL_BYTES = 8;
 
 /** What is known at the start of a block that has one way in. */
 interface Arrival {
@@ -80,6 +82,8 @@ class RegionEmitter implements StructureEmitter {
   #arrivals = new Map<number, Arrival>();
   /** Least `rest` to go on with at a check. */
   #least: number;
+  /** Bytes of the host's stack that a call takes: guessed before all locals are known. */
+  #frame: number;
 
   constructor(plan: Plan, env: RegionEnvironment, marks: SourceMark[] | undefined) {
     const { code } = this;
@@ -88,6 +92,7 @@ class RegionEmitter implements StructureEmitter {
     this.#env = env;
     this.#marks = marks;
     this.#least = plan.region.size * RECORD_SIZE;
+    this.#frame = FRAME_BYTES + LOCAL_BYTES * 2 * (16 + popcount(plan.used));
     this.#rest = code.local('i32', 'rest');
     this.#registers = new Registers(code, plan.used, plan.pairs);
     this.#rip = code.local('i64', 'rip');
@@ -140,9 +145,9 @@ class RegionEmitter implements StructureEmitter {
     code.tee(this.#rest);
     code.i32(this.#least);
     code.op('i32.le_s');
-    code.get(DEPTH);
-    code.i32(MAX_DEPTH);
-    code.op('i32.gt_u');
+    code.get(ROOM);
+    code.i32(0);
+    code.op('i32.lt_s');
     code.op('i32.or');
     code.if();
     code.i64(region.root);
@@ -498,9 +503,9 @@ class RegionEmitter implements StructureEmitter {
 
   #callRegion(func: number, back: number): void {
     const { code } = this;
-    code.get(DEPTH);
-    code.i32(1);
-    code.op('i32.add');
+    code.get(ROOM);
+    code.i32(this.#frame);
+    code.op('i32.sub');
     code.call(func);
     code.tee(this.#rip);
     code.i64(back);
@@ -670,6 +675,12 @@ class RegionEmitter implements StructureEmitter {
 function copyFlags(flags: FlagState): FlagState {
   if (typeof flags !== 'object') return flags;
   return { ...flags, aliases: [...flags.aliases], held: new Set(flags.held) };
+}
+
+function popcount(bits: number): number {
+  let count = 0;
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
+  return count;
 }
 
 interface PerfectHash {

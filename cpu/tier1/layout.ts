@@ -64,5 +64,6 @@ export const D_DEFAULT_SSE = 1;
 /** Regions that can be there at a time; each has a validity byte in every TLB block. */
 export const MAX_REGIONS = 3072;
 
-/** Guest calls may nest so deep inside WebAssembly. */
-export const MAX_DEPTH = 200;
+/** Bytes of the host's stack that nested calls of regions may take, and what a frame is thought to take at least. */
+export const STACK_BYTES = 320_000;
+export const FRAME_BYTES = 160;

@@ -18,6 +18,10 @@ export class Site {
   entries = 0;
   /** Jumps back to here. */
   loops = 0;
+  /** Times that control came here out of a region. */
+  exits = 0;
+  /** Times that it was left to the region around it. */
+  skips = 0;
   /** Where indirect jumps and calls went, with how often. */
   targets: Map<number, number> | undefined;
   /** Last address of the memory operand; NaN before. */
@@ -40,7 +44,7 @@ export class Site {
 export class Profile {
   /** By virtual address. */
   readonly sites = new Map<number, Site>();
-  /** Places that calls or jumps back reached, with what was added since they were last looked at. */
+  /** Places that calls, jumps back or regions led to since they were last looked at. */
   readonly fresh = new Set<number>();
 
   clear(): void {

@@ -5,6 +5,7 @@ import { PAGE_SIZE, PAGE_VA, RESYNC, ZERO } from '../state.js';
 import type { HandlerSet } from '../tier0/handlers.js';
 import { HOT_PSEUDO } from '../tier0/handlers.js';
 import type { CodeReader } from './code-reader.js';
+import { ENTRIES } from './layout.js';
 import { type Profile, Site } from './profile.js';
 import type { Instruction } from './region.js';
 
@@ -16,6 +17,8 @@ export class Profiler {
   #reader: CodeReader;
   #profile: Profile;
   #step: (record: number) => number;
+  /** Region that control last came out of to a place. */
+  readonly leftFrom = new Map<number, number>();
 
   constructor(
     memory: PhysicalMemory,
@@ -32,14 +35,18 @@ export class Profiler {
   }
 
   /**
-   * Executes up to `count` instructions from a record on, to the next region at most.
+   * Executes up to `count` records from one on; a region counts as one.
    * @returns the record to go on at, 0 when the run loop must be left
    */
   run(record: number, count: number): number {
     const { firstRegion, opMore } = this.#handlers;
     for (let i = 0; i < count; i++) {
       const handler = this.#memory.u16[(record + R_OP) >> 1]!;
-      if (handler >= firstRegion) break;
+      if (handler >= firstRegion) {
+        record = this.#through(record, handler - firstRegion);
+        if (record === 0 || this.#memory.u32[RESYNC >> 2] !== 0) break;
+        continue;
+      }
       const isPseudo = handler < HOT_PSEUDO || handler === opMore;
       const site = isPseudo ? undefined : this.#site(this.#addressOf(record));
       if (site !== undefined) this.#note(site);
@@ -50,6 +57,22 @@ export class Profiler {
       if (this.#memory.u32[RESYNC >> 2] !== 0) break;
     }
     return record;
+  }
+
+  /** Enters a region and notes where it leads. */
+  #through(record: number, region: number): number {
+    const entries = this.#memory.u32[ENTRIES >> 2]!;
+    const next = this.#step(record);
+    // Refused, it was one instruction.
+    if (next === 0 || this.#memory.u32[ENTRIES >> 2] === entries) return next;
+    const to = this.#addressOf(next);
+    const site = this.#site(to);
+    if (site !== undefined) {
+      site.exits++;
+      this.leftFrom.set(to, region);
+      this.#profile.fresh.add(to);
+    }
+    return next;
   }
 
   #addressOf(record: number): number {

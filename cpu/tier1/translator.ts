@@ -43,6 +43,10 @@ const TWO_32 = 2 ** 32;
 const DESCRIPTOR_FRAMES = (MAX_REGIONS * DESCRIPTOR_SIZE) / PAGE_SIZE;
 /** A loop inside of a region gets one of its own if it runs so much more often than the region is entered. */
 const LONG_LOOP = 64;
+/** A loop is left to the region around it so often before it gets one of its own after all. */
+const MAX_SKIPS = 2;
+/** A region is made anew so often. */
+const MAX_VERSIONS = 8;
 /** Guest instructions translated at one time. */
 const MAX_BATCH = 2000;
 /** A site that missed so often because its window held another extent goes through the TLB. */
@@ -63,7 +67,7 @@ export interface TranslatorOptions {
 
 export const DEFAULT_TRANSLATOR: TranslatorOptions = {
   interval: 50_000,
-  maxInterval: 1_000_000,
+  maxInterval: 400_000,
   burst: 256,
   hotCalls: 3,
   hotLoops: 4,
@@ -135,8 +139,9 @@ export class Translator {
   #next = 0;
   #byRoot = new Map<number, Translation[]>();
   #byFrame = new Map<number, Set<Translation>>();
-  /** Roots whose regions are to be made anew. */
+  /** Roots whose regions are to be made anew, and how often that was done. */
   #redo = new Set<number>();
+  #versionOf = new Map<number, number>();
   #descriptors: number;
 
   constructor(parts: TranslatorParts, options: TranslatorOptions) {
@@ -205,9 +210,7 @@ export class Translator {
     const site = this.#profile.sites.get(address);
     if (site === undefined || ++site.conflicts !== MAX_CONFLICTS) return;
     for (const translation of this.#byFrame.get(site.frame) ?? []) {
-      if (translation.region.blocks.some((block) => block.instructions.some((i) => i.address === address))) {
-        this.#redo.add(translation.root);
-      }
+      if (includes(translation.region, address)) this.#redo.add(translation.root);
     }
   }
 
@@ -223,6 +226,7 @@ export class Translator {
     for (const root of this.#redo) {
       const old = this.#find(root);
       if (old !== undefined) this.#drop(old);
+      this.#versionOf.set(root, this.#versions(root) + 1);
       roots.add(root);
     }
     this.#redo.clear();
@@ -232,6 +236,7 @@ export class Translator {
 
   #chooseRoots(): Set<number> {
     const { sites, fresh } = this.#profile;
+    const { hotCalls, hotLoops } = this.#options;
     const chosen = new Set<number>();
     const loops: number[] = [];
     for (const address of fresh) {
@@ -240,23 +245,47 @@ export class Translator {
         fresh.delete(address);
         continue;
       }
-      if (site.entries >= this.#options.hotCalls) chosen.add(address);
-      else if (site.loops >= this.#options.hotLoops) loops.push(address);
+      if (site.entries >= hotCalls) chosen.add(address);
+      else if (site.exits >= hotLoops) this.#chooseExit(address, chosen);
+      else if (site.loops >= hotLoops) loops.push(address);
     }
     // The outer loops come first: they turn less often.
     loops.sort((a, b) => sites.get(a)!.loops - sites.get(b)!.loops || a - b);
     for (const address of loops) {
-      const turns = sites.get(address)!.loops;
+      const site = sites.get(address)!;
       const isCovered = (root: number): boolean => {
-        const site = sites.get(root);
-        return (
-          site !== undefined && turns < LONG_LOOP * (site.entries + site.loops) && this.#former.covers(root, address)
-        );
+        const around = sites.get(root);
+        if (around === undefined || !this.#former.covers(root, address)) return false;
+        return site.loops < LONG_LOOP * (around.entries + around.loops + around.exits);
       };
-      if (![...chosen].some(isCovered) && ![...this.#byRoot.keys()].some(isCovered)) chosen.add(address);
+      if ([...chosen].some(isCovered) || (site.skips < MAX_SKIPS && [...this.#byRoot.keys()].some(isCovered))) {
+        // The region around it should serve. If tier 0 still sees it after that, it is entered in other ways.
+        site.skips++;
+        site.loops = 0;
+        fresh.delete(address);
+      } else chosen.add(address);
     }
     for (const address of chosen) fresh.delete(address);
     return chosen;
+  }
+
+  /** Control often comes out of a region to here: a way that should be inside of it, or a place to go in. */
+  #chooseExit(address: number, chosen: Set<number>): void {
+    const from = this.#translations[this.#profiler.leftFrom.get(address)!];
+    const site = this.#profile.sites.get(address)!;
+    site.exits = 0;
+    if (
+      from !== undefined &&
+      !includes(from.region, address) &&
+      this.#former.covers(from.root, address) &&
+      this.#versions(from.root) < MAX_VERSIONS
+    ) {
+      this.#redo.add(from.root);
+    } else chosen.add(address);
+  }
+
+  #versions(root: number): number {
+    return this.#versionOf.get(root) ?? 0;
   }
 
   /** The region at a root that is valid in the active address space. */
@@ -465,4 +494,8 @@ export class Translator {
     this.stats.dropped++;
     for (const caller of callers) this.#drop(caller, lost);
   }
+}
+
+function includes(region: Region, address: number): boolean {
+  return region.blocks.some((block) => block.instructions.some((instruction) => instruction.address === address));
 }
