@@ -87,6 +87,25 @@ test('a reservation costs no memory until it is used', () => {
   assert.is(memory.u8.length, memory.memory.buffer.byteLength);
 });
 
+test('a host without memory is a limit: what there is can be had, reserved or not, and again', () => {
+  const memory = new PhysicalMemory(64 * MIB);
+  memory.memory.grow = () => {
+    throw new RangeError('no memory');
+  };
+  const there = memory.memory.buffer.byteLength / PAGE;
+  const room = memory.reserve(20 * CHUNK)!;
+  const far = memory.reserve(100 * CHUNK)!;
+  const held = [memory.allocAt(room, 5), memory.allocAt(far, 99 * CHUNK)];
+  assert.is(held[0], room.first + 5);
+  for (let frame = memory.allocFrame(); frame !== 0; frame = memory.allocFrame()) held.push(frame);
+  assert.is(new Set(held).size, there - 2);
+  assert.ok(held.every((frame) => frame > 1 && frame < there));
+  assert.is(memory.allocRun(2), 0);
+  memory.unref(held.pop()!);
+  assert.ok(memory.allocAt(far, 0) > 0);
+  assert.is(memory.allocAt(far, 0), 0);
+});
+
 type Step =
   | { kind: 'frame' }
   | { kind: 'run'; count: number }
