@@ -197,14 +197,19 @@ export class Cpu {
     };
   }
 
+  // System calls live from these: values of 32 bits stay integers of the engine, without arithmetic on doubles.
+
   #read64(at: number): number {
-    const { view } = this.#memory;
-    return view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+    const { i32, u32 } = this.#memory;
+    const low = i32[at >> 2]!;
+    const high = i32[(at >> 2) + 1]!;
+    return high === low >> 31 ? low : high * 2 ** 32 + u32[at >> 2]!;
   }
 
   #write64(at: number, value: number): void {
-    const { view } = this.#memory;
-    view.setUint32(at, value % 2 ** 32, true);
-    view.setInt32(at + 4, Math.floor(value / 2 ** 32), true);
+    const { i32 } = this.#memory;
+    const low = value | 0;
+    i32[at >> 2] = low;
+    i32[(at >> 2) + 1] = low === value ? low >> 31 : Math.floor(value / 2 ** 32);
   }
 }

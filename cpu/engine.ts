@@ -405,18 +405,20 @@ export class Engine implements HelperContext {
         return frame * PAGE_SIZE;
       }
       this.#setRip(pc);
-      if (this.#pageFault(high * TWO_32 + (low >>> 0), access, entry !== 0)) continue;
+      if (this.#pageFault(high * TWO_32 + (low >>> 0), access, entry)) continue;
       this.#leave(EXIT_FAULT, (this.memory.i32[FUEL >> 2]! - pc) | 0);
       return 0;
     }
   }
 
-  #pageFault(address: number, access: number, present: boolean): boolean {
+  #pageFault(address: number, access: number, entry: number): boolean {
+    const present = entry !== 0;
     // Linux shows every fault in the kernel's half as a protection fault, so that it tells nothing about mappings there.
     const user = address >= 0 && address < USER_END;
     const err =
       PF_USER |
-      (present || !user ? PF_PRESENT : 0) |
+      // A page without any right (PROT_NONE) is one that Linux does not mark present.
+      ((entry & 7) !== 0 || !user ? PF_PRESENT : 0) |
       (access === PTE_WRITE ? PF_WRITE : access === PTE_EXEC ? PF_FETCH : 0);
     this.fault.cr2 = address;
     this.#setFault(SIGSEGV, present ? SEGV_ACCERR : SEGV_MAPERR, address, TRAP_PF, err);
@@ -467,7 +469,7 @@ export class Engine implements HelperContext {
     const low = (address - high * TWO_32) | 0;
     let entry = this.#pageTable!.entryAt(low, high);
     while ((entry & PTE_EXEC) === 0) {
-      if (!this.#pageFault(address, PTE_EXEC, entry !== 0)) return undefined;
+      if (!this.#pageFault(address, PTE_EXEC, entry)) return undefined;
       entry = this.#pageTable!.entryAt(low, high);
     }
     const frame = entry >>> 3;

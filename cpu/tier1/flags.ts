@@ -21,8 +21,24 @@ export interface FlagSource {
   readonly res: FlagOperand | undefined;
 }
 
+/** The flags as emitted code has them: in memory, inherited from the blocks before (stale or not), or pending. */
+export type FlagState = 'words' | 'inherited' | Pending;
+
+/** Operations of this kind leave some flags as they were. */
+export function isPartial(kind: FlagKind): boolean {
+  return kind === 'inc' || kind === 'dec' || kind === 'carry' || kind === 'carryOverflow';
+}
+
+/** Whether what an operation has set is all overwritten by a later partial one, so that it need not be kept. */
+export function isHidden(kind: FlagKind, by: FlagKind): boolean {
+  if (by === 'inc' || by === 'dec') return kind === 'inc' || kind === 'dec';
+  return kind === 'carry' || (kind === 'carryOverflow' && by === 'carryOverflow');
+}
+
 export interface Pending {
   readonly statement: FlagsStatement;
+  /** What the flags were before, for an operation that leaves some of them; else 'words'. */
+  readonly base: FlagState;
   /** Values read straight from a register's local, with the register: they need a copy before it is written. */
   aliases: { value: Value; register: number }[];
   /** Locals that its values are in. */
@@ -31,7 +47,7 @@ export interface Pending {
   source: FlagSource | undefined;
 }
 
-/** The value of a flag word after a pending operation; undefined where memory has it (CF after inc and dec). */
+/** The value of a flag word after a pending operation; undefined when it leaves that word as it was. */
 export function pendingWord(pending: Pending, address: number): Value | undefined {
   const store = writeFlags(pending.statement).find((s) => s.s === 'set' && s.address.imm === address);
   return store?.s === 'set' ? store.value : undefined;
@@ -44,7 +60,9 @@ export function isFlagWord(address: number): boolean {
 /** What makes a condition true: statements, and the value (i32) that they lead to. */
 export function conditionValue(pending: Pending | undefined, code: number): { statements: Statement[]; value: Value } {
   const b = new Builder([], pending?.statement.size ?? 64, 'r');
-  const value = (pending && knownCondition(b, pending.statement, code)) ?? condition(b, code);
+  const { statement } = pending ?? {};
+  const isKnown = statement !== undefined && statement.kind !== 'carry' && statement.kind !== 'carryOverflow';
+  const value = (isKnown ? knownCondition(b, statement, code) : undefined) ?? condition(b, code);
   return { statements: b.statements, value };
 }
 

@@ -13,12 +13,13 @@
 import { RECORD_SIZE } from '../record.js';
 import { FUEL, PAGE_SIZE, PAGE_VA, RESYNC, RIP, SLOW_EA } from '../state.js';
 import { Code } from '../wasm/code.js';
-import type { FlagSource } from './flags.js';
+import type { FlagSource, FlagState } from './flags.js';
 import type { FlowGraph } from './graph/flow-graph.js';
 import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
 import { FRAME_BYTES, KIND_RECORD, KIND_STEP, NEXT_RECORD, REST, STALE_FLAGS, STOP_KIND, UNWIND } from './layout.js';
-import { type AccessPath, type FlagState, Lowering } from './lowering.js';
+import { type AccessPath, Lowering } from './lowering.js';
 import { NEED_EXIT, NEED_WORDS, type Plan, type PlannedBlock, type Step } from './plan.js';
+import type { Edge as RegionEdge } from './region.js';
 import { Registers } from './registers.js';
 import { Temps } from './temps.js';
 import type { SourceMark } from './watch.js';
@@ -80,6 +81,7 @@ class RegionEmitter implements StructureEmitter {
   #step: Step | undefined;
   #dirty = 0;
   #arrivals = new Map<number, Arrival>();
+  #selectorLocal = -1;
   /** Least `rest` to go on with at a check. */
   #least: number;
   /** Bytes of the host's stack that a call takes: guessed before all locals are known. */
@@ -112,7 +114,7 @@ class RegionEmitter implements StructureEmitter {
     const end = code.block();
     const sets = [...this.#dirtySets()];
     for (const set of sets) this.#ways.set(set, code.block());
-    if (!structure(this.#graph, this, (block) => this.#planned(block)?.block.end.kind === 'indirect')) return false;
+    if (!structure(this.#graph, this, (node) => this.#isMultiway(node))) return false;
     for (const set of sets.reverse()) {
       code.end();
       this.#registers.store(set);
@@ -123,17 +125,34 @@ class RegionEmitter implements StructureEmitter {
     return true;
   }
 
-  #planned(block: number): PlannedBlock | undefined {
-    return this.#plan.blocks[block];
+  #planned(node: number): PlannedBlock | undefined {
+    return this.#plan.blocks[this.#plan.origin[node]!];
+  }
+
+  /** The node where indirect jumps meet. */
+  #isDispatch(node: number): boolean {
+    return this.#plan.dispatch !== undefined && this.#plan.origin[node] === this.#plan.dispatch.node;
+  }
+
+  /** A node that chooses where to go by the number in `#selector`. */
+  #isSelector(node: number): boolean {
+    return this.#plan.origin[node]! < 0 && this.#plan.route[node]! < 0;
+  }
+
+  #isMultiway(node: number): boolean {
+    if (this.#isDispatch(node) || this.#isSelector(node)) return true;
+    return this.#planned(node)?.block.end.kind === 'indirect' && this.#plan.dispatch === undefined;
   }
 
   /** All sets of registers that some way out writes back. */
   #dirtySets(): Set<number> {
     const sets = new Set<number>([0]);
-    for (const { steps, dirtyOut } of this.#plan.blocks) {
+    for (const { steps, dirtyIn, dirtyOut } of this.#plan.blocks) {
       for (const { dirty } of steps) sets.add(dirty);
+      sets.add(dirtyIn);
       sets.add(dirtyOut);
     }
+    if (this.#plan.dispatch !== undefined) sets.add(this.#plan.dispatch.dirty);
     return sets;
   }
 
@@ -265,7 +284,10 @@ class RegionEmitter implements StructureEmitter {
   body(block: number): void {
     this.#arrive(block);
     const planned = this.#planned(block);
-    if (planned === undefined) return;
+    if (planned === undefined) {
+      this.#glue(block);
+      return;
+    }
     for (const step of planned.steps) {
       this.#step = step;
       this.#marks?.push({ offset: this.code.length, address: step.instruction.address });
@@ -278,6 +300,22 @@ class RegionEmitter implements StructureEmitter {
     this.#dirty = planned.dirtyOut;
     this.#end(planned);
     this.#prepareEdges(block);
+  }
+
+  /** Nodes without instructions. */
+  #glue(node: number): void {
+    const { route, dispatch } = this.#plan;
+    if (route[node]! >= 0) {
+      this.code.i32(route[node]!);
+      this.code.set(this.#selector());
+    }
+    if (this.#isDispatch(node)) this.#dirty = dispatch!.dirty;
+    if (this.#graph.successors[node]!.length > 0) this.#prepareEdges(node);
+  }
+
+  #selector(): number {
+    if (this.#selectorLocal < 0) this.#selectorLocal = this.code.local('i32', 'selector');
+    return this.#selectorLocal;
   }
 
   branchIf(edge: Edge, negated: boolean): void {
@@ -301,21 +339,34 @@ class RegionEmitter implements StructureEmitter {
     this.code.br(edge.label);
   }
 
-  multiway(block: number, edges: readonly Edge[]): void {
+  multiway(node: number, edges: readonly Edge[]): void {
     const { code } = this;
-    const { end } = this.#planned(block)!.block;
-    if (end.kind !== 'indirect') throw new Error(`several ways out of ${end.kind}`);
+    const take = (edge: Edge): void => {
+      if (edge.back) this.#backEdge(edge);
+      code.br(edge.label);
+    };
+    if (this.#isSelector(node)) {
+      for (const edge of edges.slice(0, -1)) {
+        code.get(this.#selector());
+        code.i32(edge.index);
+        code.op('i32.eq');
+        code.if();
+        take(edge);
+        code.end();
+      }
+      take(edges.at(-1)!);
+      return;
+    }
+    const end = this.#planned(node)?.block.end;
+    const targets = this.#isDispatch(node) ? this.#plan.dispatch!.targets : end?.kind === 'indirect' ? end.targets : [];
     const address = this.#temps.take('i64');
-    this.#lowering.pushTarget();
+    if (this.#isDispatch(node)) code.get(this.#rip);
+    else this.#lowering.pushTarget();
     code.set(address);
     this.#dispatch(
       address,
-      end.targets.map((target) => target.address),
-      (i) => {
-        const edge = edges[i]!;
-        if (edge.back) this.#backEdge(edge);
-        code.br(edge.label);
-      },
+      targets.map((target) => target.address),
+      (i) => take(edges[i]!),
     );
     this.#leaveWords();
     code.get(address);
@@ -327,7 +378,7 @@ class RegionEmitter implements StructureEmitter {
   exit(block: number): void {
     const planned = this.#planned(block);
     if (planned === undefined) {
-      const { from, address } = this.#plan.leaving[block - this.#plan.blocks.length]!;
+      const { from, address } = this.#plan.leaving[this.#plan.origin[block]! - this.#plan.blocks.length]!;
       this.#leaveWords();
       this.#leaveTo(address, this.#plan.blocks[from]!.dirtyOut);
       return;
@@ -396,7 +447,7 @@ class RegionEmitter implements StructureEmitter {
     for (const to of this.#graph.successors[block]!) {
       if (!this.#isShared(to)) continue;
       isShared = true;
-      need |= this.#planned(to)?.flagsIn ?? NEED_WORDS;
+      need |= this.#flagsInto(to);
     }
     if (isShared) {
       if (this.#count > 0) {
@@ -410,6 +461,12 @@ class RegionEmitter implements StructureEmitter {
     }
     const state: Arrival = { flags: lowering.flags, held: new Set(lowering.heldLocals()), count: this.#count };
     for (const to of this.#graph.successors[block]!) if (!this.#isShared(to)) this.#arrivals.set(to, state);
+  }
+
+  #flagsInto(node: number): number {
+    const planned = this.#planned(node);
+    if (planned !== undefined) return planned.flagsIn;
+    return this.#isDispatch(node) ? this.#plan.dispatch!.flagsIn : NEED_WORDS;
   }
 
   #settleFlags(need: number): void {
@@ -440,8 +497,17 @@ class RegionEmitter implements StructureEmitter {
     code.op('i32.le_s');
     code.if();
     this.#leaveFlags();
-    this.#leaveTo(this.#plan.blocks[edge.to]!.block.address, this.#dirty);
+    this.#leaveAtNode(edge);
     code.end();
+  }
+
+  /** Goes out to where a back edge leads. */
+  #leaveAtNode({ from, to }: Edge): void {
+    const node = this.#isSelector(to) ? this.#graph.successors[to]![this.#plan.route[from]!]! : to;
+    const planned = this.#planned(node);
+    const isGlue = this.#planned(from) === undefined && !this.#isDispatch(from);
+    if (this.#isDispatch(node)) this.#leave(isGlue ? this.#plan.dispatch!.dirty : this.#dirty);
+    else this.#leaveTo(planned!.block.address, isGlue ? planned!.dirtyIn : this.#dirty);
   }
 
   // Ends of blocks
@@ -463,10 +529,16 @@ class RegionEmitter implements StructureEmitter {
         this.#lowering.endBlock();
         return;
       case 'call':
-        this.#call(end.callee, end.next.address, planned);
+        this.#call(end.callee, end.next);
         return;
       case 'indirectCall':
-        this.#indirectCall(end.targets, end.next.address, planned);
+        this.#indirectCall(end.targets, end.next);
+        return;
+      case 'indirect':
+        if (this.#plan.dispatch === undefined || end.targets.length === 0) return;
+        this.#lowering.pushTarget();
+        code.set(this.#rip);
+        this.#lowering.endBlock();
         return;
       default:
     }
@@ -491,14 +563,14 @@ class RegionEmitter implements StructureEmitter {
     this.code.memory('i32.store', REST);
   }
 
-  #call(callee: number, back: number, planned: PlannedBlock): void {
+  #call(callee: number, back: RegionEdge): void {
     const func = this.#env.region(callee);
     if (func === undefined) throw new Error('a call of no region');
     this.#wordsForSync();
     this.#sync(this.#dirty);
     this.#storeRest();
-    this.#callRegion(func, back);
-    this.#reload(planned);
+    this.#callRegion(func, back.address);
+    this.#reload(back);
   }
 
   #callRegion(func: number, back: number): void {
@@ -517,7 +589,7 @@ class RegionEmitter implements StructureEmitter {
     code.end();
   }
 
-  #indirectCall(targets: readonly number[], back: number, planned: PlannedBlock): void {
+  #indirectCall(targets: readonly number[], back: RegionEdge): void {
     const { code } = this;
     const known = targets.flatMap((target) => {
       const func = this.#env.region(target);
@@ -535,7 +607,7 @@ class RegionEmitter implements StructureEmitter {
       code.i64(target);
       code.op('i64.eq');
       code.if();
-      this.#callRegion(func, back);
+      this.#callRegion(func, back.address);
       code.br(done);
       code.end();
     }
@@ -543,7 +615,7 @@ class RegionEmitter implements StructureEmitter {
     code.return();
     code.end();
     this.#lowering.endBlock();
-    this.#reload(planned);
+    this.#reload(back);
   }
 
   #unreachable(): void {
@@ -555,9 +627,8 @@ class RegionEmitter implements StructureEmitter {
     if (this.#lowering.flags === 'inherited') this.#lowering.flags = 'words';
   }
 
-  #reload(planned: PlannedBlock): void {
-    const next = this.#graph.successors[this.#plan.blocks.indexOf(planned)]![0];
-    this.#registers.load(next === undefined ? 0 : this.#plan.blocks[next]!.liveIn);
+  #reload({ block }: RegionEdge): void {
+    this.#registers.load(block < 0 ? 0 : this.#plan.blocks[block]!.liveIn);
     this.code.i32(0);
     this.code.memory('i32.load', REST);
     this.code.set(this.#rest);

@@ -12,7 +12,10 @@ import { isConst } from './concrete.js';
 import {
   conditionValue,
   type FlagOperand,
+  type FlagState,
   isFlagWord,
+  isHidden,
+  isPartial,
   type Pending,
   pendingWord,
   sourceOf,
@@ -49,9 +52,6 @@ export interface Exits {
    */
   stop(kind: number, address: number): void;
 }
-
-/** The flags as emitted code has them: in memory, inherited from the blocks before (stale or not), or pending. */
-export type FlagState = 'words' | 'inherited' | Pending;
 
 export class Lowering {
   readonly code: Code;
@@ -98,7 +98,7 @@ export class Lowering {
     this.condition = undefined;
     this.target = undefined;
     this.#protectFlags(step);
-    if (needsWords(step.statements)) this.materialize();
+    if (!step.flagsDead && needsWords(step.statements)) this.materialize();
     this.#written.clear();
     this.#run(step.statements);
     if (typeof this.flags === 'object' && !this.#setFlags) {
@@ -136,7 +136,12 @@ export class Lowering {
 
   /** The same on a side path: what holds on the main path does not change. */
   emitWords(pending: Pending): void {
+    if (typeof pending.base === 'object') this.emitWords(pending.base);
+    const { flags } = this;
+    // What it leaves as it was is in memory by now.
+    this.flags = 'words';
     this.#run(writeFlags(pending.statement), true);
+    this.flags = flags;
   }
 
   // Demand: how often each value is needed, and where last
@@ -273,7 +278,7 @@ export class Lowering {
       this.#list(s.body);
       return;
     }
-    const conditional = hasFlags(s.body) || hasFlags(s.otherwise);
+    const conditional = !this.#step.flagsDead && (hasFlags(s.body) || hasFlags(s.otherwise));
     if (conditional && typeof this.flags === 'object') throw new Error('flags pending before conditional flags');
     code.if();
     this.#list(s.body);
@@ -395,9 +400,16 @@ export class Lowering {
 
   /** Pushes a register or another part of the CPU state, flag words of a pending operation included. */
   #readState(address: number, name: string): void {
-    const word = isFlagWord(address) && typeof this.flags === 'object' ? pendingWord(this.flags, address) : undefined;
-    if (word === undefined) this.registers.read(address, name);
+    const { flags } = this;
+    if (!isFlagWord(address) || typeof flags !== 'object') {
+      this.registers.read(address, name);
+      return;
+    }
+    const word = pendingWord(flags, address);
+    this.flags = flags.base;
+    if (word === undefined) this.#readState(address, name);
     else this.#push(word);
+    this.flags = flags;
   }
 
   /** The local that holds exactly what is read, −1 if none does. */
@@ -521,19 +533,32 @@ export class Lowering {
   }
 
   #flagsStatement(s: FlagsStatement): void {
-    if (s.kind === 'carry' || s.kind === 'carryOverflow') {
-      // They change some flags only: the words in memory have been made valid before.
-      this.#run(writeFlags(s), true);
+    if (this.#step.flagsDead) {
       this.flags = 'words';
       return;
     }
-    const pending: Pending = { statement: s, aliases: [], held: new Set(), source: undefined };
+    const pending = this.#pendingOver(s);
     const seen = new Set<Value>();
     for (const v of [s.a, s.b, s.res, s.cf, s.of]) if (v !== undefined) this.#collect(v, pending, seen);
     const { writes } = this.#step;
     pending.source = sourceOf(s, this.#written, (register) => (writes & (1 << register)) !== 0);
     this.flags = pending;
     this.#setFlags = true;
+  }
+
+  /** A new pending operation, over what it leaves of the flags before. */
+  #pendingOver(statement: FlagsStatement): Pending {
+    const fresh = { statement, aliases: [], held: new Set<number>(), source: undefined };
+    if (!isPartial(statement.kind)) return { ...fresh, base: 'words' };
+    let base = this.flags;
+    while (typeof base === 'object' && isHidden(base.statement.kind, statement.kind)) base = base.base;
+    if (typeof base !== 'object') return { ...fresh, base };
+    if (typeof base.base === 'object') {
+      // Chains do not grow without end.
+      this.emitWords(base);
+      return { ...fresh, base: 'words' };
+    }
+    return { ...fresh, base, aliases: [...base.aliases], held: new Set(base.held) };
   }
 
   /** Finds the locals that a value of the flags reads. */
@@ -653,11 +678,10 @@ function hasFlags(list: readonly Statement[]): boolean {
   return list.some((s) => s.s === 'flags' || (s.s === 'if' && (hasFlags(s.body) || hasFlags(s.otherwise))));
 }
 
-/** Whether an instruction works on flag words themselves, or changes flags only in part. */
+/** Whether an instruction works on flag words themselves, or sets flags on a condition. */
 function needsWords(statements: readonly Statement[]): boolean {
   return statements.some(
     (s) =>
-      (s.s === 'flags' && (s.kind === 'carry' || s.kind === 'carryOverflow' || s.kind === 'inc' || s.kind === 'dec')) ||
       (s.s === 'value' && s.value.op === 'get' && (s.value.args[0]!.imm === RES || s.value.args[0]!.imm === AUX)) ||
       (s.s === 'set' && [RES, AUX, CF].includes(s.address.imm as number)) ||
       (s.s === 'if' && s.otherwise[0]?.s !== 'helper' && (hasFlags(s.body) || hasFlags(s.otherwise))),

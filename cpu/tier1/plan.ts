@@ -12,11 +12,15 @@ import { AUX, CF, GPR, RES, XMM } from '../state.js';
 import { ConcreteBuilder, isConst } from './concrete.js';
 import { type BitTable, bitTable, solveBackward, solveForward } from './graph/dataflow.js';
 import { FlowGraph } from './graph/flow-graph.js';
-import { type Block, edgesOf, type Instruction, type Region } from './region.js';
+import { makeReducible } from './graph/make-reducible.js';
+import { type Block, type Edge, edgesOf, type Instruction, type Region } from './region.js';
 
 /** What a block needs of the flags at its start: nothing, or that a fault shows them, or that they are in memory. */
 export const NEED_EXIT = 1;
 export const NEED_WORDS = 2;
+
+/** Instructions that may be copied to make the control flow of a region reducible. */
+const COPY_LIMIT = 80;
 
 export interface Step {
   readonly instruction: Instruction;
@@ -32,6 +36,8 @@ export interface Step {
   readonly exits: boolean;
   readonly readsFlags: boolean;
   readonly killsFlags: boolean;
+  /** Nobody sees the flags that hold after it. */
+  flagsDead: boolean;
   /** Registers that differ from memory when it begins. */
   dirty: number;
   /** Registers whose locals are needed when it has ended. */
@@ -41,7 +47,8 @@ export interface Step {
 export interface PlannedBlock {
   readonly block: Block;
   readonly steps: Step[];
-  /** Registers that differ from memory at the end. */
+  /** Registers that differ from memory at the start, and at the end. */
+  dirtyIn: number;
   dirtyOut: number;
   /** Registers in locals at the start. */
   liveIn: number;
@@ -49,13 +56,25 @@ export interface PlannedBlock {
   flagsIn: number;
 }
 
+export interface Dispatch {
+  readonly node: number;
+  readonly targets: readonly Edge[];
+  dirty: number;
+  flagsIn: number;
+}
+
 export interface Plan {
   readonly region: Region;
   readonly blocks: PlannedBlock[];
-  /** Nodes: the blocks, then one for every edge that leaves the region. */
+  /** The blocks, then a node for every edge that leaves the region, then `dispatch`. Reducible: some may be copies. */
   readonly graph: FlowGraph;
+  /** Of each node of the graph: the node that it is or is a copy of, or −1 (see make-reducible.ts). */
+  readonly origin: readonly number[];
+  readonly route: readonly number[];
   /** Address that a leaving node goes to; index node − blocks.length. */
   readonly leaving: { from: number; address: number }[];
+  /** Where several indirect jumps meet, to choose among the targets of all of them: one loop instead of a knot. */
+  readonly dispatch: Dispatch | undefined;
   /** Registers that occur at all. */
   readonly used: number;
   /** Xmm registers (bits 16…31) that are best kept as two doubles. */
@@ -222,6 +241,7 @@ class Planner {
       exits: effects.exits || instruction.flow === 'stop',
       readsFlags: byInterpreter || use.reads || readsFlagWord(statements) || partialFlags(statements),
       killsFlags: byInterpreter || kills,
+      flagsDead: false,
       dirty: 0,
       live: 0,
     };
@@ -249,26 +269,47 @@ export function planRegion(region: Region): Plan {
     (block): PlannedBlock => ({
       block,
       steps: block.instructions.map((instruction) => planner.step(instruction)),
+      dirtyIn: 0,
       dirtyOut: 0,
       liveIn: 0,
       flagsIn: 0,
     }),
   );
-  const { graph, leaving } = graphOf(region);
+  const { graph, leaving, dispatch } = graphOf(region);
   const dirtyIn = solveDirty(graph, blocks);
   solveLive(graph, blocks, dirtyIn);
-  solveFlags(graph, blocks);
+  const flagsIn = solveFlags(graph, blocks, dispatch);
+  if (dispatch !== undefined) {
+    dispatch.dirty = dirtyIn[dispatch.node]!;
+    dispatch.flagsIn = flagsIn[dispatch.node]!;
+  }
+  const size = (node: number): number => blocks[node]?.steps.length ?? 1;
+  const { successors, origin, route } = makeReducible(graph, COPY_LIMIT, size);
+  const reducible = graph.reducible ? graph : new FlowGraph(successors);
   let used = 0;
   for (const { steps } of blocks) for (const { reads, writes } of steps) used |= reads | writes;
   let pairs = 0;
   for (let n = 0; n < 16; n++) if (planner.votes[n]! > 0) pairs |= 1 << (16 + n);
-  return { region, blocks, graph, leaving, used, pairs: pairs & used, defaultSse: planner.defaultSse };
+  const { defaultSse } = planner;
+  pairs &= used;
+  return { region, blocks, graph: reducible, origin, route, leaving, dispatch, used, pairs, defaultSse };
 }
 
-function graphOf(region: Region): Pick<Plan, 'graph' | 'leaving'> {
+function graphOf(region: Region): Pick<Plan, 'graph' | 'leaving' | 'dispatch'> {
   const { blocks } = region;
   const leaving: Plan['leaving'] = [];
-  const successors = blocks.map(({ end }, from) => {
+  const isJump = ({ end }: Block): boolean => end.kind === 'indirect' && end.targets.length > 0;
+  const isShared = blocks.filter(isJump).length > 1;
+  const targets = new Map<number, Edge>();
+  const toDispatch: number[][] = [];
+  const successors = blocks.map((block, from) => {
+    const { end } = block;
+    if (isShared && isJump(block)) {
+      for (const edge of edgesOf(end)) targets.set(edge.address, edge);
+      const list: number[] = [];
+      toDispatch.push(list);
+      return list;
+    }
     if (end.kind === 'call' || end.kind === 'indirectCall' || end.kind === 'inlineReturn') {
       return edgesOf(end).flatMap(({ block }) => (block < 0 ? [] : [block]));
     }
@@ -279,7 +320,12 @@ function graphOf(region: Region): Pick<Plan, 'graph' | 'leaving'> {
     });
   });
   for (let i = 0; i < leaving.length; i++) successors.push([]);
-  return { graph: new FlowGraph(successors), leaving };
+  if (!isShared) return { graph: new FlowGraph(successors), leaving, dispatch: undefined };
+  const node = successors.length;
+  for (const list of toDispatch) list.push(node);
+  const dispatch = { node, targets: [...targets.values()], dirty: 0, flagsIn: 0 };
+  successors.push(dispatch.targets.map((edge) => edge.block));
+  return { graph: new FlowGraph(successors), leaving, dispatch };
 }
 
 function solveDirty(graph: FlowGraph, blocks: readonly PlannedBlock[]): BitTable {
@@ -300,6 +346,7 @@ function solveDirty(graph: FlowGraph, blocks: readonly PlannedBlock[]): BitTable
   const { atStart } = solveForward(graph, { words: 1, gen, kill });
   for (const [b, planned] of blocks.entries()) {
     let dirty = atStart[b]!;
+    planned.dirtyIn = dirty;
     for (const step of planned.steps) {
       step.dirty = dirty;
       dirty = isSync(step) ? 0 : dirty | step.writes;
@@ -339,7 +386,7 @@ function solveLive(graph: FlowGraph, blocks: readonly PlannedBlock[], dirtyIn: B
   };
   for (const [b, planned] of blocks.entries()) {
     const [g, k] = back(planned, 0, false);
-    gen[b] = g | (graph.isLoopHeader(b) ? dirtyIn[b]! : 0);
+    gen[b] = g | (graph.isLoopHeader(b) || !graph.reducible ? dirtyIn[b]! : 0);
     kill[b] = k;
   }
   const { atStart, atEnd } = solveBackward(graph, { words: 1, gen, kill, boundary });
@@ -349,10 +396,10 @@ function solveLive(graph: FlowGraph, blocks: readonly PlannedBlock[], dirtyIn: B
   }
 }
 
-function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[]): void {
+function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[], dispatch: Dispatch | undefined): BitTable {
   const gen = bitTable(graph, 1);
   const kill = bitTable(graph, 1);
-  for (let n = blocks.length; n < graph.count; n++) gen[n] = NEED_WORDS;
+  for (let n = blocks.length; n < graph.count; n++) gen[n] = n === dispatch?.node ? NEED_EXIT : NEED_WORDS;
   for (const [b, { block, steps }] of blocks.entries()) {
     for (const { exits, readsFlags, killsFlags } of steps) {
       if (exits) gen[b]! |= NEED_EXIT;
@@ -365,8 +412,21 @@ function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[]): void {
     const { kind } = block.end;
     if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch') gen[b]! |= NEED_WORDS;
     if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch' && kind !== 'inlineReturn') kill[b] = -1;
-    if (graph.isLoopHeader(b)) gen[b]! |= NEED_EXIT;
+    if (graph.isLoopHeader(b) || !graph.reducible) gen[b]! |= NEED_EXIT;
   }
   const { atStart } = solveBackward(graph, { words: 1, gen, kill });
-  for (const [b, planned] of blocks.entries()) planned.flagsIn = atStart[b]!;
+  for (const [b, planned] of blocks.entries()) {
+    planned.flagsIn = atStart[b]!;
+    const { kind } = planned.block.end;
+    let need = kind === 'jump' || kind === 'branch' ? 0 : NEED_WORDS;
+    for (const to of graph.successors[b]!) need |= atStart[to]!;
+    for (let i = planned.steps.length - 1; i >= 0; i--) {
+      const step = planned.steps[i]!;
+      step.flagsDead = need === 0;
+      if (step.killsFlags) need = 0;
+      if (step.readsFlags) need |= NEED_WORDS;
+      if (step.exits) need |= NEED_EXIT;
+    }
+  }
+  return atStart;
 }
