@@ -349,6 +349,22 @@ test('an access that runs from the lower half into the hole is no page fault', (
   assert.equal(outcome([0x48, 0x8b, 0x45, 0], RBP, 2 ** 47 - 1), [SIGBUS, SI_KERNEL, 12]);
 });
 
+test('a page that has lost all rights is not present in the error code', () => {
+  const guest = new Guest();
+  guest.cpu.setReg(RDI, DATA);
+  const errorOf = (): number => {
+    guest.cpu.rip = CODE;
+    assert.is(guest.run([0x89, 0x07]), EXIT_FAULT); // mov [rdi], eax
+    assert.is(guest.cpu.fault.code, SEGV_ACCERR);
+    return guest.cpu.fault.err;
+  };
+  const frame = guest.table.frameOf(DATA / PAGE);
+  guest.table.set(DATA / PAGE, frame, PTE_READ);
+  assert.is(errorOf(), 7);
+  guest.table.set(DATA / PAGE, frame, 0);
+  assert.is(errorOf(), 6);
+});
+
 test('14 prefixes are legal', () => {
   const guest = new Guest();
   assert.is(guest.run([...new Array<number>(14).fill(0x66), 0x90, ...SYSCALL]), EXIT_SYSCALL);
