@@ -222,7 +222,12 @@ class RegionBuilder {
     const body = depth < INLINE_DEPTH && recursion <= INLINE_RECURSION ? this.#bodyOf(callee) : undefined;
     const size = body?.instructions.size ?? 0;
     // A call that leaves the region comes back to it only through its root: only what stays inside is worth it.
-    if (body !== undefined && size <= INLINE_SIZE && size <= this.#budget - (recursion > 0 ? MAX_REGION - RECURSION_BUDGET : 0) && this.#profile.sites.has(callee)) {
+    if (
+      body !== undefined &&
+      size <= INLINE_SIZE &&
+      size <= this.#budget - (recursion > 0 ? MAX_REGION - RECURSION_BUDGET : 0) &&
+      this.#profile.sites.has(callee)
+    ) {
       this.#budget -= size;
       const block = this.#copy(callee, body, { back, depth: depth + 1, chain: [...chain, callee] });
       return { kind: 'jump', to: { block, address: callee } };

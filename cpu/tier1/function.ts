@@ -38,6 +38,8 @@ export interface RegionEnvironment {
   /** Number of a flag source, for TypeScript. */
   flagSource(source: FlagSource): number;
   path(step: Step, write: boolean, stack: boolean): AccessPath;
+  /** Checks of this instruction together with others have failed too often. */
+  isAlone(step: Step): boolean;
 }
 
 /** Parameter: bytes of the host's stack that calls may still take. */
@@ -103,8 +105,13 @@ class RegionEmitter implements StructureEmitter {
     this.#stale = code.local('i32', 'stale');
     this.#access = code.local('i64', 'access');
     this.#temps = new Temps(code);
-    this.#lowering = new Lowering(code, this.#registers, this.#temps, this, (step, write, stack) =>
-      env.path(step, write, stack),
+    this.#lowering = new Lowering(
+      code,
+      this.#registers,
+      this.#temps,
+      this,
+      (step, write, stack) => env.path(step, write, stack),
+      (step) => env.isAlone(step),
     );
   }
 
@@ -288,6 +295,7 @@ class RegionEmitter implements StructureEmitter {
       this.#glue(block);
       return;
     }
+    this.#lowering.beginBlock(planned.groups);
     for (const step of planned.steps) {
       this.#step = step;
       this.#marks?.push({ offset: this.code.length, address: step.instruction.address });

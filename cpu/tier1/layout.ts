@@ -31,6 +31,8 @@ export const KIND_RECORD = 3;
 /** The TLB did not have the address in SLOW_EA. */
 export const KIND_TLB_MISS = 4;
 export const WRITE_ACCESS = 1 << 16;
+/** The check was for several accesses. */
+export const GROUP_ACCESS = 1 << 17;
 
 /**
  * Windows: extents of virtual pages that are all present, with contiguous frames. An access of up to 16 (or 512) bytes at

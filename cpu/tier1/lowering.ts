@@ -21,7 +21,9 @@ import {
   sourceOf,
   surviving,
 } from './flags.js';
+import type { Group, Membership } from './groups.js';
 import {
+  GROUP_ACCESS,
   KIND_MISS,
   KIND_STEP,
   KIND_TLB_MISS,
@@ -63,11 +65,16 @@ export class Lowering {
   target: Value | undefined;
   #exits: Exits;
   #path: (step: Step, write: boolean, stack: boolean) => AccessPath;
+  /** The accesses of an instruction are not to be checked together with others. */
+  #isAlone: (step: Step) => boolean;
   #step!: Step;
   #firstSet = new Int32Array(32);
   /** General register written with a value by the current instruction. */
   #written = new Map<Value, FlagOperand>();
   #kept = new Set<number>();
+  #groups: ReadonlyMap<Value, Membership> = new Map();
+  /** Locals of groups that have members to come. */
+  #groupLocals = new Set<number>();
 
   constructor(
     code: Code,
@@ -75,21 +82,35 @@ export class Lowering {
     temps: Temps,
     exits: Exits,
     path: (step: Step, write: boolean, stack: boolean) => AccessPath,
+    isAlone: (step: Step) => boolean,
   ) {
     this.code = code;
     this.registers = registers;
     this.temps = temps;
     this.#exits = exits;
     this.#path = path;
+    this.#isAlone = isAlone;
   }
 
   /** Locals that must outlive the current instruction. */
   heldLocals(): ReadonlySet<number> {
     const kept = this.#kept;
     kept.clear();
+    for (const local of this.#groupLocals) kept.add(local);
     const { flags } = this;
     if (typeof flags === 'object') for (const local of flags.held) kept.add(local);
     return kept;
+  }
+
+  /** Starts a block: probes in a group share their check. */
+  beginBlock(groups: ReadonlyMap<Value, Membership>): void {
+    this.#groups = groups;
+    this.#groupLocals.clear();
+    for (const { group } of groups.values()) {
+      group.local = -1;
+      group.left = group.members;
+      group.aligned.clear();
+    }
   }
 
   /** Emits an instruction that does not go to tier 0. Its jump, if it has one, is left to the block's end. */
@@ -579,30 +600,82 @@ export class Lowering {
   // Memory
 
   /** Constant distance of an access from the physical address in its value's local. */
-  #offsetOf(_address: Value): number {
-    return 0;
+  #offsetOf(address: Value): number {
+    const membership = this.#groups.get(address);
+    return membership === undefined || membership.group.local !== address.local
+      ? 0
+      : membership.distance - membership.group.low;
   }
 
   #probe(v: Value): void {
-    const { code, temps } = this;
     const { size, write, aligned, stack } = v.probe as Probe;
-    const address = this.#inLocal(v.args[0]!);
-    v.local = temps.take('i32');
-    if (aligned) {
-      code.get(address);
-      code.op('i32.wrap_i64');
-      code.i32(size - 1);
-      code.op('i32.and');
-      code.if();
-      this.#exits.stop(KIND_STEP, -1);
-      code.end();
+    const membership = this.#groups.get(v);
+    const group = membership?.group;
+    if (group !== undefined && group.local >= 0) {
+      v.local = group.local;
+      const distance = membership!.distance;
+      if (aligned) this.#requireAligned(group, distance, size, () => this.#pushSum(group.local, distance - group.low));
+      if (--group.left === 0) this.#groupLocals.delete(group.local);
+      return;
     }
-    const path = this.#path(this.#step, write, stack === true);
-    if (path < 0) this.#throughTlb(address, size, write, v.local);
-    else this.#throughWindow(path, address, size, write, v.local);
+    const address = this.#inLocal(v.args[0]!);
+    if (aligned) {
+      const pushAddress = (): void => {
+        this.code.get(address);
+        this.code.op('i32.wrap_i64');
+      };
+      this.#requireAligned(group, membership?.distance ?? 0, size, pushAddress);
+    }
+    const path = this.#path(this.#step, write || group?.write === true, stack === true);
+    if (path < 0) {
+      v.local = this.temps.take('i32');
+      this.#throughTlb(address, size, write, v.local);
+    } else if (group === undefined || group.left < group.members || this.#isAlone(this.#step)) {
+      v.local = this.temps.take('i32');
+      this.#throughWindow(path, address, size, write, 0, v.local);
+    } else {
+      group.local = this.temps.take('i32');
+      this.#groupLocals.add(group.local);
+      v.local = group.local;
+      const first = this.#addressAt(address, group.low - membership!.distance);
+      this.#throughWindow(path, first, group.high - group.low, group.write, GROUP_ACCESS, group.local);
+    }
+    if (group !== undefined && --group.left === 0) this.#groupLocals.delete(group.local);
   }
 
-  #throughWindow(slot: number, address: number, size: number, write: boolean, pa: number): void {
+  #pushSum(local: number, distance: number): void {
+    this.code.get(local);
+    if (distance === 0) return;
+    this.code.i32(distance);
+    this.code.op('i32.add');
+  }
+
+  /** A local with an address at a distance from the one in another local. */
+  #addressAt(address: number, distance: number): number {
+    if (distance === 0) return address;
+    const local = this.temps.take('i64');
+    this.code.get(address);
+    this.code.i64(distance);
+    this.code.op('i64.add');
+    this.code.set(local);
+    return local;
+  }
+
+  /** Leaves when an address is no multiple of the size; once for members of a group that differ by one. */
+  #requireAligned(group: Group | undefined, distance: number, size: number, pushAddress: () => void): void {
+    const residue = ((distance % size) + size) % size;
+    if (group?.aligned.has(residue)) return;
+    group?.aligned.add(residue);
+    const { code } = this;
+    pushAddress();
+    code.i32(size - 1);
+    code.op('i32.and');
+    code.if();
+    this.#exits.stop(KIND_STEP, -1);
+    code.end();
+  }
+
+  #throughWindow(slot: number, address: number, size: number, write: boolean, flags: number, pa: number): void {
     const { code } = this;
     const at = WINDOWS + slot * WINDOW_SIZE;
     const wide = size > NARROW_SPAN;
@@ -614,7 +687,7 @@ export class Lowering {
     code.memory('i64.load32_u', at + (write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ));
     code.op('i64.ge_u');
     code.if();
-    this.#exits.stop(KIND_MISS | (slot << 8) | (write ? WRITE_ACCESS : 0), address);
+    this.#exits.stop(KIND_MISS | (slot << 8) | (write ? WRITE_ACCESS : 0) | flags, address);
     code.end();
     code.get(address);
     code.op('i32.wrap_i64');

@@ -13,6 +13,7 @@ import { ConcreteBuilder, isConst } from './concrete.js';
 import { type BitTable, bitTable, solveBackward, solveForward } from './graph/dataflow.js';
 import { FlowGraph } from './graph/flow-graph.js';
 import { makeReducible } from './graph/make-reducible.js';
+import { groupAccesses, type Membership } from './groups.js';
 import { type Block, type Edge, edgesOf, type Instruction, type Region } from './region.js';
 
 /** What a block needs of the flags at its start: nothing, or that a fault shows them, or that they are in memory. */
@@ -47,6 +48,8 @@ export interface Step {
 export interface PlannedBlock {
   readonly block: Block;
   readonly steps: Step[];
+  /** Probes that are checked together. */
+  readonly groups: ReadonlyMap<Value, Membership>;
   /** Registers that differ from memory at the start, and at the end. */
   dirtyIn: number;
   dirtyOut: number;
@@ -265,16 +268,10 @@ function leavesAtEnd(block: Block): boolean {
 
 export function planRegion(region: Region): Plan {
   const planner = new Planner();
-  const blocks = region.blocks.map(
-    (block): PlannedBlock => ({
-      block,
-      steps: block.instructions.map((instruction) => planner.step(instruction)),
-      dirtyIn: 0,
-      dirtyOut: 0,
-      liveIn: 0,
-      flagsIn: 0,
-    }),
-  );
+  const blocks = region.blocks.map((block): PlannedBlock => {
+    const steps = block.instructions.map((instruction) => planner.step(instruction));
+    return { block, steps, groups: groupAccesses(steps), dirtyIn: 0, dirtyOut: 0, liveIn: 0, flagsIn: 0 };
+  });
   const { graph, leaving, dispatch } = graphOf(region);
   const dirtyIn = solveDirty(graph, blocks);
   solveLive(graph, blocks, dirtyIn);

@@ -28,6 +28,8 @@ export class Site {
   lastAddress = Number.NaN;
   /** Accesses that the window they were given to did not hold, because it held another extent. */
   conflicts = 0;
+  /** Checks together with other accesses that failed. */
+  groupMisses = 0;
 
   constructor(instruction: Instruction, frame: number) {
     this.instruction = instruction;

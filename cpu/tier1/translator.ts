@@ -26,13 +26,14 @@ import {
   D_PAGE,
   DESCRIPTOR_SIZE,
   DESCRIPTORS,
+  GROUP_ACCESS,
   KIND_MISS,
   MAX_REGIONS,
   STOP_KIND,
   WRITE_ACCESS,
 } from './layout.js';
 import { type Plan, planRegion, type Step } from './plan.js';
-import { Profile } from './profile.js';
+import { Profile, type Site } from './profile.js';
 import { Profiler } from './profiler.js';
 import type { Region } from './region.js';
 import { Slots } from './slots.js';
@@ -51,6 +52,8 @@ const MAX_VERSIONS = 8;
 const MAX_BATCH = 2000;
 /** A site that missed so often because its window held another extent goes through the TLB. */
 const MAX_CONFLICTS = 16;
+/** Checks of a group that failed so often are made one by one. */
+const MAX_GROUP_MISSES = 32;
 const MAX_MEMORY_PAGES = 65536;
 
 /** When and what to translate. */
@@ -204,11 +207,21 @@ export class Translator {
     const { windows } = this.#pageTable!;
     const wasOpen = windows.isOpen(slot);
     const near = wasOpen && (windows.holds(slot, vpn, false) || windows.isNeighbour(slot, vpn));
-    if (!windows.open(slot, vpn, write) || !wasOpen || near) return;
-    this.stats.conflicts++;
+    const isHeld = windows.holds(slot, vpn, write);
+    const isOpened = isHeld || windows.open(slot, vpn, write);
     const address = i32[(RIP >> 2) + 1]! * TWO_32 + u32[RIP >> 2]!;
     const site = this.#profile.sites.get(address);
-    if (site === undefined || ++site.conflicts !== MAX_CONFLICTS) return;
+    if (site === undefined) return;
+    if (isHeld && kind & GROUP_ACCESS) {
+      // The extent ends between the accesses of the group.
+      if (++site.groupMisses === MAX_GROUP_MISSES) this.#redoAt(site, address);
+    } else if (isOpened && wasOpen && !near) {
+      this.stats.conflicts++;
+      if (++site.conflicts === MAX_CONFLICTS) this.#redoAt(site, address);
+    }
+  }
+
+  #redoAt(site: Site, address: number): void {
     for (const translation of this.#byFrame.get(site.frame) ?? []) {
       if (includes(translation.region, address)) this.#redo.add(translation.root);
     }
@@ -348,6 +361,7 @@ export class Translator {
       handler: (step) => step.instruction.variant.op,
       flagSource: (source) => this.#stale.number(source),
       path: (step, write, stack) => this.#path(step, write, stack),
+      isAlone: (step) => (this.#profile.sites.get(step.instruction.address)?.groupMisses ?? 0) >= MAX_GROUP_MISSES,
     };
     const records = plans.map(({ region }) => this.#recordAt(region.root));
     const watcher = this.#parts.watcher();
