@@ -94,7 +94,7 @@ class Builder {
     this.env = {
       frames: this.memory,
       devices: new DeviceTable(),
-      now: (out) => this.host.realtime(out),
+      now: (out) => this.host.coarseRealtime(out),
     };
   }
 

@@ -30,6 +30,11 @@ export class DeterministicHost implements Host {
     out.nsec = this.#now % SECOND;
   }
 
+  /** The virtual clock is cheap, and its answers are part of the trace. */
+  coarseRealtime(out: Timespec): void {
+    this.realtime(out);
+  }
+
   random(target: Uint8Array): void {
     for (let i = 0; i < target.length; i++) target[i] = this.#next() >>> 24;
   }

@@ -12,6 +12,9 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 export class NodeHost implements Host {
   readonly files: HostFiles = new NodeFiles();
   readonly #start = performance.now();
+  readonly #tick: Timespec = { sec: 0, nsec: 0 };
+  /** `#tick` holds until the event loop goes on. */
+  #isTickFresh = false;
 
   monotonic(): number {
     return Math.round((performance.now() - this.#start) * MILLISECOND);
@@ -22,6 +25,20 @@ export class NodeHost implements Host {
     out.sec = Math.floor(milliseconds / 1000);
     out.nsec = Math.floor((milliseconds % 1000) * MILLISECOND);
   }
+
+  coarseRealtime(out: Timespec): void {
+    if (!this.#isTickFresh) {
+      this.realtime(this.#tick);
+      this.#isTickFresh = true;
+      queueMicrotask(this.#endTick);
+    }
+    out.sec = this.#tick.sec;
+    out.nsec = this.#tick.nsec;
+  }
+
+  readonly #endTick = (): void => {
+    this.#isTickFresh = false;
+  };
 
   random(target: Uint8Array): void {
     randomFillSync(target);

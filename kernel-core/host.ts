@@ -15,6 +15,11 @@ export interface Host {
   monotonic(): number;
   /** Wall-clock time since the epoch. */
   realtime(out: Timespec): void;
+  /**
+   * As `realtime`, cheaply: what it was at some moment since the event loop had its last turn. For times of files, which
+   * Linux takes from its tick too. Never goes back. @source Linux fs/inode.c current_time, ktime_get_coarse_real_ts64
+   */
+  coarseRealtime(out: Timespec): void;
   /** Fills `target` with random bytes. */
   random(target: Uint8Array): void;
   /** Calls back once, at or after the monotonic time `deadline` (nanoseconds), from the event loop. */

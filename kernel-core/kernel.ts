@@ -32,9 +32,14 @@ import { TimerQueue } from './timers.js';
 import type { Tracer } from './trace/tracer.js';
 import { CONTEXT_REPLACED, PENDING } from './wait.js';
 
-/** Argument registers of a system call: rdi, rsi, rdx, r10, r8, r9. */
-const ARGUMENT_REGISTERS = [7, 6, 2, 10, 8, 9];
 const RAX = 0;
+/** Argument registers of a system call, in order. */
+const RDI = 7;
+const RSI = 6;
+const RDX = 2;
+const R10 = 10;
+const R8 = 8;
+const R9 = 9;
 /** What a system call and a page fault count for, in instructions. */
 const CALL_COST = 100;
 const FAULT_COST = 1000;
@@ -83,7 +88,6 @@ export class Kernel {
   /** Called after each turn of the scheduler. */
   onTurnEnd: (() => void) | null = null;
   readonly #unknownSyscall: SyscallRow;
-  readonly #args = new Array<number>(6).fill(0);
 
   constructor(parts: KernelParts) {
     this.host = parts.host;
@@ -158,13 +162,19 @@ export class Kernel {
     const task = this.scheduler.current!;
     const number = cpu.reg(RAX);
     const row = this.syscalls[number] ?? this.#unknownSyscall;
-    const args = this.#args;
-    for (let i = 0; i < 6; i++) args[i] = cpu.reg(ARGUMENT_REGISTERS[i]);
     this.syscallCount++;
     this.scheduler.charge(CALL_COST);
     task.syscall = number;
-    if (this.tracer !== null) return this.#traced(task, row, [...args]);
-    const result = row.fn(task, args[0], args[1], args[2], args[3], args[4], args[5]);
+    // Only what the call has: what else the registers hold may be beyond 32 bits, and then costs an allocation each.
+    const count = row.args.length;
+    const a = count > 0 ? cpu.reg(RDI) : 0;
+    const b = count > 1 ? cpu.reg(RSI) : 0;
+    const c = count > 2 ? cpu.reg(RDX) : 0;
+    const d = count > 3 ? cpu.reg(R10) : 0;
+    const e = count > 4 ? cpu.reg(R8) : 0;
+    const f = count > 5 ? cpu.reg(R9) : 0;
+    if (this.tracer !== null) return this.#traced(task, row, [a, b, c, d, e, f]);
+    const result = row.fn(task, a, b, c, d, e, f);
     if (result === PENDING || result === CONTEXT_REPLACED) return false;
     return this.#return(task, result);
   }

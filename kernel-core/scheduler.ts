@@ -150,7 +150,7 @@ export class Scheduler {
     this.#running = true;
     let budget = TURN;
     while (budget > 0) {
-      timers.expire(host.monotonic());
+      if (timers.size > 0) timers.expire(host.monotonic());
       const task = this.#dequeue();
       if (task === null) break;
       budget -= SWITCH_COST + this.#runTask(task, Math.min(budget, SLICE));

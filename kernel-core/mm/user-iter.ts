@@ -16,20 +16,34 @@ export const MAX_RW_COUNT = 0x7ffff000;
 const UIO_MAXIOV = 1024;
 const IOVEC_SIZE = 16;
 
-/** A cursor over the ranges `starts[i]`, `lengths[i]` bytes each. */
+/** Up to this many bytes a loop beats a typed-array copy. */
+const SMALL = 24;
+
+/** Ranges of an iovec: `starts[i]`, `lengths[i]` bytes each. */
+interface Ranges {
+  starts: readonly number[];
+  lengths: readonly number[];
+}
+
+const NO_RANGES: Ranges = { starts: [], lengths: [] };
+
+/** A cursor over one range of guest memory, or over many. */
 class UserIter implements IoIter {
   remaining: number;
   #space: AddressSpace;
-  #starts: readonly number[];
-  #lengths: readonly number[];
-  /** Range under the cursor, and bytes of it that lie behind. */
+  #ranges: Ranges;
+  /** Number of the range under the cursor, where it starts, its length, and bytes of it that lie behind. */
   #range = 0;
+  #start: number;
+  #length: number;
   #done = 0;
 
-  constructor(space: AddressSpace, starts: readonly number[], lengths: readonly number[], total: number) {
+  /** @param ranges all of them, when there are more than the first */
+  constructor(space: AddressSpace, start: number, length: number, ranges: Ranges, total: number) {
     this.#space = space;
-    this.#starts = starts;
-    this.#lengths = lengths;
+    this.#start = start;
+    this.#length = length;
+    this.#ranges = ranges;
     this.remaining = total;
   }
 
@@ -45,7 +59,7 @@ class UserIter implements IoIter {
       if (to < 0) break;
       const count = Math.min(total - moved, this.#run(to));
       const from = start + moved;
-      if (isGuest) memory.u8.copyWithin(to, base + from, base + from + count);
+      if (isGuest) copyGuest(memory.u8, base + from, to, count);
       else if (count === source.length) memory.u8.set(source, to);
       else memory.u8.set(source.subarray(from, from + count), to);
       this.#advance(count);
@@ -65,7 +79,7 @@ class UserIter implements IoIter {
       if (from < 0) break;
       const count = Math.min(total - moved, this.#run(from));
       const { u8 } = memory;
-      if (isGuest) u8.copyWithin(base + start + moved, from, from + count);
+      if (isGuest) copyGuest(u8, from, base + start + moved, count);
       else target.set(u8.subarray(from, from + count), start + moved);
       this.#advance(count);
       moved += count;
@@ -92,7 +106,8 @@ class UserIter implements IoIter {
     while (count > 0) {
       if (this.#done === 0) {
         if (this.#range === 0) return;
-        this.#done = this.#lengths[--this.#range]!;
+        this.#goTo(this.#range - 1);
+        this.#done = this.#length;
         continue;
       }
       const step = Math.min(count, this.#done);
@@ -104,16 +119,21 @@ class UserIter implements IoIter {
 
   /** Physical address under the cursor, or -1. Only with `remaining` above 0. */
   #locate(access: number): number {
-    while (this.#done === this.#lengths[this.#range]) {
-      this.#range++;
-      this.#done = 0;
-    }
-    return physicalAddress(this.#space, this.#starts[this.#range]! + this.#done, access);
+    while (this.#done === this.#length) this.#goTo(this.#range + 1);
+    return physicalAddress(this.#space, this.#start + this.#done, access);
   }
 
   /** Bytes that can be moved in one go from a physical address. */
   #run(physical: number): number {
-    return Math.min(PAGE_SIZE - (physical % PAGE_SIZE), this.#lengths[this.#range]! - this.#done);
+    return Math.min(PAGE_SIZE - (physical & (PAGE_SIZE - 1)), this.#length - this.#done);
+  }
+
+  /** To the start of a range. */
+  #goTo(range: number): void {
+    this.#range = range;
+    this.#start = this.#ranges.starts[range]!;
+    this.#length = this.#ranges.lengths[range]!;
+    this.#done = 0;
   }
 
   #advance(count: number): void {
@@ -125,7 +145,7 @@ class UserIter implements IoIter {
 export function makeIter(space: AddressSpace, address: number, length: number): IoIter | Err {
   if (!isUserRange(address, length)) return fail(EFAULT);
   const count = Math.min(length, MAX_RW_COUNT);
-  return new UserIter(space, [address], [count], count);
+  return new UserIter(space, address, count, NO_RANGES, count);
 }
 
 export function makeIovIter(space: AddressSpace, array: number, count: number): IoIter | Err {
@@ -146,5 +166,10 @@ export function makeIovIter(space: AddressSpace, array: number, count: number): 
     lengths[i] = Math.min(lengths[i]!, MAX_RW_COUNT - total);
     total += lengths[i]!;
   }
-  return new UserIter(space, starts, lengths, total);
+  return new UserIter(space, starts[0] ?? 0, lengths[0] ?? 0, { starts, lengths }, total);
+}
+
+function copyGuest(u8: Uint8Array, from: number, to: number, count: number): void {
+  if (count > SMALL) u8.copyWithin(to, from, from + count);
+  else for (let i = 0; i < count; i++) u8[to + i] = u8[from + i]!;
 }

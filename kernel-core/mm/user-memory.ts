@@ -9,6 +9,8 @@ import { FAULT_OOM, faultPage } from './fault.js';
 import { PAGE_SIZE } from './layout.js';
 
 const FRAME_SHIFT = 3;
+/** Upper half of the highest address of user space. */
+const LAST_HIGH = 0x7fff;
 /** Below this many bytes a loop beats a typed-array copy. */
 const SMALL = 24;
 
@@ -17,16 +19,19 @@ const SMALL = 24;
  * @returns -1 when the guest may not do that
  */
 export function physicalAddress(space: AddressSpace, address: number, access: number): number {
-  const offset = address % PAGE_SIZE;
-  const vpn = (address - offset) / PAGE_SIZE;
-  let entry = space.pageTable.entryOf(vpn);
+  // By halves: `%` on addresses, which are doubles, is slow.
+  const low = address | 0;
+  const high = Math.floor(address / 2 ** 32);
+  if (high < 0 || high > LAST_HIGH) return -1;
+  const offset = low & (PAGE_SIZE - 1);
+  let entry = space.pageTable.entryAt(low, high);
   if ((entry & access) === 0) {
     const failed = faultPage(space, address, access);
     if (failed !== 0) {
       if (failed === FAULT_OOM) space.outOfMemory = true;
       return -1;
     }
-    entry = space.pageTable.entryOf(vpn);
+    entry = space.pageTable.entryAt(low, high);
   }
   const frame = entry >>> FRAME_SHIFT;
   if (access === PTE_WRITE) space.memory.willWrite(frame);

@@ -18,6 +18,7 @@ import type { IoIter } from '../../vfs/iter.js';
 import { sendToTask } from '../signals/send.js';
 import { makeSignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
+import type { Hook, WaitRequest } from '../wait.js';
 
 /** Position argument: read or write at the file offset and move it. */
 export const AT_OFFSET = -1;
@@ -54,15 +55,42 @@ export function readFile(task: Task, file: OpenFile, to: IoIter, position: numbe
   if (result !== -EAGAIN) return result;
   if (to.remaining === 0) return 0;
   if (!mayWait(file, waiting)) return result;
-  file.ref();
-  return task.wait.block({
-    hooks: [file.inode.hook],
-    attempt: () => readOnce(task, file, to, position),
-    deadline: () => deadlineIn(task, file.readTimeout()),
-    timedOut: () => file.readTimedOut(to, task),
-    cleanup: () => file.unref(),
-    what: 'wait_for_input',
-  });
+  return task.wait.block(new ReadWait(task, file, to, position));
+}
+
+/** A read that waits for input. Holds the description. */
+class ReadWait implements WaitRequest {
+  readonly hooks: readonly Hook[];
+  readonly what = 'wait_for_input';
+  readonly #task: Task;
+  readonly #file: OpenFile;
+  readonly #to: IoIter;
+  readonly #position: number;
+
+  constructor(task: Task, file: OpenFile, to: IoIter, position: number) {
+    this.#task = task;
+    this.#file = file;
+    this.#to = to;
+    this.#position = position;
+    this.hooks = [file.inode.hook];
+    file.ref();
+  }
+
+  attempt(): number {
+    return readOnce(this.#task, this.#file, this.#to, this.#position);
+  }
+
+  deadline(): number {
+    return deadlineIn(this.#task, this.#file.readTimeout());
+  }
+
+  timedOut(): number {
+    return this.#file.readTimedOut(this.#to, this.#task);
+  }
+
+  cleanup(): void {
+    this.#file.unref();
+  }
 }
 
 const isRegular = (file: OpenFile): boolean => (file.inode.mode & S_IFMT) === S_IFREG;

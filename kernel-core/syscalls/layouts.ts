@@ -1,7 +1,10 @@
 /** Structures of the system call interface that more than one family writes: times, usage. Sizes in bytes. */
 import type { Err } from '../../abi/errno.js';
 import { EFAULT, EINVAL, fail } from '../../abi/errno.js';
+import { PTE_WRITE } from '../../cpu/index.js';
 import type { AddressSpace } from '../mm/address-space.js';
+import { PAGE_SIZE } from '../mm/layout.js';
+import { physicalAddress } from '../mm/user-memory.js';
 import type { Usage } from '../process.js';
 
 export const NANOSECONDS = 1_000_000_000;
@@ -20,6 +23,13 @@ export const getI64 = (view: DataView, offset: number): number =>
 
 /** Writes two 64-bit words: timespec, timeval, timezone-free pairs. @returns 0 or -EFAULT */
 export function writePair(mm: AddressSpace, address: number, first: number, second: number): number | Err {
+  if (((address | 0) & (PAGE_SIZE - 1)) <= PAGE_SIZE - scratch.length) {
+    const to = physicalAddress(mm, address, PTE_WRITE);
+    if (to < 0) return fail(EFAULT);
+    putI64(mm.memory.view, to, first);
+    putI64(mm.memory.view, to + 8, second);
+    return 0;
+  }
   putI64(scratchView, 0, first);
   putI64(scratchView, 8, second);
   return mm.write(address, scratch);
