@@ -52,6 +52,11 @@ export class RegionFormer {
     return builder.build(root, body);
   }
 
+  /** Instructions that a region would have without what it inlines; 0: there is no code. */
+  size(root: number): number {
+    return this.#body(root)?.instructions.size ?? 0;
+  }
+
   /** Whether the region of a root covers an address. */
   covers(root: number, address: number): boolean {
     return this.#body(root)?.instructions.has(address) === true;

@@ -312,25 +312,30 @@ export class Translator {
   // Translating
 
   #translate(roots: ReadonlySet<number>): boolean {
-    const plans: Plan[] = [];
-    let size = 0;
-    for (const root of roots) {
-      if (size > MAX_BATCH) {
-        this.#profile.fresh.add(root);
-        continue;
-      }
-      const region = this.#former.form(root, (address) => roots.has(address) || this.#find(address) !== undefined);
-      if (region === undefined || this.#number() === 0) continue;
-      plans.push(planRegion(region));
-      size += region.size;
-    }
+    const accepted = this.#acceptable(roots);
+    const isRoot = (address: number): boolean => accepted.has(address) || this.#find(address) !== undefined;
+    const plans = [...accepted].map((root) => planRegion(this.#former.form(root, isRoot)!));
     const made = plans.length > 0 && this.#emit(plans);
     return made;
   }
 
-  /** Whether there is room for another region. */
-  #number(): number {
-    return this.#free.length + (MAX_REGIONS - this.#next);
+  /** Those of the roots that have code, as many as go into one batch and as there is room for; the others come later. */
+  #acceptable(roots: ReadonlySet<number>): Set<number> {
+    const accepted = new Set<number>();
+    let room = this.#free.length + (MAX_REGIONS - this.#next);
+    let size = 0;
+    for (const root of roots) {
+      const own = this.#former.size(root);
+      if (own === 0) continue;
+      if (size > MAX_BATCH || room === 0) {
+        this.#profile.fresh.add(root);
+        continue;
+      }
+      accepted.add(root);
+      size += own;
+      room--;
+    }
+    return accepted;
   }
 
   #emit(plans: readonly Plan[]): boolean {
