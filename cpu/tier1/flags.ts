@@ -39,8 +39,8 @@ export interface Pending {
   readonly statement: FlagsStatement;
   /** What the flags were before, for an operation that leaves some of them; else 'words'. */
   readonly base: FlagState;
-  /** Values read straight from a register's local, with the register: they need a copy before it is written. */
-  aliases: { value: Value; register: number }[];
+  /** Values that are in the local of a register: they need a copy before it is written. */
+  aliases: { value: Value; register: number; local: number }[];
   /** Locals that its values are in. */
   held: Set<number>;
   /** Undefined when the operands are not all in registers any more. */

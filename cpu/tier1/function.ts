@@ -751,8 +751,11 @@ class RegionEmitter implements StructureEmitter {
   }
 }
 
+/** Flags at the end of a block, for the start of one behind it. */
 function copyFlags(flags: FlagState): FlagState {
   if (typeof flags !== 'object') return flags;
+  // Another path from there may have moved them since.
+  for (const { value, local } of flags.aliases) value.local = local;
   return { ...flags, aliases: [...flags.aliases], held: new Set(flags.held) };
 }
 

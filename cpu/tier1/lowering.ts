@@ -593,7 +593,7 @@ export class Lowering {
       return;
     }
     const register = this.registers.owner(v.local);
-    if (register >= 0) pending.aliases.push({ value: v, register });
+    if (register >= 0) pending.aliases.push({ value: v, register, local: v.local });
     else pending.held.add(v.local);
   }
 
