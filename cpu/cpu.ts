@@ -9,7 +9,7 @@ import type { FaultInfo } from './exits.js';
 import { readFlags, writeFlags } from './flags.js';
 import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
-import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, OTHER_FLAGS, RESYNC, RIP, TLB } from './state.js';
+import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, RESYNC, RIP, TLB } from './state.js';
 import { DEFAULT_TRANSLATOR, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
 import type { RegionWatcher } from './tier1/watch.js';
 import { restoreFx, saveFx } from './x87/index.js';
@@ -172,14 +172,19 @@ export class Cpu {
     return restoreFx(this.#memory, source, offset);
   }
 
+  /** x87, MXCSR and xmm registers as a fresh program and a signal handler find them: control words at their defaults, the rest 0. */
+  resetFloatingPoint(): void {
+    const { u8, i32 } = this.#memory;
+    u8.fill(0, FCW, CONTEXT_SIZE);
+    i32[FCW >> 2] = FCW_DEFAULT;
+    i32[FTW >> 2] = FTW_EMPTY;
+    i32[MXCSR >> 2] = MXCSR_DEFAULT;
+  }
+
   /** The context of a fresh program: zero registers, default floating-point control words. */
   resetContext(): void {
-    const { u8, u32 } = this.#memory;
-    u8.fill(0, 0, CONTEXT_SIZE);
-    u32[FCW >> 2] = FCW_DEFAULT;
-    u32[FTW >> 2] = FTW_EMPTY;
-    u32[MXCSR >> 2] = MXCSR_DEFAULT;
-    u32[OTHER_FLAGS >> 2] = 0;
+    this.#memory.u8.fill(0, 0, FCW);
+    this.resetFloatingPoint();
     writeFlags(this.#memory, 0);
   }
 

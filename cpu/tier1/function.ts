@@ -11,7 +11,8 @@
  * more than any way to the next check can use up: the end of a slice, which falls on an exact instruction, is tier 0's.
  */
 import { RECORD_SIZE } from '../record.js';
-import { FUEL, PAGE_SIZE, PAGE_VA, RESYNC, RIP, SLOW_EA } from '../state.js';
+import { CONTROL_BITS, CONTROL_DEFAULT } from '../ir/builder.js';
+import { FUEL, MXCSR, PAGE_SIZE, PAGE_VA, RESYNC, RIP, SLOW_EA } from '../state.js';
 import { Code } from '../wasm/code.js';
 import type { FlagSource, FlagState } from './flags.js';
 import type { FlowGraph } from './graph/flow-graph.js';
@@ -635,11 +636,19 @@ class RegionEmitter implements StructureEmitter {
     if (this.#lowering.flags === 'inherited') this.#lowering.flags = 'words';
   }
 
-  #reload({ block }: RegionEdge): void {
+  #reload({ block, address }: RegionEdge): void {
+    const { code } = this;
+    code.i32(0);
+    code.memory('i32.load', REST);
+    code.set(this.#rest);
+    if (this.#plan.defaultSse) {
+      code.i32(0);
+      this.#orOtherControl();
+      code.if();
+      this.#leaveClean(address);
+      code.end();
+    }
     this.#registers.load(block < 0 ? 0 : this.#plan.blocks[block]!.liveIn);
-    this.code.i32(0);
-    this.code.memory('i32.load', REST);
-    this.code.set(this.#rest);
     this.#lowering.flags = 'words';
     this.#dirty = 0;
   }
@@ -696,19 +705,39 @@ class RegionEmitter implements StructureEmitter {
     code.tee(this.#rest);
     code.i32(this.#least);
     code.op('i32.le_s');
+    this.#orOtherControl();
     code.if();
-    // Nothing is dirty: the rest of the slice is tier 0's.
-    code.i32(0);
-    code.set(this.#used);
-    code.i32(0);
-    code.set(this.#stale);
-    code.i64(address + length);
-    code.set(this.#rip);
-    code.br(this.#ways.get(0)!);
+    // The rest of the slice is tier 0's.
+    this.#leaveClean(address + length);
     code.end();
     this.#registers.load(step.live);
     this.#lowering.flags = 'words';
     this.#lowering.endBlock();
+  }
+
+  /** Pushes, with what is on the stack: rounding or masks have changed, which this region's code does not follow. */
+  #orOtherControl(): void {
+    if (!this.#plan.defaultSse) return;
+    const { code } = this;
+    code.i32(0);
+    code.memory('i32.load', MXCSR);
+    code.i32(CONTROL_BITS);
+    code.op('i32.and');
+    code.i32(CONTROL_DEFAULT);
+    code.op('i32.ne');
+    code.op('i32.or');
+  }
+
+  /** Goes out to an address when everything is in memory. */
+  #leaveClean(address: number): void {
+    const { code } = this;
+    code.i32(0);
+    code.set(this.#used);
+    code.i32(0);
+    code.set(this.#stale);
+    code.i64(address);
+    code.set(this.#rip);
+    code.br(this.#ways.get(0)!);
   }
 
   /** Branches on an address: `take(i)` emits the way to target i; falls through when it is none of them. */

@@ -9,6 +9,7 @@ const MXCSR_AT = 24;
 const MASK_AT = 28;
 const XMM_AT = 160;
 const XMM_BYTES = 256;
+const XMM_WORDS = XMM_BYTES / 4;
 /** From here on the image is the program's: fxsave leaves it. */
 export const FXSAVE_WRITTEN = XMM_AT + XMM_BYTES;
 
@@ -24,21 +25,40 @@ export function x87Of(memory: X87Memory): X87 {
   return unit;
 }
 
+const staging = new Int32Array(FXSAVE_WRITTEN / 4);
+const stagingBytes = new Uint8Array(staging.buffer);
+
 /** Writes bytes 0…415 of the image at `target[offset]`. */
 export function saveFx(memory: X87Memory, target: Uint8Array, offset: number): void {
-  writeFxsave(x87Of(memory), target, offset, true);
-  const view = new DataView(target.buffer, target.byteOffset + offset, FXSAVE_WRITTEN);
-  view.setInt32(MXCSR_AT, memory.i32[MXCSR >> 2]!, true);
-  view.setUint32(MASK_AT, MXCSR_MASK, true);
-  target.set(memory.u8.subarray(XMM, XMM + XMM_BYTES), offset + XMM_AT);
+  if (target === memory.u8 && (offset & 3) === 0) {
+    saveWords(memory, memory.i32, offset >>> 2);
+    return;
+  }
+  saveWords(memory, staging, 0);
+  target.set(stagingBytes, offset);
 }
 
 /** Loads the state from an image. @returns false, with nothing changed, when a reserved bit of MXCSR is set */
 export function restoreFx(memory: X87Memory, source: Uint8Array, offset: number): boolean {
-  const mxcsr = new DataView(source.buffer, source.byteOffset + offset, 32).getUint32(MXCSR_AT, true);
+  if (source === memory.u8 && (offset & 3) === 0) return restoreWords(memory, memory.i32, offset >>> 2);
+  for (let i = 0; i < FXSAVE_WRITTEN; i++) stagingBytes[i] = source[offset + i]!;
+  return restoreWords(memory, staging, 0);
+}
+
+function saveWords(memory: X87Memory, words: Int32Array, at: number): void {
+  const { i32 } = memory;
+  writeFxsave(x87Of(memory), words, at, true);
+  words[at + MXCSR_AT / 4] = i32[MXCSR >> 2]!;
+  words[at + MASK_AT / 4] = MXCSR_MASK;
+  for (let i = 0; i < XMM_WORDS; i++) words[at + XMM_AT / 4 + i] = i32[(XMM >> 2) + i]!;
+}
+
+function restoreWords(memory: X87Memory, words: Int32Array, at: number): boolean {
+  const { i32 } = memory;
+  const mxcsr = words[at + MXCSR_AT / 4]!;
   if ((mxcsr & ~MXCSR_MASK) !== 0) return false;
-  readFxsave(x87Of(memory), source, offset, true);
-  memory.i32[MXCSR >> 2] = mxcsr;
-  memory.u8.set(source.subarray(offset + XMM_AT, offset + XMM_AT + XMM_BYTES), XMM);
+  readFxsave(x87Of(memory), words, at, true);
+  i32[MXCSR >> 2] = mxcsr;
+  for (let i = 0; i < XMM_WORDS; i++) i32[(XMM >> 2) + i] = words[at + XMM_AT / 4 + i]!;
   return true;
 }

@@ -110,42 +110,45 @@ export function readSave(u: X87, at: number): void {
   for (let i = 0; i < 8; i++, from += 10) u8.copyWithin(u.index(i) << 2, from, from + 10);
 }
 
-/** Bytes 0…31 (but MXCSR) and the registers of an fxsave image; `long`: fxsave64's 64-bit pointers. */
-export function writeFxsave(u: X87, target: Uint8Array, at: number, long: boolean): void {
-  const view = new DataView(target.buffer, target.byteOffset + at, 160);
-  const { u8, i32 } = u.memory;
-  view.setUint16(0, u.control, true);
-  view.setUint16(2, u.statusWord, true);
-  view.setUint8(4, abridgedTags(u));
-  view.setUint8(5, 0);
+/**
+ * Bytes 0…31 (but MXCSR) and the registers of an fxsave image, in words from `words[at]`; `long`: fxsave64's 64-bit
+ * pointers. Signals of programs live from this: nothing is allocated.
+ */
+export function writeFxsave(u: X87, words: Int32Array, at: number, long: boolean): void {
+  const { i32 } = u.memory;
   // AMD processors save the pointers only while an unmasked exception is pending.
   const pending = (u.status & ES) !== 0;
-  const word = (at: number) => (pending ? i32[at >> 2]! : 0);
-  view.setUint16(6, word(FOP), true);
-  view.setInt32(8, word(FIP), true);
-  view.setInt32(12, long ? word(FIP + 4) : 0, true);
-  view.setInt32(16, word(FDP), true);
-  view.setInt32(20, long ? word(FDP + 4) : 0, true);
+  words[at] = (u.control & 0xffff) | (u.statusWord << 16);
+  words[at + 1] = abridgedTags(u) | (pending ? i32[FOP >> 2]! << 16 : 0);
+  words[at + 2] = pending ? i32[FIP >> 2]! : 0;
+  words[at + 3] = pending && long ? i32[(FIP + 4) >> 2]! : 0;
+  words[at + 4] = pending ? i32[FDP >> 2]! : 0;
+  words[at + 5] = pending && long ? i32[(FDP + 4) >> 2]! : 0;
   for (let i = 0; i < 8; i++) {
-    const from = u.index(i) << 2;
-    for (let k = 0; k < 10; k++) view.setUint8(32 + 16 * i + k, u8[from + k]!);
-    for (let k = 10; k < 16; k++) view.setUint8(32 + 16 * i + k, 0);
+    const from = u.index(i);
+    const to = at + 8 + 4 * i;
+    words[to] = i32[from]!;
+    words[to + 1] = i32[from + 1]!;
+    words[to + 2] = i32[from + 2]! & 0xffff;
+    words[to + 3] = 0;
   }
 }
 
-export function readFxsave(u: X87, source: Uint8Array, at: number, long: boolean): void {
-  const view = new DataView(source.buffer, source.byteOffset + at, 160);
-  const { u8, i32 } = u.memory;
-  setControl(u, view.getUint16(0, true));
-  setAbridgedTags(u, view.getUint8(4));
-  u.statusWord = view.getUint16(2, true);
-  i32[FOP >> 2] = view.getUint16(6, true) & 0x7ff;
-  i32[FIP >> 2] = view.getInt32(8, true);
-  i32[(FIP + 4) >> 2] = long ? view.getInt32(12, true) : 0;
-  i32[FDP >> 2] = view.getInt32(16, true);
-  i32[(FDP + 4) >> 2] = long ? view.getInt32(20, true) : 0;
+export function readFxsave(u: X87, words: Int32Array, at: number, long: boolean): void {
+  const { i32 } = u.memory;
+  setControl(u, words[at]! & 0xffff);
+  setAbridgedTags(u, words[at + 1]! & 0xff);
+  u.statusWord = words[at]! >>> 16;
+  i32[FOP >> 2] = (words[at + 1]! >>> 16) & 0x7ff;
+  i32[FIP >> 2] = words[at + 2]!;
+  i32[(FIP + 4) >> 2] = long ? words[at + 3]! : 0;
+  i32[FDP >> 2] = words[at + 4]!;
+  i32[(FDP + 4) >> 2] = long ? words[at + 5]! : 0;
   for (let i = 0; i < 8; i++) {
-    const to = u.index(i) << 2;
-    for (let k = 0; k < 10; k++) u8[to + k] = view.getUint8(32 + 16 * i + k);
+    const to = u.index(i);
+    const from = at + 8 + 4 * i;
+    i32[to] = words[from]!;
+    i32[to + 1] = words[from + 1]!;
+    i32[to + 2] = words[from + 2]! & 0xffff;
   }
 }
