@@ -31,7 +31,6 @@ import { isSuperuser } from '../vfs/caller.js';
 import { holdPath } from '../vfs/namei.js';
 import type { AddressSpace } from './mm/address-space.js';
 import { Process } from './process.js';
-import { SIG_DFL, SIG_IGN } from './signals/state.js';
 import { type SharedFsContext, Task } from './task.js';
 
 const RAX = 0;
@@ -129,9 +128,7 @@ function makeTask(parent: Task, args: CloneArguments): Task | Err {
   if (has(flags, CLONE_FILES)) parent.files.refs++;
   if (has(flags, CLONE_FS)) parent.fs.refs++;
   if (has(flags, CLONE_SIGHAND)) parent.handlers.refs++;
-  if (has(flags, CLONE_CLEAR_SIGHAND)) {
-    for (const action of task.handlers.actions) if (action.handler !== SIG_IGN) action.handler = SIG_DFL;
-  }
+  if (has(flags, CLONE_CLEAR_SIGHAND)) task.handlers.reset();
   if (!isThread) process.leader = task;
   task.comm = parent.comm;
   task.noNewPrivs = parent.noNewPrivs;

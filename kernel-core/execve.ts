@@ -161,7 +161,7 @@ function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: stri
     task.handlers.refs--;
     task.handlers = task.handlers.clone();
   }
-  task.handlers.resetForExec();
+  task.handlers.reset();
   if (task.files.refs > 1) {
     task.files.refs--;
     task.files = task.files.clone();

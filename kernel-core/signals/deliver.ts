@@ -104,10 +104,10 @@ function actByDefault(task: Task, info: SignalInfo): void {
 
 function runHandler(task: Task, action: SignalAction, info: SignalInfo): void {
   if (pushSignalFrame(task, action, info) !== 0) {
-    if (info.signo === SIGSEGV) action.handler = SIG_DFL;
+    if (info.signo === SIGSEGV) task.handlers.setToDefault(SIGSEGV);
     forceSignal(task, makeSignalInfo(SIGSEGV, SI_KERNEL));
   }
-  if ((action.flags & SA_ONESHOT) !== 0) action.handler = SIG_DFL;
+  if ((action.flags & SA_ONESHOT) !== 0) task.handlers.setToDefault(info.signo);
 }
 
 /**

@@ -18,5 +18,7 @@ export function raiseFault(task: Task, fault: FaultInfo): void {
   task.faultTrap = fault.trapno;
   task.faultError = fault.err;
   if (fault.trapno === PAGE_FAULT) task.faultAddress = fault.cr2;
-  forceSignal(task, makeSignalInfo(fault.signal, fault.code, { address: fault.address }));
+  const info = makeSignalInfo(fault.signal, fault.code);
+  info.address = fault.address;
+  forceSignal(task, info);
 }

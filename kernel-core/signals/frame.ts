@@ -6,6 +6,10 @@
  */
 import { EFAULT, EINVAL, ENOMEM, EPERM, type Err, fail } from '../../abi/errno.js';
 import { SA_NODEFER, SA_ONSTACK, SA_RESTORER, SS_ONSTACK } from '../../abi/signal.js';
+import { type Cpu, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
+import type { AddressSpace } from '../mm/address-space.js';
+import { PAGE_SIZE } from '../mm/layout.js';
+import { physicalAddress } from '../mm/user-memory.js';
 import type { Task } from '../task.js';
 import { encodeSignalInfo } from './siginfo.js';
 import type { SignalAction, SignalInfo } from './state.js';
@@ -51,13 +55,97 @@ const RSP = 4;
 const RSI = 6;
 const RDI = 7;
 
-const frame = new Uint8Array(FRAME_SIZE);
-const view = new DataView(frame.buffer);
+/** Frame, gap for the alignment of the image, and image. */
+const LONGEST_SPAN = FRAME_SIZE + 8 + 15 + 63 + FXSAVE_SIZE;
+
+/**
+ * The frame that is being written or read: written into guest memory itself when it lies in one page, else in a buffer of
+ * its own. One object for all: frames are never made inside each other.
+ */
+class FrameImage {
+  readonly #own = new Uint8Array(LONGEST_SPAN);
+  readonly #ownView = new DataView(this.#own.buffer);
+  readonly #ownFrame = this.#own.subarray(0, FRAME_SIZE);
+  #bytes: Uint8Array = this.#own;
+  #view: DataView = this.#ownView;
+  /** Offset of the frame in what it lies in. */
+  #at = 0;
+  #isInPlace = false;
+
+  /** Makes room for a frame at `address`, zeroed. @param fpAddress where its fxsave image is; behind `address` @returns 0, -EFAULT */
+  begin(mm: AddressSpace, address: number, fpAddress: number): number | Err {
+    this.#isInPlace = isInOnePage(address, fpAddress + FXSAVE_SIZE - address);
+    if (this.#isInPlace) {
+      const physical = physicalAddress(mm, address, PTE_WRITE);
+      if (physical < 0) return fail(EFAULT);
+      this.#at = physical;
+      this.#bytes = mm.memory.u8;
+      this.#view = mm.memory.view;
+    }
+    const image = this.#at + fpAddress - address;
+    this.#bytes.fill(0, this.#at, this.#at + FRAME_SIZE);
+    this.#bytes.fill(0, image, image + FXSAVE_SIZE);
+    return 0;
+  }
+
+  /** The frame is complete. @returns 0, -EFAULT: it could not be written */
+  end(mm: AddressSpace, cpu: Cpu, address: number, fpAddress: number): number | Err {
+    const image = this.#at + fpAddress - address;
+    cpu.fxsave(this.#bytes, image);
+    if (this.#isInPlace) return 0;
+    const failed = mm.write(fpAddress, this.#own.subarray(image, image + FXSAVE_SIZE));
+    return failed !== 0 ? failed : mm.write(address, this.#ownFrame);
+  }
+
+  /** Reads the frame at `address`, without its fxsave image: a copy, as what follows may make memory grow. @returns 0, -EFAULT */
+  load(mm: AddressSpace, address: number): number | Err {
+    return mm.read(address, this.#ownFrame);
+  }
+
+  /** Forgets the memory of the kernel that it looked into. */
+  release(): void {
+    this.#bytes = this.#own;
+    this.#view = this.#ownView;
+    this.#at = 0;
+  }
+
+  put16(offset: number, value: number): void {
+    this.#view.setUint16(this.#at + offset, value, true);
+  }
+
+  put32(offset: number, value: number): void {
+    this.#view.setInt32(this.#at + offset, value, true);
+  }
+
+  put64(offset: number, value: number): void {
+    this.#view.setInt32(this.#at + offset, value | 0, true);
+    this.#view.setInt32(this.#at + offset + 4, Math.floor(value / 0x100000000), true);
+  }
+
+  putInfo(offset: number, info: SignalInfo): void {
+    encodeSignalInfo(info, this.#view, this.#at + offset);
+  }
+
+  get32(offset: number): number {
+    return this.#view.getInt32(this.#at + offset, true);
+  }
+
+  get64(offset: number): number {
+    const at = this.#at + offset;
+    return this.#view.getInt32(at + 4, true) * 0x100000000 + this.#view.getUint32(at, true);
+  }
+
+  /** A segment selector, with the user's privilege level whatever the program wrote. */
+  selector(offset: number): number {
+    return this.#view.getUint16(this.#at + OFFSET_SEGMENTS + offset, true) | 3;
+  }
+}
+
+const isInOnePage = (address: number, length: number): boolean =>
+  ((address | 0) & (PAGE_SIZE - 1)) + length <= PAGE_SIZE;
+
+const frame = new FrameImage();
 const fxsave = new Uint8Array(FXSAVE_SIZE);
-/** What a handler starts with: x87 control word 0x37f, MXCSR 0x1f80, all registers empty. */
-const freshFxsave = new Uint8Array(FXSAVE_SIZE);
-freshFxsave.set([0x7f, 0x03]);
-freshFxsave.set([0x80, 0x1f], 24);
 
 const isOnAltStack = (task: Task, sp: number): boolean =>
   (task.altStackFlags & SS_AUTODISARM) === 0 && sp > task.altStackBase && sp - task.altStackBase <= task.altStackSize;
@@ -68,16 +156,6 @@ export function altStackState(task: Task, sp: number): number {
   const mode = task.altStackFlags & SS_AUTODISARM;
   return (isOnAltStack(task, sp) ? SS_ONSTACK : 0) | mode;
 }
-
-function put64(offset: number, value: number): void {
-  view.setUint32(offset, value >>> 0, true);
-  view.setInt32(offset + 4, Math.floor(value / 0x100000000), true);
-}
-
-/** A segment selector of the frame, with the user's privilege level whatever the program wrote. */
-const selectorOf = (offset: number): number => view.getUint16(OFFSET_SEGMENTS + offset, true) | 3;
-
-const get64 = (offset: number): number => view.getInt32(offset + 4, true) * 0x100000000 + view.getUint32(offset, true);
 
 /**
  * Pushes the frame and points the registers, which are on the CPU, at the handler.
@@ -94,40 +172,19 @@ export function pushSignalFrame(task: Task, action: SignalAction, info: SignalIn
   if (useAlt && address < task.altStackBase) return fail(EFAULT);
   if (!useAlt && isOnAltStack(task, sp) && !isOnAltStack(task, address)) return fail(EFAULT);
 
-  frame.fill(0);
-  put64(0, action.restorer);
-  put64(UCONTEXT, UC_FLAGS);
-  put64(UC_STACK, task.altStackBase);
-  view.setUint32(UC_STACK + 8, altStackState(task, sp), true);
-  put64(UC_STACK + 16, task.altStackSize);
-  SIGCONTEXT_ORDER.forEach((register, i) => {
-    view.setInt32(MCONTEXT + 8 * i, cpu.regLo(register), true);
-    view.setInt32(MCONTEXT + 8 * i + 4, cpu.regHi(register), true);
-  });
-  put64(OFFSET_RIP, cpu.rip);
-  put64(OFFSET_FLAGS, cpu.rflags);
-  view.setUint16(OFFSET_SEGMENTS, USER_CS, true);
-  view.setUint16(OFFSET_SEGMENTS + 6, USER_SS, true);
-  put64(OFFSET_ERR, task.faultError);
-  put64(OFFSET_TRAPNO, task.faultTrap);
-  put64(OFFSET_CR2, task.faultAddress);
-  put64(OFFSET_FPSTATE, fpAddress);
-  const mask = task.savedMask ?? task.blocked;
-  view.setInt32(OFFSET_OLDMASK, mask.lo, true);
-  view.setInt32(OFFSET_OLDMASK + 4, mask.hi, true);
-  view.setInt32(SIGMASK, mask.lo, true);
-  view.setInt32(SIGMASK + 4, mask.hi, true);
-  encodeSignalInfo(info, view, SIGINFO);
-  fxsave.fill(0);
-  cpu.fxsave(fxsave, 0);
-  if (task.mm!.write(fpAddress, fxsave) !== 0 || task.mm!.write(address, frame) !== 0) return fail(EFAULT);
+  const mm = task.mm!;
+  const started = frame.begin(mm, address, fpAddress);
+  if (started === 0) fillFrame(task, action, info, sp, fpAddress);
+  const failed = started !== 0 ? started : frame.end(mm, cpu, address, fpAddress);
+  frame.release();
+  if (failed !== 0) return fail(EFAULT);
 
   if (useAlt && (task.altStackFlags & SS_AUTODISARM) !== 0) {
     task.altStackBase = 0;
     task.altStackSize = 0;
     task.altStackFlags = SS_DISABLE;
   }
-  cpu.fxrstor(freshFxsave, 0);
+  cpu.resetFloatingPoint();
   cpu.setReg(RDI, info.signo);
   cpu.setReg(RSI, address + SIGINFO);
   cpu.setReg(RDX, address + UCONTEXT);
@@ -143,31 +200,70 @@ export function pushSignalFrame(task: Task, action: SignalAction, info: SignalIn
   return 0;
 }
 
+/** Everything but the floating-point image. @param sp stack pointer of the program */
+function fillFrame(task: Task, action: SignalAction, info: SignalInfo, sp: number, fpAddress: number): void {
+  const { cpu } = task.kernel;
+  frame.put64(0, action.restorer);
+  frame.put64(UCONTEXT, UC_FLAGS);
+  frame.put64(UC_STACK, task.altStackBase);
+  frame.put32(UC_STACK + 8, altStackState(task, sp));
+  frame.put64(UC_STACK + 16, task.altStackSize);
+  for (let i = 0; i < SIGCONTEXT_ORDER.length; i++) {
+    const register = SIGCONTEXT_ORDER[i]!;
+    frame.put32(MCONTEXT + 8 * i, cpu.regLo(register));
+    frame.put32(MCONTEXT + 8 * i + 4, cpu.regHi(register));
+  }
+  frame.put64(OFFSET_RIP, cpu.rip);
+  frame.put64(OFFSET_FLAGS, cpu.rflags);
+  frame.put16(OFFSET_SEGMENTS, USER_CS);
+  frame.put16(OFFSET_SEGMENTS + 6, USER_SS);
+  frame.put64(OFFSET_ERR, task.faultError);
+  frame.put64(OFFSET_TRAPNO, task.faultTrap);
+  frame.put64(OFFSET_CR2, task.faultAddress);
+  frame.put64(OFFSET_FPSTATE, fpAddress);
+  const mask = task.savedMask ?? task.blocked;
+  frame.put32(OFFSET_OLDMASK, mask.lo);
+  frame.put32(OFFSET_OLDMASK + 4, mask.hi);
+  frame.put32(SIGMASK, mask.lo);
+  frame.put32(SIGMASK + 4, mask.hi);
+  frame.putInfo(SIGINFO, info);
+}
+
 /** Restores registers and mask from the frame that the stack pointer stands behind. @returns 0, or -EFAULT: the frame is not readable or its state not valid */
 export function popSignalFrame(task: Task): number | Err {
+  const address = task.kernel.cpu.reg(RSP) - 8;
+  const loaded = frame.load(task.mm!, address);
+  return loaded !== 0 ? loaded : restoreFrame(task);
+}
+
+/** From the frame that is loaded. */
+function restoreFrame(task: Task): number | Err {
   const { cpu } = task.kernel;
-  const mm = task.mm!;
-  const address = cpu.reg(RSP) - 8;
-  if (mm.read(address, frame) !== 0) return fail(EFAULT);
-  const fpAddress = get64(OFFSET_FPSTATE);
-  if (fpAddress !== 0) {
-    if (mm.read(fpAddress, fxsave) !== 0 || !cpu.fxrstor(fxsave, 0)) return fail(EFAULT);
-  } else {
-    cpu.fxrstor(freshFxsave, 0);
+  const fpAddress = frame.get64(OFFSET_FPSTATE);
+  if (fpAddress === 0) cpu.resetFloatingPoint();
+  else if (!restoreFloatingPoint(task, fpAddress)) return fail(EFAULT);
+  for (let i = 0; i < SIGCONTEXT_ORDER.length; i++) {
+    cpu.setRegHalves(SIGCONTEXT_ORDER[i]!, frame.get32(MCONTEXT + 8 * i), frame.get32(MCONTEXT + 8 * i + 4));
   }
-  SIGCONTEXT_ORDER.forEach((register, i) => {
-    cpu.setRegHalves(register, view.getInt32(MCONTEXT + 8 * i, true), view.getInt32(MCONTEXT + 8 * i + 4, true));
-  });
-  cpu.rip = get64(OFFSET_RIP);
-  cpu.rflags = (cpu.rflags & ~RESTORABLE_FLAGS) | (view.getUint32(OFFSET_FLAGS, true) & RESTORABLE_FLAGS);
-  task.blocked.set(view.getInt32(SIGMASK, true), view.getInt32(SIGMASK + 4, true));
+  cpu.rip = frame.get64(OFFSET_RIP);
+  cpu.rflags = (cpu.rflags & ~RESTORABLE_FLAGS) | (frame.get32(OFFSET_FLAGS) & RESTORABLE_FLAGS);
+  task.blocked.set(frame.get32(SIGMASK), frame.get32(SIGMASK + 4));
   task.blocked.clearUnblockable();
   // As Linux does, what makes no sense as an alternate stack leaves the one that is.
-  setAltStack(task, get64(UC_STACK), view.getUint32(UC_STACK + 8, true), get64(UC_STACK + 16), cpu.reg(RSP));
-  if (selectorOf(0) === USER_CS && selectorOf(6) === USER_SS) return 0;
+  setAltStack(task, frame.get64(UC_STACK), frame.get32(UC_STACK + 8) >>> 0, frame.get64(UC_STACK + 16), cpu.reg(RSP));
+  if (frame.selector(0) === USER_CS && frame.selector(6) === USER_SS) return 0;
   task.faultTrap = GENERAL_PROTECTION;
   task.faultError = 0;
   return fail(EFAULT);
+}
+
+/** @returns false when the image is not readable or not valid */
+function restoreFloatingPoint(task: Task, address: number): boolean {
+  const { cpu } = task.kernel;
+  const mm = task.mm!;
+  if (!isInOnePage(address, FXSAVE_SIZE)) return mm.read(address, fxsave) === 0 && cpu.fxrstor(fxsave, 0);
+  const at = physicalAddress(mm, address, PTE_READ);
+  return at >= 0 && cpu.fxrstor(mm.memory.u8, at);
 }
 
 /**

@@ -65,7 +65,7 @@ export function sendToGroup(kernel: Kernel, pgid: number, info: SignalInfo): num
 export function forceSignal(task: Task, info: SignalInfo): void {
   const action = task.handlers.actions[info.signo];
   if (task.blocked.has(info.signo) || action.handler === SIG_IGN) {
-    action.handler = SIG_DFL;
+    task.handlers.setToDefault(info.signo);
     task.blocked.delete(info.signo);
   }
   task.pending.discard(info.signo);

@@ -15,7 +15,7 @@ function put64(view: DataView, offset: number, value: number): void {
 const ticks = (nanoseconds: number): number => Math.floor(nanoseconds / 10_000_000);
 
 export function encodeSignalInfo(info: SignalInfo, view: DataView, offset: number): void {
-  new Uint8Array(view.buffer, view.byteOffset + offset, SIGINFO_SIZE).fill(0);
+  for (let at = 0; at < SIGINFO_SIZE; at += 4) view.setInt32(offset + at, 0);
   view.setInt32(offset, info.signo, true);
   view.setInt32(offset + 4, info.errno, true);
   view.setInt32(offset + 8, info.code, true);

@@ -65,6 +65,10 @@ export class PendingSignals {
 
   /** Takes the oldest entry of `signal`. */
   take(signal: number): SignalInfo | null {
+    if (this.#queue.length === 1 && this.#queue[0]!.signo === signal) {
+      this.set.delete(signal);
+      return this.#queue.pop()!;
+    }
     const index = this.#queue.findIndex((info) => info.signo === signal);
     if (index < 0) return null;
     const [info] = this.#queue.splice(index, 1);
@@ -87,43 +91,42 @@ export class PendingSignals {
 export const SIG_DFL = 0;
 export const SIG_IGN = 1;
 
+/** How one signal is disposed of. Never changed, only replaced: tables share them. */
 export interface SignalAction {
   /** SIG_DFL, SIG_IGN or an address. */
-  handler: number;
+  readonly handler: number;
   /** SA_* flags, unsigned. */
-  flags: number;
-  restorer: number;
+  readonly flags: number;
+  readonly restorer: number;
   readonly mask: SigSet;
 }
 
+const DEFAULT: SignalAction = { handler: SIG_DFL, flags: 0, restorer: 0, mask: new SigSet() };
+const IGNORE: SignalAction = { ...DEFAULT, handler: SIG_IGN };
+
 /** Dispositions; shared by the threads of a process and by CLONE_SIGHAND. */
 export class SignalHandlers {
-  readonly actions: SignalAction[] = [];
+  /** By signal number. */
+  readonly actions: SignalAction[];
   refs = 1;
 
-  constructor() {
-    for (let signal = 0; signal <= LAST_SIGNAL; signal++) {
-      this.actions.push({ handler: SIG_DFL, flags: 0, restorer: 0, mask: new SigSet() });
-    }
+  constructor(actions?: readonly SignalAction[]) {
+    this.actions = actions?.slice() ?? new Array<SignalAction>(LAST_SIGNAL + 1).fill(DEFAULT);
   }
 
   clone(): SignalHandlers {
-    const copy = new SignalHandlers();
-    for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
-      const { handler, flags, restorer, mask } = this.actions[signal];
-      Object.assign(copy.actions[signal], { handler, flags, restorer });
-      copy.actions[signal].mask.copy(mask);
-    }
-    return copy;
+    return new SignalHandlers(this.actions);
   }
 
-  /** execve: what was caught goes back to the default, what was ignored stays so. */
-  resetForExec(): void {
-    for (const action of this.actions) {
-      if (action.handler !== SIG_IGN) action.handler = SIG_DFL;
-      action.flags = 0;
-      action.restorer = 0;
-      action.mask.set(0, 0);
+  /** Takes the handler away; flags and mask stay. */
+  setToDefault(signal: number): void {
+    this.actions[signal] = { ...this.actions[signal]!, handler: SIG_DFL };
+  }
+
+  /** execve, CLONE_CLEAR_SIGHAND: what was caught goes back to the default, what was ignored stays so. */
+  reset(): void {
+    for (let signal = 0; signal <= LAST_SIGNAL; signal++) {
+      this.actions[signal] = this.actions[signal]!.handler === SIG_IGN ? IGNORE : DEFAULT;
     }
   }
 }

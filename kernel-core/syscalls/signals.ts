@@ -19,7 +19,7 @@ import { altStackState, popSignalFrame, setAltStack } from '../signals/frame.js'
 import { forceSignal, sendToProcess, sendToTask } from '../signals/send.js';
 import { decodeSignalInfo, encodeSignalInfo, SIGINFO_SIZE } from '../signals/siginfo.js';
 import { SigSet } from '../signals/sigset.js';
-import { isIgnored, LAST_SIGNAL, makeSignalInfo, type SignalInfo } from '../signals/state.js';
+import { isIgnored, LAST_SIGNAL, makeSignalInfo, type SignalAction, type SignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { CONTEXT_REPLACED, interruptedOnly } from '../wait.js';
 import { getI64, putI64, readTimespec } from './layouts.js';
@@ -60,7 +60,7 @@ export function withTemporaryMask(task: Task, mask: SigSet): void {
 function sigaction(task: Task, signalArgument: number, newAddress: number, oldAddress: number, size: number): number {
   const signal = signalArgument | 0;
   if (size !== SIGSET_SIZE || signal < 1 || signal > LAST_SIGNAL) return fail(EINVAL);
-  const action = task.handlers.actions[signal];
+  const old = task.handlers.actions[signal]!;
   const mm = task.mm!;
   const next = new Uint8Array(SIGACTION_SIZE);
   if (newAddress !== 0) {
@@ -68,20 +68,25 @@ function sigaction(task: Task, signalArgument: number, newAddress: number, oldAd
     if (signal === SIGKILL || signal === SIGSTOP) return fail(EINVAL);
   }
   if (oldAddress !== 0) {
-    putI64(view, 0, action.handler);
-    putI64(view, 8, action.flags);
-    putI64(view, 16, action.restorer);
-    view.setInt32(24, action.mask.lo, true);
-    view.setInt32(28, action.mask.hi, true);
+    putI64(view, 0, old.handler);
+    putI64(view, 8, old.flags);
+    putI64(view, 16, old.restorer);
+    view.setInt32(24, old.mask.lo, true);
+    view.setInt32(28, old.mask.hi, true);
     if (mm.write(oldAddress, buffer) !== 0) return fail(EFAULT);
   }
   if (newAddress === 0) return 0;
   const given = new DataView(next.buffer);
-  action.handler = getI64(given, 0);
-  action.flags = (given.getUint32(8, true) & KNOWN_FLAGS & ~SA_UNSUPPORTED) >>> 0;
-  action.restorer = getI64(given, 16);
-  action.mask.set(given.getInt32(24, true), given.getInt32(28, true));
-  action.mask.clearUnblockable();
+  const mask = new SigSet();
+  mask.set(given.getInt32(24, true), given.getInt32(28, true));
+  mask.clearUnblockable();
+  const action: SignalAction = {
+    handler: getI64(given, 0),
+    flags: (given.getUint32(8, true) & KNOWN_FLAGS & ~SA_UNSUPPORTED) >>> 0,
+    restorer: getI64(given, 16),
+    mask,
+  };
+  task.handlers.actions[signal] = action;
   if (isIgnored(action, signal)) {
     task.process.pending.discard(signal);
     for (const thread of task.process.threads) thread.pending.discard(signal);

@@ -90,9 +90,15 @@ interface Result {
   ax: number;
 }
 
+/** x87 part of an fxsave image. */
+const FX_BYTES = 160;
+const fxWords = new Int32Array(FX_BYTES / 4);
+const fxBytes = new Uint8Array(fxWords.buffer);
+
 function runHere(row: X87Row, into: Buffer): Result {
   const view = new DataView(into.buffer, into.byteOffset, n.IN_SIZE);
-  readFxsave(unit, into, n.IN_FX, true);
+  fxBytes.set(into.subarray(n.IN_FX, n.IN_FX + FX_BYTES));
+  readFxsave(unit, fxWords, 0, true);
   memory.u8.set(into.subarray(n.IN_BLOCK, n.IN_BLOCK + n.BLOCK), OPERAND);
   unit.flags = Number(view.getBigUint64(n.IN_RFLAGS, true));
   unit.operand16 = into[n.IN_CODE] === 0x66;
@@ -101,11 +107,11 @@ function runHere(row: X87Row, into: Buffer): Result {
   const rbx = Number(view.getBigUint64(n.IN_GPR + 8 * RBX, true));
   const before = unit.flags;
   const outcome = runX87Row(unit, row, modrm, OPERAND + rbx - n.BLOCK_AT);
-  const fx = new Uint8Array(160);
-  writeFxsave(unit, fx, 0, true);
+  fxBytes.fill(0);
+  writeFxsave(unit, fxWords, 0, true);
   return {
     signal: outcome === X87_MF ? 8 : 5,
-    fx,
+    fx: fxBytes.slice(),
     block: memory.u8.slice(OPERAND, OPERAND + n.BLOCK),
     flags: outcome === X87_SET_FLAGS ? (before & ~0x8d5) | unit.flags : before,
     ax: outcome === X87_SET_AX ? unit.ax : Number(view.getBigUint64(n.IN_GPR, true) & 0xffffn),

@@ -65,17 +65,21 @@ test('default actions follow signal(7)', () => {
   assert.is(defaultAction(50), 'terminate');
 });
 
+function dispose(handlers: SignalHandlers, signal: number, handler: number): void {
+  handlers.actions[signal] = { ...handlers.actions[signal]!, handler };
+}
+
 test('exec resets what was caught and keeps what was ignored', () => {
   const handlers = new SignalHandlers();
-  handlers.actions[SIGTERM].handler = 0x1000;
-  handlers.actions[SIGTSTP].handler = SIG_IGN;
+  dispose(handlers, SIGTERM, 0x1000);
+  dispose(handlers, SIGTSTP, SIG_IGN);
   const copy = handlers.clone();
-  copy.resetForExec();
+  copy.reset();
   assert.is(copy.actions[SIGTERM].handler, 0);
   assert.is(copy.actions[SIGTSTP].handler, SIG_IGN);
   assert.is(handlers.actions[SIGTERM].handler, 0x1000);
   assert.ok(isIgnored(copy.actions[SIGTSTP], SIGTSTP));
-  copy.actions[SIGKILL].handler = SIG_IGN;
+  dispose(copy, SIGKILL, SIG_IGN);
   assert.not(isIgnored(copy.actions[SIGKILL], SIGKILL));
 });
 
