@@ -113,6 +113,13 @@ function isSameRead(x: Value, y: Value): boolean {
   return x.op === 'get' && y.op === 'get' && x.name === y.name && x.args[0]!.imm === y.args[0]!.imm && x.imm === y.imm;
 }
 
+/** Registers that a description reads, as bits. */
+export function registersOf({ a, b, res }: FlagSource): number {
+  let set = 0;
+  for (const operand of [a, b, res]) if (operand !== undefined && 'register' in operand) set |= 1 << operand.register;
+  return set;
+}
+
 /** Whether a description still holds when a register is written. */
 export function surviving(source: FlagSource | undefined, writes: number): FlagSource | undefined {
   if (source === undefined) return undefined;

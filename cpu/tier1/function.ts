@@ -10,16 +10,17 @@
  * paths meet; in between the instructions executed are known. A region goes on over a back edge only while what is left is
  * more than any way to the next check can use up: the end of a slice, which falls on an exact instruction, is tier 0's.
  */
-import { RECORD_SIZE } from '../record.js';
+
 import { CONTROL_BITS, CONTROL_DEFAULT } from '../ir/builder.js';
+import { RECORD_SIZE } from '../record.js';
 import { FUEL, MXCSR, PAGE_SIZE, PAGE_VA, RESYNC, RIP, SLOW_EA } from '../state.js';
 import { Code } from '../wasm/code.js';
-import type { FlagSource, FlagState } from './flags.js';
+import { type FlagSource, type FlagState, registersOf } from './flags.js';
 import type { FlowGraph } from './graph/flow-graph.js';
 import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
 import { FRAME_BYTES, KIND_RECORD, KIND_STEP, NEXT_RECORD, REST, STALE_FLAGS, STOP_KIND, UNWIND } from './layout.js';
 import { type AccessPath, Lowering } from './lowering.js';
-import { NEED_EXIT, NEED_WORDS, type Plan, type PlannedBlock, type Step } from './plan.js';
+import { NEED_EXIT, NEED_WORDS, NEED_WRITTEN_SHIFT, type Plan, type PlannedBlock, type Step } from './plan.js';
 import type { Edge as RegionEdge } from './region.js';
 import { Registers } from './registers.js';
 import { Temps } from './temps.js';
@@ -482,12 +483,12 @@ class RegionEmitter implements StructureEmitter {
     const { code } = this;
     const lowering = this.#lowering;
     const { flags } = lowering;
-    if (flags === 'inherited' || need === 0) return;
+    if (flags === 'inherited' || (need & (NEED_EXIT | NEED_WORDS)) === 0) return;
     if (
       typeof flags === 'object' &&
       (need & NEED_WORDS) === 0 &&
       flags.source !== undefined &&
-      (need & NEED_EXIT) !== 0
+      (registersOf(flags.source) & (need >>> NEED_WRITTEN_SHIFT)) === 0
     ) {
       code.i32(this.#env.flagSource(flags.source));
       code.set(this.#stale);

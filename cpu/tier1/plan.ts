@@ -16,9 +16,13 @@ import { makeReducible } from './graph/make-reducible.js';
 import { groupAccesses, type Membership } from './groups.js';
 import { type Block, type Edge, edgesOf, type Instruction, type Region } from './region.js';
 
-/** What a block needs of the flags at its start: nothing, or that a fault shows them, or that they are in memory. */
+/**
+ * What a block needs of the flags at its start: nothing, or that a fault shows them, or that they are in memory. Bit
+ * 16 + r: general register r is written before that, so that the flags cannot be computed from it any more.
+ */
 export const NEED_EXIT = 1;
 export const NEED_WORDS = 2;
+export const NEED_WRITTEN_SHIFT = 16;
 
 /** Instructions that may be copied to make the control flow of a region reducible. */
 const COPY_LIMIT = 80;
@@ -398,14 +402,17 @@ function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[], dispatch:
   const kill = bitTable(graph, 1);
   for (let n = blocks.length; n < graph.count; n++) gen[n] = n === dispatch?.node ? NEED_EXIT : NEED_WORDS;
   for (const [b, { block, steps }] of blocks.entries()) {
-    for (const { exits, readsFlags, killsFlags } of steps) {
-      if (exits) gen[b]! |= NEED_EXIT;
+    let written = 0;
+    for (const { exits, readsFlags, killsFlags, writes } of steps) {
+      if (exits) gen[b]! |= NEED_EXIT | written;
       if (readsFlags) gen[b]! |= NEED_WORDS;
       if (killsFlags) {
         kill[b] = -1;
         break;
       }
+      written |= writes << NEED_WRITTEN_SHIFT;
     }
+    if (kill[b] === 0) gen[b]! |= written;
     const { kind } = block.end;
     if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch') gen[b]! |= NEED_WORDS;
     if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch' && kind !== 'inlineReturn') kill[b] = -1;
@@ -419,7 +426,7 @@ function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[], dispatch:
     for (const to of graph.successors[b]!) need |= atStart[to]!;
     for (let i = planned.steps.length - 1; i >= 0; i--) {
       const step = planned.steps[i]!;
-      step.flagsDead = need === 0;
+      step.flagsDead = (need & (NEED_EXIT | NEED_WORDS)) === 0;
       if (step.killsFlags) need = 0;
       if (step.readsFlags) need |= NEED_WORDS;
       if (step.exits) need |= NEED_EXIT;
