@@ -289,6 +289,7 @@ export class Lowering {
 
   #if(s: Extract<Statement, { s: 'if' }>): void {
     const { code } = this;
+    if (this.#step.flagsDead && [...s.body, ...s.otherwise].every(isOnlyForFlags)) return;
     this.#push(s.cond);
     if (s.otherwise.length === 1 && s.otherwise[0]!.s === 'helper') {
       // The exact way is tier 0's.
@@ -745,6 +746,11 @@ function markFlagged(v: Value): void {
   if (v.flagged) return;
   v.flagged = true;
   for (const arg of v.args) markFlagged(arg);
+}
+
+/** Whether a statement has no effect but on flags. */
+function isOnlyForFlags(s: Statement): boolean {
+  return s.s === 'flags' || (s.s === 'value' && !s.value.pinned);
 }
 
 function hasFlags(list: readonly Statement[]): boolean {

@@ -40,6 +40,8 @@ export interface Step {
   /** Can leave the region before it has done anything. */
   readonly exits: boolean;
   readonly readsFlags: boolean;
+  /** Sets some flags, or all on a condition: what was there before matters only if what is there after does. */
+  readonly mixesFlags: boolean;
   readonly killsFlags: boolean;
   /** Nobody sees the flags that hold after it. */
   flagsDead: boolean;
@@ -246,7 +248,8 @@ class Planner {
       writes: byInterpreter ? 0 : effects.writes,
       kills: byInterpreter ? 0 : effects.kills,
       exits: effects.exits || instruction.flow === 'stop',
-      readsFlags: byInterpreter || use.reads || readsFlagWord(statements) || partialFlags(statements),
+      readsFlags: byInterpreter || use.reads || readsFlagWord(statements),
+      mixesFlags: !byInterpreter && partialFlags(statements),
       killsFlags: byInterpreter || kills,
       flagsDead: false,
       dirty: 0,
@@ -403,9 +406,9 @@ function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[], dispatch:
   for (let n = blocks.length; n < graph.count; n++) gen[n] = n === dispatch?.node ? NEED_EXIT : NEED_WORDS;
   for (const [b, { block, steps }] of blocks.entries()) {
     let written = 0;
-    for (const { exits, readsFlags, killsFlags, writes } of steps) {
+    for (const { exits, readsFlags, mixesFlags, killsFlags, writes } of steps) {
       if (exits) gen[b]! |= NEED_EXIT | written;
-      if (readsFlags) gen[b]! |= NEED_WORDS;
+      if (readsFlags || mixesFlags) gen[b]! |= NEED_WORDS;
       if (killsFlags) {
         kill[b] = -1;
         break;
@@ -428,7 +431,7 @@ function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[], dispatch:
       const step = planned.steps[i]!;
       step.flagsDead = (need & (NEED_EXIT | NEED_WORDS)) === 0;
       if (step.killsFlags) need = 0;
-      if (step.readsFlags) need |= NEED_WORDS;
+      if (step.readsFlags || (step.mixesFlags && !step.flagsDead)) need |= NEED_WORDS;
       if (step.exits) need |= NEED_EXIT;
     }
   }
