@@ -220,8 +220,9 @@ const onFlags: Operation = (c) => {
       return;
     case 2:
     case 3: {
-      const operand = r.chance(2) ? reg(c.source(), s) : memory(c, s / 8);
+      // In front of the operand: it may have to emit something that writes a register.
       const cc = condition(c);
+      const operand = r.chance(2) ? reg(c.source(), s) : memory(c, s / 8);
       emitMaybeRisky(c, `cmov${cc}${SUFFIX[s]} ${operand}, ${reg(c.target(), s)}`);
       return;
     }
