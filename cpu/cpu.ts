@@ -92,6 +92,11 @@ export class Cpu {
     return reason;
   }
 
+  /** For use outside of `run`: gives back the memory of decodings that went since the last run. */
+  releaseCode(): void {
+    this.#engine.code.release();
+  }
+
   /** Who gets to see every region as it is translated. */
   set watcher(watcher: RegionWatcher | undefined) {
     this.#engine.watcher = watcher;

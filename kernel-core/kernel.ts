@@ -141,6 +141,13 @@ export class Kernel {
     this.#return(task, result);
   }
 
+  /** Gives back memory that file systems keep only because it may be wanted again. @returns whether there was any */
+  shrinkCaches(): boolean {
+    let shrunk = false;
+    for (const { fs } of this.namespace.list()) if (fs.shrink()) shrunk = true;
+    return shrunk;
+  }
+
   /** Lets go of what the kernel itself holds; no process but init is left. */
   dispose(): void {
     this.scheduler.stop();

@@ -20,6 +20,7 @@ const NEVER = -1000;
  */
 export function relieveMemory(needy: Task): boolean {
   const { kernel } = needy;
+  if (kernel.shrinkCaches()) return true;
   const victim = largestSpace(kernel) ?? needy.mm;
   if (victim === null || victim === needy.mm) {
     exitGroup(needy.process, SIGKILL);

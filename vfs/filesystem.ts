@@ -18,6 +18,8 @@ export interface FrameReservation {
 export interface FrameStore {
   /** The whole memory; replaced when it grows, so never kept across an allocation. */
   readonly u8: Uint8Array;
+  /** All frames that there can be. */
+  readonly limitFrames: number;
   /** @returns a zeroed frame with one reference, or 0 when memory is exhausted */
   allocFrame(): number;
   /** @returns room for at least so many frames, or null; it takes no memory */
@@ -86,6 +88,11 @@ export abstract class FileSystem {
   /** Writes back what is dirty. */
   sync(): number | Err {
     return 0;
+  }
+
+  /** Memory is scarce: gives back what it keeps only because it may be wanted again. @returns whether there was anything */
+  shrink(): boolean {
+    return false;
   }
 
   /** The one dentry of `root`; the file system holds a reference until `shutdown`. */

@@ -54,8 +54,11 @@ export async function withKernel(
   kernel.assertIdle();
 }
 
-/** Frames in use. */
-export const framesOf = (kernel: Kernel): number => kernel.dump().memory.used;
+/** Frames in use, without what is kept in case it is wanted again. */
+export function framesOf(kernel: Kernel): number {
+  kernel.dropCaches();
+  return kernel.dump().memory.used;
+}
 
 /** Lets the kernel take `turns` turns of the event loop. */
 export async function turns(count: number): Promise<void> {

@@ -85,6 +85,7 @@ export class FakeKernel implements SessionControl {
   readonly env: VfsEnv = {
     frames: {
       u8: new Uint8Array(0),
+      limitFrames: 0,
       allocFrame: () => 0,
       reserve: () => null,
       allocAt: () => 0,

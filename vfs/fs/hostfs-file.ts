@@ -26,8 +26,13 @@ const BOUNCE_SIZE = 1 << 16;
 /** Bytes on their way between host and guest. Nothing waits while they are in it. */
 const bounce = new Uint8Array(BOUNCE_SIZE);
 
+/** Whether the bytes are the same; the change time tells what a program hides that sets the other one back. */
 const sameMoment = (a: HostStat, b: HostStat): boolean =>
-  a.size === b.size && a.mtime.sec === b.mtime.sec && a.mtime.nsec === b.mtime.nsec;
+  a.size === b.size &&
+  a.mtime.sec === b.mtime.sec &&
+  a.mtime.nsec === b.mtime.nsec &&
+  a.ctime.sec === b.ctime.sec &&
+  a.ctime.nsec === b.ctime.nsec;
 
 export class HostFile extends HostInode {
   readonly pages = new HostPages(this);
@@ -103,6 +108,11 @@ export class HostFile extends HostInode {
     if (--this.#users > 0) return;
     this.pages.settle();
     this.#close();
+  }
+
+  override forget(): void {
+    if (this.pages.count === 0) this.evict();
+    else this.fs.restFile(this);
   }
 
   override evict(): void {
@@ -183,6 +193,11 @@ class HostPages implements PageCache {
 
   get size(): number {
     return this.#file.knownSize;
+  }
+
+  /** Pages that are loaded. */
+  get count(): number {
+    return this.#frames.size;
   }
 
   page(index: number): number | Err {

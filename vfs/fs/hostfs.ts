@@ -25,6 +25,9 @@ export type { HostFiles, HostStat } from './hostfs-files.js';
 
 /** As User-mode Linux's file system of this name. @source linux/magic.h HOSTFS_SUPER_MAGIC */
 const HOSTFS_SUPER_MAGIC = 0x00c0ffee;
+/** Of all memory, what pages of files may take that nobody uses, as one part of so many; and the number of such files. */
+const RESTING_SHARE = 16;
+const RESTING_FILES = 64;
 /** Descriptors kept for directories, besides those of open files. */
 const HANDLE_LIMIT = 128;
 /** Room for inode numbers of one host device; others of the same tree get numbers above. */
@@ -69,6 +72,8 @@ export class Hostfs extends FileSystem {
   readonly #handles = new Map<HostDirectory, number>();
   /** Directories that nobody used when they were put here, the longest first. */
   readonly #resting = new Set<HostDirectory>();
+  /** Files that nobody used when they were put here, the longest first; they keep their pages for who opens them next. */
+  readonly #restingFiles = new Set<HostFile>();
   readonly #devices: number[] = [];
   #hostMoment = -1;
   #moment = 0;
@@ -116,6 +121,7 @@ export class Hostfs extends FileSystem {
     for (const fd of this.#handles.values()) this.host.close(fd);
     this.#handles.clear();
     this.#resting.clear();
+    this.#restingFiles.clear();
     this.#inodes.clear();
     this.host.close(this.#rootDescriptor);
   }
@@ -186,7 +192,36 @@ export class Hostfs extends FileSystem {
     }
   }
 
+  /**
+   * Nobody uses `file` any more, but programs are soon run again: the last ones stay, with what the processor knows of
+   * their code. The next look at the host tells whether the pages are still right.
+   */
+  restFile(file: HostFile): void {
+    this.#restingFiles.delete(file);
+    this.#restingFiles.add(file);
+    const most = this.env.frames.limitFrames / RESTING_SHARE;
+    let pages = 0;
+    for (const { pages: cache, dentries } of this.#restingFiles) if (dentries === 0) pages += cache.count;
+    for (const oldest of this.#restingFiles) {
+      if (pages <= most && this.#restingFiles.size <= RESTING_FILES) break;
+      if (oldest.dentries === 0) pages -= oldest.pages.count;
+      this.#dismiss(oldest);
+    }
+  }
+
+  override shrink(): boolean {
+    const before = this.#restingFiles.size;
+    for (const file of this.#restingFiles) this.#dismiss(file);
+    return before > 0;
+  }
+
+  #dismiss(file: HostFile): void {
+    this.#restingFiles.delete(file);
+    if (file.dentries === 0) file.evict();
+  }
+
   #remove(inode: HostInode): void {
+    if (inode instanceof HostFile) this.#restingFiles.delete(inode);
     if (this.#inodes.get(inode.key) === inode) this.#inodes.delete(inode.key);
     if (inode instanceof HostDirectory) this.#closeHandle(inode);
   }
