@@ -23,6 +23,7 @@ import { type AccessPath, Lowering } from './lowering.js';
 import { NEED_EXIT, NEED_WORDS, NEED_WRITTEN_SHIFT, type Plan, type PlannedBlock, type Step } from './plan.js';
 import type { Edge as RegionEdge } from './region.js';
 import { Registers } from './registers.js';
+import { type Relocation, WIDTH } from './relocation.js';
 import { Temps } from './temps.js';
 import type { SourceMark } from './watch.js';
 
@@ -218,17 +219,27 @@ class RegionEmitter implements StructureEmitter {
 
   // Ways out
 
-  stop(kind: number, address: number): void {
+  stop(kind: number, address: number, relocation?: Relocation): void {
     const { code } = this;
     const step = this.#step!;
     if (address >= 0) {
       code.get(address);
       code.set(this.#access);
     }
-    code.i32(kind);
+    this.#constant(kind, relocation);
     code.set(this.#kind);
     this.#leaveFlags();
     this.#leaveTo(step.instruction.address, step.dirty);
+  }
+
+  /** Pushes an i32 that may be another one in another run. */
+  #constant(value: number, relocation: Relocation | undefined): void {
+    if (relocation === undefined) this.code.i32(value);
+    else this.code.i32At(value, WIDTH[relocation.kind], relocation);
+  }
+
+  #pushFlagSource(source: FlagSource): void {
+    this.#constant(this.#env.flagSource(source), { kind: 'flags', source });
   }
 
   /** Goes out to a constant address with these registers dirty. */
@@ -261,7 +272,7 @@ class RegionEmitter implements StructureEmitter {
     const { flags } = this.#lowering;
     if (flags === 'inherited') return;
     if (typeof flags === 'object' && flags.source !== undefined) {
-      code.i32(this.#env.flagSource(flags.source));
+      this.#pushFlagSource(flags.source);
       code.set(this.#stale);
       return;
     }
@@ -490,7 +501,7 @@ class RegionEmitter implements StructureEmitter {
       flags.source !== undefined &&
       (registersOf(flags.source) & (need >>> NEED_WRITTEN_SHIFT)) === 0
     ) {
-      code.i32(this.#env.flagSource(flags.source));
+      this.#pushFlagSource(flags.source);
       code.set(this.#stale);
       return;
     }
@@ -674,17 +685,21 @@ class RegionEmitter implements StructureEmitter {
     code.i32(0);
     code.i64(Math.floor(address / PAGE_SIZE) * PAGE_SIZE);
     code.memory('i64.store', PAGE_VA);
+    const here: Relocation = { kind: 'record', address, distance: 0 };
+    const behind: Relocation = isCall
+      ? { kind: 'record', address: address + length, distance: 0 }
+      : { kind: 'record', address, distance: RECORD_SIZE };
     code.i32(0);
     code.get(this.#rest);
-    code.i32(record);
+    this.#constant(record, here);
     code.op('i32.add');
     code.memory('i32.store', FUEL);
     const after = this.#temps.take('i32');
-    code.i32(record);
+    this.#constant(record, here);
     code.i32(this.#env.handler(step));
     code.call(this.#env.stepFunction);
     code.tee(after);
-    code.i32(next);
+    this.#constant(next, behind);
     code.op('i32.ne');
     code.i32(0);
     code.memory('i32.load', RESYNC);
@@ -701,7 +716,7 @@ class RegionEmitter implements StructureEmitter {
     code.end();
     code.i32(0);
     code.memory('i32.load', FUEL);
-    code.i32(next);
+    this.#constant(next, behind);
     code.op('i32.sub');
     code.tee(this.#rest);
     code.i32(this.#least);

@@ -24,7 +24,6 @@ import {
 import type { Group, Membership } from './groups.js';
 import {
   GROUP_ACCESS,
-  KIND_MISS,
   KIND_STEP,
   KIND_TLB_MISS,
   NARROW_SPAN,
@@ -34,12 +33,11 @@ import {
   W_READ_WIDE,
   W_WRITE,
   W_WRITE_WIDE,
-  WINDOW_SIZE,
-  WINDOWS,
   WRITE_ACCESS,
 } from './layout.js';
 import { registerOf, type Step } from './plan.js';
 import type { Registers } from './registers.js';
+import { missKind, type Relocation, WIDTH, windowField } from './relocation.js';
 import type { Temps } from './temps.js';
 
 /** How an access finds its memory: the number of a window, or −1 for the TLB. */
@@ -51,8 +49,9 @@ export interface Exits {
    * Emits the way out at the current instruction, inside an open `if`: nothing of the instruction has happened.
    * @param kind KIND_* with its details
    * @param address local of the i64 address that was accessed, −1 without
+   * @param relocation what the kind is made of, if it depends on this run
    */
-  stop(kind: number, address: number): void;
+  stop(kind: number, address: number, relocation?: Relocation): void;
 }
 
 export class Lowering {
@@ -678,22 +677,23 @@ export class Lowering {
 
   #throughWindow(slot: number, address: number, size: number, write: boolean, flags: number, pa: number): void {
     const { code } = this;
-    const at = WINDOWS + slot * WINDOW_SIZE;
+    const load = (name: string, field: number): void => {
+      code.i32(0);
+      code.memoryAt(name, windowField(slot, field), WIDTH.window, { kind: 'window', slot, field } satisfies Relocation);
+    };
     const wide = size > NARROW_SPAN;
     code.get(address);
-    code.i32(0);
-    code.memory('i64.load', at + W_LOW);
+    load('i64.load', W_LOW);
     code.op('i64.sub');
-    code.i32(0);
-    code.memory('i64.load32_u', at + (write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ));
+    load('i64.load32_u', write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ);
     code.op('i64.ge_u');
     code.if();
-    this.#exits.stop(KIND_MISS | (slot << 8) | (write ? WRITE_ACCESS : 0) | flags, address);
+    const details = (write ? WRITE_ACCESS : 0) | flags;
+    this.#exits.stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details });
     code.end();
     code.get(address);
     code.op('i32.wrap_i64');
-    code.i32(0);
-    code.memory('i32.load', at + W_DELTA);
+    load('i32.load', W_DELTA);
     code.op('i32.add');
     code.set(pa);
   }

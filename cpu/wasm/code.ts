@@ -78,6 +78,23 @@ export class ByteWriter {
   }
 }
 
+/** A field of fixed width whose content may be written anew later. */
+export interface Place<S = unknown> {
+  /** In the body, or in the module (`ModuleBuilder.places`). */
+  offset: number;
+  /** What it stands for: a matter between those who emit and those who write. */
+  symbol: S;
+}
+
+/** Writes a 32-bit integer as LEB128 of exactly `width` bytes; the same bytes serve signed and unsigned where it fits. */
+export function writeFixed(bytes: Uint8Array, offset: number, width: number, value: number): void {
+  let rest = value | 0;
+  for (let i = 0; i < width; i++) {
+    bytes[offset + i] = (rest & 0x7f) | (i + 1 < width ? 0x80 : 0);
+    rest >>= 7;
+  }
+}
+
 const FLOAT = new Float64Array(1);
 const FLOAT_BYTES = new Uint8Array(FLOAT.buffer);
 
@@ -86,6 +103,7 @@ export class Code extends ByteWriter {
   readonly locals: ValueType[] = [];
   /** Names of locals, for people. */
   readonly names = new Map<number, string>();
+  readonly places: Place[] = [];
   #depth = 0;
   #params: number;
 
@@ -137,6 +155,19 @@ export class Code extends ByteWriter {
   i32(value: number): void {
     this.u8(0x41);
     this.sleb(value);
+  }
+
+  /** As `i32`, at a place: in `width` bytes. */
+  i32At(value: number, width: number, symbol: unknown): void {
+    this.u8(0x41);
+    this.#fixed(value, width, symbol);
+  }
+
+  /** As `memory`, with the offset at a place. */
+  memoryAt(name: string, offset: number, width: number, symbol: unknown): void {
+    this.memory(name, 0);
+    this.length--;
+    this.#fixed(offset, width, symbol);
   }
 
   i64(value: number | bigint): void {
@@ -259,6 +290,12 @@ export class Code extends ByteWriter {
     target.uleb(head.length + this.length);
     target.raw(head.view());
     target.raw(this.view());
+  }
+
+  #fixed(value: number, width: number, symbol: unknown): void {
+    this.places.push({ offset: this.length, symbol });
+    for (let i = 0; i < width; i++) this.u8(0);
+    writeFixed(this.bytes, this.length - width, width, value);
   }
 
   #open(opcode: number, result: ValueType | undefined): number {

@@ -1,5 +1,5 @@
 /** Puts a WebAssembly module together: types, imports, functions, one table filled from function indices. */
-import { ByteWriter, type Code } from './code.js';
+import { ByteWriter, type Code, type Place } from './code.js';
 import { TYPE_CODE, type ValueType } from './opcodes.js';
 
 interface FunctionEntry {
@@ -8,6 +8,8 @@ interface FunctionEntry {
 }
 
 export class ModuleBuilder {
+  /** After `build`: the places of all functions, by their offset in the module. */
+  readonly places: Place[] = [];
   #types: string[] = [];
   #typeBytes: Uint8Array[] = [];
   #imports = new ByteWriter(512);
@@ -104,7 +106,17 @@ export class ModuleBuilder {
         vector(s, this.#table, (func) => s.uleb(func));
       });
     }
-    section(out, 10, (s) => vector(s, this.#functions, (f) => f.code!.finish(s)));
+    let bodies = 0;
+    section(out, 10, (s) => {
+      vector(s, this.#functions, ({ code }) => {
+        code!.finish(s);
+        const start = s.length - code!.length;
+        for (const { offset, symbol } of code!.places) this.places.push({ offset: start + offset, symbol });
+      });
+      bodies = s.length;
+    });
+    // The section is the last one: its content ends where the module does.
+    for (const place of this.places) place.offset += out.length - bodies;
     return out.view();
   }
 
