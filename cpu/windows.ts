@@ -29,10 +29,12 @@ const TWO_20 = 2 ** 20;
 /** Pages of one window: its length has to fit 32 bits. */
 const MAX_PAGES = TWO_20 - 1;
 
-/** Pages that a hole in an extent may have, while it fills. */
-const NEAR = 64;
-
 type EntryOf = (vpn: number) => number;
+
+export const CLOSED = 0;
+export const OPENED = 1;
+export const REPLACED = 2;
+export type OpenResult = typeof CLOSED | typeof OPENED | typeof REPLACED;
 
 export class Windows {
   #memory: PhysicalMemory;
@@ -65,24 +67,18 @@ export class Windows {
     return distance >= 0 && distance < u32[at + W_PAGES / 4]!;
   }
 
-  /** Whether a page is next to what an open slot holds, or nearly: where an extent grows. */
-  isNeighbour(slot: number, vpn: number): boolean {
-    const at = (this.#base + slot * WINDOW_SIZE) >> 2;
-    const distance = vpn - this.#lowPage(at);
-    return distance >= -NEAR && distance < this.#memory.u32[at + W_PAGES / 4]! + NEAR;
-  }
-
   isOpen(slot: number): boolean {
     return (this.#open & (1 << slot)) !== 0 && this.#memory.u32[(this.#base + slot * WINDOW_SIZE + W_READ) >> 2] !== 0;
   }
 
   /**
    * Makes a slot hold the extent around a page.
-   * @returns false when the page table does not permit the access, or not through a window
+   * @returns CLOSED when the page table does not permit the access, or not through a window; REPLACED when the slot has
+   *   given up another extent for it
    */
-  open(slot: number, vpn: number, write: boolean): boolean {
+  open(slot: number, vpn: number, write: boolean): OpenResult {
     const entry = this.#entryOf(vpn);
-    if ((entry & PTE_ANY) === 0 || (write && !this.#isWritable(entry))) return false;
+    if ((entry & PTE_ANY) === 0 || (write && !this.#isWritable(entry))) return CLOSED;
     const writable = this.#isWritable(entry);
     const delta = (entry >>> FRAME_SHIFT) - vpn;
     const at = (this.#base + slot * WINDOW_SIZE) >> 2;
@@ -92,6 +88,7 @@ export class Windows {
     // A neighbour of what the slot holds: only what is new needs a look.
     const oldPages = this.isOpen(slot) && (u32[at + W_WRITE / 4] !== 0) === writable ? u32[at + W_PAGES / 4]! : 0;
     const oldLow = this.#lowPage(at);
+    const wasOpen = this.isOpen(slot);
     const isSame = oldPages > 0 && this.#entryOf(oldLow) >>> FRAME_SHIFT === oldLow + delta;
     for (; end - low < MAX_PAGES && this.#fits(end, delta, writable); end++) {
       if (isSame && end === oldLow) end = oldLow + oldPages - 1;
@@ -105,7 +102,7 @@ export class Windows {
     if (this.#isActive()) {
       this.#memory.u8.copyWithin(WINDOWS + slot * WINDOW_SIZE, at * 4, at * 4 + WINDOW_SIZE);
     }
-    return true;
+    return wasOpen && (oldLow < low || oldLow >= low + pages) ? REPLACED : OPENED;
   }
 
   /** Closes what holds a page. */

@@ -314,6 +314,11 @@ export class Builder {
     );
   }
 
+  /** i32, for concrete builders: `finite` and `ordered` as ir.ts has them. */
+  check(op: 'finite' | 'ordered', shape: string, args: Value[]): Value {
+    return this.define(value('i32', op, args, { name: shape }));
+  }
+
   carry(): Value {
     return this.get(CF, 'i32.load');
   }

@@ -27,6 +27,8 @@ export interface Value {
    * A WebAssembly operator; or `const`, `copy`, `select` (ifTrue, ifFalse, condition);
    * `address32` (i32: 1 with 32-bit address size), `stackBase` (i32: 1 when the operand's base is rsp), `segment` (i64: base of the operand's segment);
    * `field` (16-bit record field, `name`: 'a' | 'b' | 'off'), `imm` (the instruction's immediate);
+   * from concrete builders only, with the shape in `name`: `finite` (i32: every lane of args[0] is), `ordered` (i32: no lane
+   * of args[0] and args[1] is a NaN);
    * pinned: `ea` (effective address of the memory operand), `get` (args[0] state address, `name` load operator),
    * `probe` (args[0] address → i32 physical address), `load` (args[0] physical address, `name`),
    * `call` (runtime function `name`), `cond` (imm: condition code over the current flags).

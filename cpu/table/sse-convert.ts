@@ -4,7 +4,7 @@ import type { Value } from '../ir/ir.js';
 import { type Row, row } from './row.js';
 import { checkMmx, enterMmx } from './sse-common.js';
 import { exactFromInteger, exactResize, exactToIntegers, exactToRegister } from './sse-exact.js';
-import { finite, WIDTHS } from './sse-float.js';
+import { byDefault, finite, WIDTHS } from './sse-float.js';
 
 const PS = WIDTHS[0]!;
 const PD = WIDTHS[1]!;
@@ -70,7 +70,7 @@ const sd2ss = exactResize(64, 1, 1);
 function choose(b: Builder, ok: Value, result: Value, exact: Parameters<Builder['helper']>[0], bytes: number): void {
   const source = b.addressOf(1, bytes, false, false);
   b.if(
-    b.bin('and', b.defaultControl(), ok),
+    byDefault(b, ok),
     () => b.write(0, result),
     () => b.helper(exact, source),
   );

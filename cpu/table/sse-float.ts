@@ -27,23 +27,31 @@ export const WIDTHS: readonly Width[] = [
   { prefix: 'f2', suffix: 'sd', bits: 64, lanes: 1, code: 'sd', shape: 'f64' },
 ];
 
-/** i32: all lanes of a comparison result hold. */
-function all(b: Builder, { shape }: Width, mask: Value): Value {
-  if (shape === 'f32x4') return b.op('i32x4.all_true', [mask]);
-  return shape === 'f64x2' ? b.op('i64x2.all_true', [mask]) : mask;
+/** i32: no lane of a comparison result holds. */
+function none({ shape }: Width, b: Builder, mask: Value): Value {
+  return b.eqz(b.op(shape === 'f32x4' ? 'i32x4.bitmask' : 'i64x2.bitmask', [mask]));
 }
 
 /** i32: every lane is finite. */
 export function finite(b: Builder, w: Width, v: Value): Value {
+  if (b.concrete) return b.check('finite', w.shape, [v]);
   const difference = b.op(`${w.shape}.sub`, [v, v]);
-  return all(b, w, b.op(`${w.shape}.eq`, [difference, difference]));
+  // Of scalars ≥ is one branch, equality two.
+  if (w.lanes === 1) return b.op(`${w.shape}.ge`, [difference, difference]);
+  return none(w, b, b.op(`${w.shape}.ne`, [difference, difference]));
 }
 
 /** i32: no lane of either is a NaN. */
 function ordered(b: Builder, w: Width, x: Value, y: Value): Value {
-  const vector = w.lanes > 1;
-  const both = b.op(vector ? 'v128.and' : 'i32.and', [b.op(`${w.shape}.eq`, [x, x]), b.op(`${w.shape}.eq`, [y, y])]);
-  return all(b, w, both);
+  if (b.concrete) return b.check('ordered', w.shape, [x, y]);
+  if (w.lanes === 1) return b.bin('and', b.op(`${w.shape}.ge`, [x, x]), b.op(`${w.shape}.ge`, [y, y]));
+  return none(w, b, b.op('v128.or', [b.op(`${w.shape}.ne`, [x, x]), b.op(`${w.shape}.ne`, [y, y])]));
+}
+
+/** i32: control bits are at their default, and this holds. Translated code has been entered with the first. */
+export function byDefault(b: Builder, ok: Value): Value {
+  const control = b.defaultControl();
+  return b.concrete ? ok : b.bin('and', control, ok);
 }
 
 const ARITHMETIC: [string, keyof typeof OPERATIONS][] = [
@@ -78,7 +86,7 @@ function arithmeticRow(opcode: string, name: keyof typeof OPERATIONS, w: Width):
         ok = finite(b, w, result);
       }
       b.if(
-        b.bin('and', b.defaultControl(), ok),
+        byDefault(b, ok),
         () => b.write(0, result),
         () => b.helper(exact, source),
       );
@@ -121,7 +129,7 @@ function compareRow(w: Width): Row {
       mask = b.bin('sub', b.int(0, w.bits), wide);
     }
     b.if(
-      b.bin('and', b.defaultControl(), ordered(b, w, x, y)),
+      byDefault(b, ordered(b, w, x, y)),
       () => {
         if (vector) b.write(0, mask);
         else b.writeAs(0, w.bits === 32 ? 'i32.store' : 'i64.store', mask);
@@ -147,7 +155,7 @@ function orderRow(opcode: string, name: string, w: Width, signalling: boolean): 
       const x = b.read(0);
       if (b.concrete) {
         b.if(
-          b.bin('and', b.defaultControl(), ordered(b, w, x, y)),
+          byDefault(b, ordered(b, w, x, y)),
           () => b.flags('order', { a: x, b: y, size: w.bits }),
           () => b.helper(exact, source),
         );
@@ -155,7 +163,7 @@ function orderRow(opcode: string, name: string, w: Width, signalling: boolean): 
       }
       const relation = b.bin('sub', b.op(`${w.shape}.gt`, [x, y]), b.op(`${w.shape}.lt`, [x, y]));
       b.if(
-        b.bin('and', b.defaultControl(), ordered(b, w, x, y)),
+        byDefault(b, ordered(b, w, x, y)),
         () => b.set(ORDER, 'i32.store', relation),
         () => b.helper(exact, source),
       );

@@ -255,7 +255,7 @@ export class Lowering {
         this.#set((s.address.imm as number) + s.offset, s.name, s.value);
         return;
       case 'store':
-        this.#push(s.address);
+        this.#pushAddress(s.address);
         this.#push(s.value);
         code.memory(s.name, s.offset + this.#offsetOf(s.address));
         return;
@@ -357,7 +357,7 @@ export class Lowering {
     if (v.op !== 'load') return false;
     const [pa] = v.args as [Value];
     const at = (offset: number): void => {
-      this.#push(pa);
+      this.#pushAddress(pa);
       code.memory('f64.load', (v.imm as number) + offset + this.#offsetOf(pa));
     };
     if (v.name === 'v128.load64_zero') registers.setPair(register, () => at(0), zero);
@@ -456,8 +456,15 @@ export class Lowering {
   }
 
   #push(v: Value): void {
-    if (v.local >= 0) this.code.get(v.local);
-    else this.#emit(v);
+    if (v.local < 0) this.#emit(v);
+    else if (v.op === 'probe') this.#pushSum(v.local, this.#offsetOf(v));
+    else this.code.get(v.local);
+  }
+
+  /** Pushes the address of a load or store, whose `#offsetOf` goes into the instruction. */
+  #pushAddress(v: Value): void {
+    if (v.op === 'probe') this.code.get(v.local);
+    else this.#push(v);
   }
 
   #emit(v: Value): void {
@@ -472,7 +479,7 @@ export class Lowering {
         this.#readState((v.args[0]!.imm as number) + (v.imm as number), v.name);
         return;
       case 'load':
-        this.#push(v.args[0]!);
+        this.#pushAddress(v.args[0]!);
         code.memory(v.name, (v.imm as number) + this.#offsetOf(v.args[0]!));
         return;
       case 'select':

@@ -15,6 +15,7 @@ import { PAGE_SIZE, RIP, RSP, SLOW_EA, VALIDITY } from '../state.js';
 import { table } from '../table/index.js';
 import type { HandlerSet } from '../tier0/handlers.js';
 import { ModuleBuilder } from '../wasm/module.js';
+import { OPENED, REPLACED } from '../windows.js';
 import { CodeReader } from './code-reader.js';
 import { RegionFormer } from './form.js';
 import { emitRegion, type RegionEnvironment } from './function.js';
@@ -205,17 +206,15 @@ export class Translator {
     const write = (kind & WRITE_ACCESS) !== 0;
     const vpn = i32[(SLOW_EA >> 2) + 1]! * 2 ** 20 + (u32[SLOW_EA >> 2]! >>> 12);
     const { windows } = this.#pageTable!;
-    const wasOpen = windows.isOpen(slot);
-    const near = wasOpen && (windows.holds(slot, vpn, false) || windows.isNeighbour(slot, vpn));
     const isHeld = windows.holds(slot, vpn, write);
-    const isOpened = isHeld || windows.open(slot, vpn, write);
+    const opened = isHeld ? OPENED : windows.open(slot, vpn, write);
     const address = i32[(RIP >> 2) + 1]! * TWO_32 + u32[RIP >> 2]!;
     const site = this.#profile.sites.get(address);
     if (site === undefined) return;
     if (isHeld && kind & GROUP_ACCESS) {
       // The extent ends between the accesses of the group.
       if (++site.groupMisses === MAX_GROUP_MISSES) this.#redoAt(site, address);
-    } else if (isOpened && wasOpen && !near) {
+    } else if (opened === REPLACED) {
       this.stats.conflicts++;
       if (++site.conflicts === MAX_CONFLICTS) this.#redoAt(site, address);
     }
@@ -237,8 +236,6 @@ export class Translator {
     this.#former.begin();
     const roots = this.#chooseRoots();
     for (const root of this.#redo) {
-      const old = this.#find(root);
-      if (old !== undefined) this.#drop(old);
       this.#versionOf.set(root, this.#versions(root) + 1);
       roots.add(root);
     }
@@ -437,6 +434,9 @@ export class Translator {
     if (number < 0 || record === 0) return undefined;
     const { firstRegion } = this.#parts.handlers;
     const { u16, u8, view } = this.#memory;
+    // Somebody else's region may begin here, of other processes or an older one: one at a time.
+    const present = u16[(record + R_OP) >> 1]!;
+    if (present >= firstRegion) this.#supersede(this.#translations[present - firstRegion]!);
     const handler = u16[(record + R_OP) >> 1]!;
     const frames = new Map([...region.pages].map((page) => [page, this.#reader.frame(page)]));
     const entryFrame = this.#reader.frame(Math.floor(region.root / PAGE_SIZE));
@@ -491,13 +491,17 @@ export class Translator {
     for (const translation of [...users]) this.#drop(translation, frame);
   }
 
-  /** @param lost frame whose records are gone already */
-  #drop(translation: Translation, lost = 0): void {
-    if (!translation.live) return;
-    translation.live = false;
-    const { number, root, record, handler, entryFrame, callers, frames } = translation;
-    const { u8, u16 } = this.#memory;
-    if (entryFrame !== lost) u16[(record + R_OP) >> 1] = handler;
+  /** Takes a region out of its place. Regions that call it go on doing so. */
+  #supersede(translation: Translation): void {
+    this.#memory.u16[(translation.record + R_OP) >> 1] = translation.handler;
+    this.#unlist(translation);
+  }
+
+  /** Frees what a region has as a place to enter. */
+  #unlist(translation: Translation): void {
+    const { number, root } = translation;
+    if (this.#translations[number] !== translation) return;
+    const { u8 } = this.#memory;
     this.#parts.table.set(this.#parts.handlers.firstRegion + MAX_REGIONS + number, null);
     for (const block of this.#memory.tlbBlocks) u8[block + VALIDITY + number] = 0;
     this.#translations[number] = undefined;
@@ -505,6 +509,17 @@ export class Translator {
     const same = this.#byRoot.get(root)!.filter((other) => other !== translation);
     if (same.length === 0) this.#byRoot.delete(root);
     else this.#byRoot.set(root, same);
+  }
+
+  /** @param lost frame whose records are gone already */
+  #drop(translation: Translation, lost = 0): void {
+    if (!translation.live) return;
+    translation.live = false;
+    const { number, record, handler, entryFrame, callers, frames } = translation;
+    if (entryFrame !== lost && this.#translations[number] === translation) {
+      this.#memory.u16[(record + R_OP) >> 1] = handler;
+    }
+    this.#unlist(translation);
     for (const frame of frames.values()) {
       const users = this.#byFrame.get(frame);
       users?.delete(translation);
