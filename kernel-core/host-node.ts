@@ -9,9 +9,15 @@ const MILLISECOND = 1_000_000;
 /** setTimeout takes 31 bits of milliseconds; a longer wait is cut, and the kernel arms again when it finds nothing due. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
+/** Random bytes that are fetched at once: every program gets 16 at its start, and a call for them costs microseconds. */
+const RANDOM_POOL = 1024;
+
 export class NodeHost implements Host {
   readonly files: HostFiles = new NodeFiles();
   readonly #start = performance.now();
+  readonly #randomPool = new Uint8Array(RANDOM_POOL);
+  /** Bytes of the pool that were not given out, from its start. */
+  #randomLeft = 0;
   readonly #tick: Timespec = { sec: 0, nsec: 0 };
   /** `#tick` holds until the event loop goes on. */
   #isTickFresh = false;
@@ -41,7 +47,19 @@ export class NodeHost implements Host {
   };
 
   random(target: Uint8Array): void {
-    randomFillSync(target);
+    if (target.length > RANDOM_POOL / 4) {
+      randomFillSync(target);
+      return;
+    }
+    if (this.#randomLeft < target.length) {
+      randomFillSync(this.#randomPool);
+      this.#randomLeft = RANDOM_POOL;
+    }
+    const end = this.#randomLeft;
+    this.#randomLeft -= target.length;
+    target.set(this.#randomPool.subarray(this.#randomLeft, end));
+    // What was given out is nobody else's to see.
+    this.#randomPool.fill(0, this.#randomLeft, end);
   }
 
   timer(deadline: number, callback: () => void): HostTimer {

@@ -170,26 +170,27 @@ interface Addresses {
 /** Pairs of tag and value, in Linux's order. */
 function auxiliaryVector(contents: StackContents, addresses: Addresses): readonly number[] {
   const { placement, identity, processor } = contents;
+  // biome-ignore format: a pair per line
   return [
-    [AT_MINSIGSTKSZ, processor.minSignalStack],
-    [AT_HWCAP, processor.hwcap],
-    [AT_PAGESZ, PAGE_SIZE],
-    [AT_CLKTCK, CLOCK_TICKS],
-    [AT_PHDR, placement.headers],
-    [AT_PHENT, PHDR_SIZE],
-    [AT_PHNUM, placement.headerCount],
-    [AT_BASE, placement.interpreterBase],
-    [AT_FLAGS, 0],
-    [AT_ENTRY, placement.entry],
-    [AT_UID, identity.uid],
-    [AT_EUID, identity.euid],
-    [AT_GID, identity.gid],
-    [AT_EGID, identity.egid],
-    [AT_SECURE, identity.secure ? 1 : 0],
-    [AT_RANDOM, addresses.randomAt],
-    [AT_HWCAP2, processor.hwcap2],
-    [AT_EXECFN, addresses.nameAt],
-    [AT_PLATFORM, addresses.platformAt],
-    [AT_NULL, 0],
-  ].flat();
+    AT_MINSIGSTKSZ, processor.minSignalStack,
+    AT_HWCAP, processor.hwcap,
+    AT_PAGESZ, PAGE_SIZE,
+    AT_CLKTCK, CLOCK_TICKS,
+    AT_PHDR, placement.headers,
+    AT_PHENT, PHDR_SIZE,
+    AT_PHNUM, placement.headerCount,
+    AT_BASE, placement.interpreterBase,
+    AT_FLAGS, 0,
+    AT_ENTRY, placement.entry,
+    AT_UID, identity.uid,
+    AT_EUID, identity.euid,
+    AT_GID, identity.gid,
+    AT_EGID, identity.egid,
+    AT_SECURE, identity.secure ? 1 : 0,
+    AT_RANDOM, addresses.randomAt,
+    AT_HWCAP2, processor.hwcap2,
+    AT_EXECFN, addresses.nameAt,
+    AT_PLATFORM, addresses.platformAt,
+    AT_NULL, 0,
+  ];
 }

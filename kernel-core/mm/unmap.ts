@@ -36,7 +36,13 @@ export function removeRange(space: AddressSpace, start: number, end: number): vo
   for (const vma of gone) release(space, vma);
 }
 
-/** Everything goes: the space is about to die. */
+/** Everything goes, pages and all: the space is about to die. */
 export function dropVmas(space: AddressSpace): void {
-  removeRange(space, 0, USER_END);
+  const { areas, pageTable, memory } = space;
+  const gone = areas.list.slice();
+  for (const vma of gone) account(space, vma, -vma.pages);
+  areas.remove(0, gone.length);
+  pageTable.clearAll((frame) => memory.unref(frame));
+  space.figures.resident = 0;
+  for (const vma of gone) release(space, vma);
 }
