@@ -19,6 +19,8 @@ const INLINE_DEPTH = 3;
 /** A function is put in place of calls in itself so often. */
 const INLINE_RECURSION = 2;
 const MAX_TARGETS = 64;
+/** Of an indirect call so many targets are called directly. */
+const MAX_CALL_TARGETS = 3;
 
 /** Code that belongs together: instructions by address, and where blocks begin. */
 interface Body {
@@ -55,6 +57,18 @@ export class RegionFormer {
   /** Instructions that a region would have without what it inlines; 0: there is no code. */
   size(root: number): number {
     return this.#body(root)?.instructions.size ?? 0;
+  }
+
+  /** Functions that the code of a root calls, as far as the profile has seen them. */
+  calls(root: number): number[] {
+    const { sites } = this.#profile;
+    const called: number[] = [];
+    for (const [address, { flow, target }] of this.#body(root)?.instructions ?? []) {
+      if (flow === 'call') called.push(target);
+      const targets = flow === 'indirectCall' ? sites.get(address)?.targets : undefined;
+      if (targets !== undefined) called.push(...mostFrequent(targets).slice(0, MAX_CALL_TARGETS));
+    }
+    return called.filter((address) => sites.has(address));
   }
 
   /** Whether the region of a root covers an address. */
@@ -198,7 +212,8 @@ class RegionBuilder {
         return this.#call(instruction.target, edge(next), frame);
       case 'indirectCall': {
         const targets = this.#profile.sites.get(instruction.address)?.targets;
-        const roots = targets === undefined ? [] : mostFrequent(targets).slice(0, 2).filter(this.#isRoot);
+        const roots =
+          targets === undefined ? [] : mostFrequent(targets).slice(0, MAX_CALL_TARGETS).filter(this.#isRoot);
         // Without a known target this is a jump to wherever the operand says, like a return.
         if (roots.length === 0) return { kind: 'return' };
         for (const target of roots) this.#callees.add(target);

@@ -20,10 +20,11 @@ import type { FlowGraph } from './graph/flow-graph.js';
 import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
 import { FRAME_BYTES, KIND_RECORD, KIND_STEP, NEXT_RECORD, REST, STALE_FLAGS, STOP_KIND, UNWIND } from './layout.js';
 import { type AccessPath, Lowering } from './lowering.js';
-import { NEED_EXIT, NEED_WORDS, NEED_WRITTEN_SHIFT, type Plan, type PlannedBlock, type Step } from './plan.js';
+import { NEED_EXIT, NEED_WORDS, NEED_WRITTEN_SHIFT, type Plan, type PlannedBlock } from './plan.js';
 import type { Edge as RegionEdge } from './region.js';
 import { Registers } from './registers.js';
 import { type Relocation, WIDTH } from './relocation.js';
+import type { Step } from './step.js';
 import { Temps } from './temps.js';
 import type { SourceMark } from './watch.js';
 
@@ -400,8 +401,12 @@ class RegionEmitter implements StructureEmitter {
     const planned = this.#planned(block);
     if (planned === undefined) {
       const { from, address } = this.#plan.leaving[this.#plan.origin[block]! - this.#plan.blocks.length]!;
-      this.#leaveWords();
-      this.#leaveTo(address, this.#plan.blocks[from]!.dirtyOut);
+      const { dirtyOut } = this.#plan.blocks[from]!;
+      const func = this.#env.region(address);
+      if (func === undefined) {
+        this.#leaveWords();
+        this.#leaveTo(address, dirtyOut);
+      } else this.#chain(func, dirtyOut);
       return;
     }
     const { end } = planned.block;
@@ -433,6 +438,15 @@ class RegionEmitter implements StructureEmitter {
         throw new Error(`no way on from ${end.kind}`);
     }
     this.#lowering.endBlock();
+  }
+
+  /** Goes on in another region instead of leaving to the run loop. */
+  #chain(func: number, dirty: number): void {
+    this.#wordsForSync();
+    this.#sync(dirty);
+    this.#storeRest();
+    this.code.get(ROOM);
+    this.code.returnCall(func);
   }
 
   // Blocks

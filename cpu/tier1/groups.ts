@@ -7,7 +7,7 @@
  * power of two, and a distance.
  */
 import type { Statement, Value } from '../ir/ir.js';
-import { registerOf, type Step } from './plan.js';
+import { registerOf, type Step } from './step.js';
 
 /** Bytes that one check may cover. */
 export const MAX_SPAN = 512;

@@ -35,9 +35,9 @@ import {
   W_WRITE_WIDE,
   WRITE_ACCESS,
 } from './layout.js';
-import { registerOf, type Step } from './plan.js';
 import type { Registers } from './registers.js';
 import { missKind, type Relocation, WIDTH, windowField } from './relocation.js';
+import { registerOf, type Step } from './step.js';
 import type { Temps } from './temps.js';
 
 /** How an access finds its memory: the number of a window, or −1 for the TLB. */

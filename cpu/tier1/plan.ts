@@ -8,13 +8,14 @@
 
 import type { Statement, Value } from '../ir/ir.js';
 import { flagUse } from '../ir/lazy-flags.js';
-import { AUX, CF, GPR, RES, XMM } from '../state.js';
+import { AUX, CF, RES } from '../state.js';
 import { ConcreteBuilder, isConst } from './concrete.js';
 import { type BitTable, bitTable, solveBackward, solveForward } from './graph/dataflow.js';
 import { FlowGraph } from './graph/flow-graph.js';
 import { makeReducible } from './graph/make-reducible.js';
 import { groupAccesses, type Membership } from './groups.js';
 import { type Block, type Edge, edgesOf, type Instruction, type Region } from './region.js';
+import { registerOf, type Step } from './step.js';
 
 /**
  * What a block needs of the flags at its start: nothing, or that a fault shows them, or that they are in memory. Bit
@@ -26,30 +27,6 @@ export const NEED_WRITTEN_SHIFT = 16;
 
 /** Instructions that may be copied to make the control flow of a region reducible. */
 const COPY_LIMIT = 80;
-
-export interface Step {
-  readonly instruction: Instruction;
-  readonly statements: readonly Statement[];
-  /** Tier 0 executes it, on registers in memory. */
-  readonly byInterpreter: boolean;
-  readonly reads: number;
-  /** May be written. */
-  readonly writes: number;
-  /** Certainly written as a whole. */
-  readonly kills: number;
-  /** Can leave the region before it has done anything. */
-  readonly exits: boolean;
-  readonly readsFlags: boolean;
-  /** Sets some flags, or all on a condition: what was there before matters only if what is there after does. */
-  readonly mixesFlags: boolean;
-  readonly killsFlags: boolean;
-  /** Nobody sees the flags that hold after it. */
-  flagsDead: boolean;
-  /** Registers that differ from memory when it begins. */
-  dirty: number;
-  /** Registers whose locals are needed when it has ended. */
-  live: number;
-}
 
 export interface PlannedBlock {
   readonly block: Block;
@@ -94,12 +71,6 @@ export interface Plan {
 
 /** Runtime functions of tier 0 that have a form of their own in regions. */
 const OWN_CALLS = new Set(['mulhu']);
-
-export function registerOf(address: number): number {
-  if (address >= GPR && address < GPR + 128) return (address - GPR) >> 3;
-  if (address >= XMM && address < XMM + 256) return 16 + ((address - XMM) >> 4);
-  return -1;
-}
 
 class Effects {
   reads = 0;

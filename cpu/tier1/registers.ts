@@ -6,7 +6,7 @@
 import { gprName } from '../ir/text.js';
 import { GPR, XMM } from '../state.js';
 import type { Code } from '../wasm/code.js';
-import { registerOf } from './plan.js';
+import { registerOf } from './step.js';
 
 const LANES: Record<string, [shape: string, bytes: number]> = {
   'i64.load': ['i64x2', 8],

@@ -12,24 +12,48 @@ const AUX_MASK = SIGN | 0x10n;
 
 export class StaleFlags {
   #memory: PhysicalMemory;
-  /** Number − 1 → source. */
-  #sources: FlagSource[] = [];
+  /** Number − 1 → source; undefined: the number is free. */
+  #sources: (FlagSource | undefined)[] = [];
   #numbers = new Map<string, number>();
+  /** Number − 1 → modules that use it. */
+  #uses: number[] = [];
+  #free: number[] = [];
 
   constructor(memory: PhysicalMemory) {
     this.#memory = memory;
   }
 
-  /** Number of a source, from 1. */
+  /** Number of a source, from 1. It is nobody's until it is retained. */
   number(source: FlagSource): number {
-    const { kind, size, a, b, res } = source;
-    const key = [kind, size, text(a), text(b), text(res)].join(' ');
+    const key = keyOf(source);
     let number = this.#numbers.get(key);
     if (number === undefined) {
-      number = this.#sources.push(source);
+      number = this.#free.pop() ?? this.#sources.length + 1;
+      this.#sources[number - 1] = source;
+      this.#uses[number - 1] = 0;
       this.#numbers.set(key, number);
     }
     return number;
+  }
+
+  /** Sources that are described, used or not. */
+  get size(): number {
+    return this.#numbers.size;
+  }
+
+  /** Code with these numbers is in place. */
+  retain(numbers: readonly number[]): void {
+    for (const number of numbers) this.#uses[number - 1]!++;
+  }
+
+  /** It is gone: numbers that no other code has may be given to other sources. */
+  release(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      if (--this.#uses[number - 1]! > 0) continue;
+      this.#numbers.delete(keyOf(this.#sources[number - 1]!));
+      this.#sources[number - 1] = undefined;
+      this.#free.push(number);
+    }
   }
 
   /** Writes the flag words for the source that STALE_FLAGS names. */
@@ -66,6 +90,10 @@ export class StaleFlags {
     if ('constant' in operand) return operand.constant;
     return this.#memory.view.getBigUint64(GPR + operand.register * 8, true) >> BigInt(operand.byte * 8);
   }
+}
+
+function keyOf({ kind, size, a, b, res }: FlagSource): string {
+  return [kind, size, text(a), text(b), text(res)].join(' ');
 }
 
 function text(operand: FlagOperand | undefined): string {

@@ -33,12 +33,13 @@ import {
   STOP_KIND,
   WRITE_ACCESS,
 } from './layout.js';
-import { type Plan, planRegion, type Step } from './plan.js';
+import { type Plan, planRegion } from './plan.js';
 import { Profile, type Site } from './profile.js';
 import { Profiler } from './profiler.js';
 import type { Region } from './region.js';
 import { Slots } from './slots.js';
 import { StaleFlags } from './stale-flags.js';
+import type { Step } from './step.js';
 import type { RegionWatcher, SourceMark, TranslatedRegion } from './watch.js';
 
 const TWO_32 = 2 ** 32;
@@ -47,6 +48,8 @@ const DESCRIPTOR_FRAMES = (MAX_REGIONS * DESCRIPTOR_SIZE) / PAGE_SIZE;
 const LONG_LOOP = 64;
 /** A loop is left to the region around it so often before it gets one of its own after all. */
 const MAX_SKIPS = 2;
+/** Places that regions leave to: notes about more are dropped. */
+const MAX_WAITING = 20_000;
 /** A region is made anew so often. */
 const MAX_VERSIONS = 8;
 /** Guest instructions translated at one time. */
@@ -146,6 +149,8 @@ export class Translator {
   /** Roots whose regions are to be made anew, and how often that was done. */
   #redo = new Set<number>();
   #versionOf = new Map<number, number>();
+  /** Address that is no root → roots of the regions that leave to it. */
+  #waiting = new Map<number, Set<number>>();
   #descriptors: number;
 
   constructor(parts: TranslatorParts, options: TranslatorOptions) {
@@ -316,12 +321,16 @@ export class Translator {
     return made;
   }
 
-  /** Those of the roots that have code, as many as go into one batch and as there is room for; the others come later. */
+  /**
+   * Those of the roots that have code, with what they call and the regions that wait for them: as many as go into one
+   * batch and as there is room for. Others come later.
+   */
   #acceptable(roots: ReadonlySet<number>): Set<number> {
     const accepted = new Set<number>();
+    const queue = new Set(roots);
     let room = this.#free.length + (MAX_REGIONS - this.#next);
     let size = 0;
-    for (const root of roots) {
+    for (const root of queue) {
       const own = this.#former.size(root);
       if (own === 0) continue;
       if (size > MAX_BATCH || room === 0) {
@@ -331,8 +340,23 @@ export class Translator {
       accepted.add(root);
       size += own;
       room--;
+      for (const callee of this.#former.calls(root)) if (this.#find(callee) === undefined) queue.add(callee);
+      for (const waiting of this.#waiting.get(root) ?? []) {
+        if (queue.has(waiting) || this.#versions(waiting) >= MAX_VERSIONS || this.#find(waiting) === undefined)
+          continue;
+        this.#versionOf.set(waiting, this.#versions(waiting) + 1);
+        queue.add(waiting);
+      }
     }
     return accepted;
+  }
+
+  /** Notes that a region leaves to a place that may become a root. */
+  #wait(address: number, root: number): void {
+    if (this.#waiting.size > MAX_WAITING) this.#waiting.clear();
+    const waiting = this.#waiting.get(address);
+    if (waiting === undefined) this.#waiting.set(address, new Set([root]));
+    else waiting.add(root);
   }
 
   #emit(plans: readonly Plan[]): boolean {
@@ -344,8 +368,8 @@ export class Translator {
     const functions = new Map<number, number>();
     const outside = new Map<number, Translation>();
     const imports: Record<string, (depth: number) => bigint> = {};
-    for (const { region } of plans) {
-      for (const callee of region.callees) {
+    for (const plan of plans) {
+      for (const callee of destinations(plan)) {
         if (own.has(callee) || outside.has(callee)) continue;
         const known = this.#find(callee);
         if (known === undefined) continue;
@@ -397,9 +421,10 @@ export class Translator {
     const made = plans.map((plan, i) =>
       this.#install(plan, records[i]!, instance.exports[`f${i}`] as (depth: number) => bigint),
     );
-    for (const translation of made) {
+    for (const [i, translation] of made.entries()) {
       if (translation === undefined) continue;
-      for (const callee of translation.region.callees) {
+      for (const { address } of plans[i]!.leaving) if (!functions.has(address)) this.#wait(address, translation.root);
+      for (const callee of destinations(plans[i]!)) {
         const target = outside.get(callee) ?? made.find((other) => other?.root === callee);
         if (target === undefined) continue;
         target.callers.add(translation);
@@ -528,6 +553,11 @@ export class Translator {
     this.stats.dropped++;
     for (const caller of callers) this.#drop(caller, lost);
   }
+}
+
+/** Where the code of a region goes by itself when it leaves: calls, and jumps to constant addresses. */
+function destinations({ region, leaving }: Plan): Set<number> {
+  return new Set([...region.callees, ...leaving.map(({ address }) => address)]);
 }
 
 function includes(region: Region, address: number): boolean {

@@ -253,6 +253,12 @@ export class Code extends ByteWriter {
     this.uleb(func);
   }
 
+  /** Calls in place of the function that is running. */
+  returnCall(func: number): void {
+    this.u8(0x12);
+    this.uleb(func);
+  }
+
   callIndirect(type: number): void {
     this.u8(0x11);
     this.uleb(type);

@@ -1,0 +1,354 @@
+/**
+ * The regions that are in place. Life of a region: a number in the table of handlers, a descriptor in memory, a WebAssembly
+ * function. Its first record gets the region's handler number; a validity byte in the TLB block of every address space that
+ * runs it says that its other pages are there too. When the content of one of its frames changes it is dropped, with all
+ * that call it; so are modules that have not been entered for longest when there are too many. Nothing here keeps a dropped
+ * region's function alive.
+ */
+import type { CodeCache } from '../code-cache.js';
+import type { PageTable } from '../page-table.js';
+import type { PhysicalMemory } from '../physical-memory.js';
+import { R_OP, RECORD_SIZE } from '../record.js';
+import { PAGE_SIZE, VALIDITY, VALIDITY_BYTES } from '../state.js';
+import type { HandlerSet } from '../tier0/handlers.js';
+import type { CodeReader } from './code-reader.js';
+import {
+  D_DEFAULT_SSE,
+  D_FLAGS,
+  D_HANDLER,
+  D_LEAST,
+  D_PAGE,
+  DESCRIPTOR_SIZE,
+  DESCRIPTORS,
+  MAX_REGIONS,
+} from './layout.js';
+import type { StaleFlags } from './stale-flags.js';
+
+const DESCRIPTOR_FRAMES = (MAX_REGIONS * DESCRIPTOR_SIZE) / PAGE_SIZE;
+/** When room has to be made, a share of so much is. */
+const SPARE = 1 / 8;
+/** Looks between two moments at which regions have to show that they are in use. */
+const GENERATION = 16;
+
+export type RegionFunction = (room: number) => bigint;
+
+/** What is known of a region's code when its graph is gone. */
+export interface RegionBody {
+  readonly root: number;
+  /** As `Region.size`. */
+  readonly size: number;
+  readonly callees: ReadonlySet<number>;
+  readonly pages: ReadonlySet<number>;
+  /** Of its instructions, in ascending order. */
+  readonly addresses: Float64Array;
+  readonly defaultSse: boolean;
+}
+
+/** A WebAssembly module whose regions are in place. */
+export class RegionModule {
+  /** Bytes of WebAssembly. */
+  readonly size: number;
+  readonly live = new Set<Translation>();
+  /** Numbers of flag sources in its code. */
+  readonly flagSources: readonly number[];
+  /** When a region of it was last seen to be in use. */
+  generation = 0;
+  /** Gets told when the last region has gone. @param redone all of them were to be made anew */
+  onGone: ((redone: boolean) => void) | undefined;
+
+  constructor(size: number, flagSources: readonly number[]) {
+    this.size = size;
+    this.flagSources = flagSources;
+  }
+}
+
+export interface Translation {
+  readonly number: number;
+  readonly body: RegionBody;
+  readonly module: RegionModule;
+  readonly func: RegionFunction;
+  readonly record: number;
+  /** Handler that the record had. */
+  readonly handler: number;
+  readonly entryFrame: number;
+  /** Page number → frame. */
+  readonly frames: ReadonlyMap<number, number>;
+  /** Regions whose code calls this one directly, and those that this one calls. */
+  readonly callers: Set<Translation>;
+  readonly callees: Set<Translation>;
+  live: boolean;
+}
+
+export interface RegionLimits {
+  /** Bytes of WebAssembly in modules that are in place. */
+  budget: number;
+  /** At most MAX_REGIONS. */
+  maxRegions: number;
+}
+
+export interface InstalledParts {
+  memory: PhysicalMemory;
+  code: CodeCache;
+  handlers: HandlerSet;
+  table: WebAssembly.Table;
+  reader: CodeReader;
+  stale: StaleFlags;
+}
+
+export class InstalledRegions {
+  dropped = 0;
+  evicted = 0;
+  #parts: InstalledParts;
+  #memory: PhysicalMemory;
+  #limits: RegionLimits;
+  #pageTable: PageTable | undefined;
+  #translations = new Array<Translation | undefined>(MAX_REGIONS).fill(undefined);
+  #free: number[] = [];
+  #next = 0;
+  #byRoot = new Map<number, Translation[]>();
+  #byFrame = new Map<number, Set<Translation>>();
+  #modules = new Set<RegionModule>();
+  #bytes = 0;
+  #descriptors: number;
+  #generation = 0;
+  #looks = 0;
+
+  constructor(parts: InstalledParts, limits: RegionLimits) {
+    this.#parts = parts;
+    this.#limits = { ...limits, maxRegions: Math.min(limits.maxRegions, MAX_REGIONS) };
+    const { memory } = parts;
+    this.#memory = memory;
+    this.#descriptors = memory.allocRun(DESCRIPTOR_FRAMES) * PAGE_SIZE;
+    memory.u32[DESCRIPTORS >> 2] = this.#descriptors;
+    memory.onCodeWrite((frame) => this.#dropFrame(frame));
+  }
+
+  /** False: there was no memory for descriptors, and there can be no regions. */
+  get isUsable(): boolean {
+    return this.#descriptors !== 0;
+  }
+
+  get liveRegions(): number {
+    return this.#next - this.#free.length;
+  }
+
+  get liveModules(): number {
+    return this.#modules.size;
+  }
+
+  get liveBytes(): number {
+    return this.#bytes;
+  }
+
+  setPageTable(pageTable: PageTable): void {
+    this.#pageTable = pageTable;
+  }
+
+  at(number: number): Translation | undefined {
+    return this.#translations[number];
+  }
+
+  roots(): Iterable<number> {
+    return this.#byRoot.keys();
+  }
+
+  usersOf(frame: number): Iterable<Translation> {
+    return this.#byFrame.get(frame) ?? [];
+  }
+
+  /** The region at a root that is valid in the active address space. */
+  find(root: number): Translation | undefined {
+    const frame = this.#parts.reader.frame(Math.floor(root / PAGE_SIZE));
+    return this.#byRoot
+      .get(root)
+      ?.find((t) => t.entryFrame === frame && (this.#pageTable!.isValid(t.number) || this.#isHere(t) !== undefined));
+  }
+
+  /** A region is about to be entered: whether the active address space has its code. The reader has begun afresh. */
+  validate(number: number): boolean {
+    const translation = this.#translations[number];
+    const reached = translation?.live ? this.#isHere(translation) : undefined;
+    if (reached === undefined) return false;
+    for (const { module } of reached) module.generation = this.#generation;
+    this.#pageTable!.setValid(number);
+    return true;
+  }
+
+  /** Record of an instruction of the active address space; 0 without. */
+  recordAt(address: number): number {
+    const page = Math.floor(address / PAGE_SIZE);
+    const frame = this.#parts.reader.frame(page);
+    const codePage = frame === 0 ? undefined : this.#parts.code.page(frame);
+    return codePage === undefined ? 0 : this.#parts.code.record(codePage, address - page * PAGE_SIZE);
+  }
+
+  /** @returns undefined when there is no number left or no record */
+  install(body: RegionBody, module: RegionModule, func: RegionFunction): Translation | undefined {
+    const record = this.recordAt(body.root);
+    if (record === 0) return undefined;
+    const number = this.#free.pop() ?? (this.#next < this.#limits.maxRegions ? this.#next++ : -1);
+    if (number < 0) return undefined;
+    const { reader, table } = this.#parts;
+    const { firstRegion } = this.#parts.handlers;
+    const { u16, u8, view } = this.#memory;
+    const handler = u16[(record + R_OP) >> 1]!;
+    const frames = new Map([...body.pages].map((page) => [page, reader.frame(page)]));
+    const entryPage = Math.floor(body.root / PAGE_SIZE);
+    const translation: Translation = {
+      number,
+      body,
+      module,
+      func,
+      record,
+      handler,
+      entryFrame: reader.frame(entryPage),
+      frames,
+      callers: new Set(),
+      callees: new Set(),
+      live: true,
+    };
+    const at = this.#descriptors + number * DESCRIPTOR_SIZE;
+    view.setBigInt64(at + D_PAGE, BigInt(entryPage * PAGE_SIZE), true);
+    view.setInt32(at + D_LEAST, body.size * RECORD_SIZE, true);
+    view.setUint16(at + D_HANDLER, handler, true);
+    view.setUint16(at + D_FLAGS, body.defaultSse ? D_DEFAULT_SSE : 0, true);
+    for (const block of this.#memory.tlbBlocks) u8[block + VALIDITY + number] = 0;
+    table.set(firstRegion + MAX_REGIONS + number, func);
+    this.#translations[number] = translation;
+    const same = this.#byRoot.get(body.root);
+    if (same === undefined) this.#byRoot.set(body.root, [translation]);
+    else same.push(translation);
+    for (const frame of frames.values()) {
+      let users = this.#byFrame.get(frame);
+      if (users === undefined) this.#byFrame.set(frame, (users = new Set()));
+      users.add(translation);
+      this.#memory.markCode(frame);
+    }
+    this.#enter(module, translation);
+    u16[(record + R_OP) >> 1] = firstRegion + number;
+    return translation;
+  }
+
+  /** Notes direct calls from a region to others. */
+  link(caller: Translation, callee: Translation): void {
+    callee.callers.add(caller);
+    caller.callees.add(callee);
+  }
+
+  /** Makes room for a module by dropping others, those first that have not been in use for longest. */
+  makeRoom(bytes: number, regions: number): void {
+    const { budget, maxRegions } = this.#limits;
+    const isRoom = (spare: number): boolean =>
+      this.#bytes + bytes + budget * spare <= budget && this.liveRegions + regions + maxRegions * spare <= maxRegions;
+    if (isRoom(0)) return;
+    // The sort keeps the order of age among those of one generation.
+    for (const module of [...this.#modules].sort((a, b) => a.generation - b.generation)) {
+      if (isRoom(SPARE)) return;
+      if (module.live.size === 0) continue;
+      this.evicted++;
+      for (const translation of [...module.live]) this.drop(translation);
+    }
+  }
+
+  /** Regions that can be installed without dropping others. */
+  get room(): number {
+    return this.#limits.maxRegions - this.liveRegions;
+  }
+
+  /**
+   * Comes now and then. When room gets scarce, validity is taken away from all regions: whatever is entered shows that it is
+   * in use when it asks for it again.
+   */
+  age(): void {
+    if (++this.#looks % GENERATION !== 0) return;
+    const { budget, maxRegions } = this.#limits;
+    if (this.#bytes < budget / 2 && this.liveRegions < maxRegions / 2) return;
+    this.#generation++;
+    const { u8, tlbBlocks } = this.#memory;
+    for (const block of tlbBlocks) u8.fill(0, block + VALIDITY, block + VALIDITY + VALIDITY_BYTES);
+  }
+
+  /** All decoded code is gone. */
+  dropAll(): void {
+    for (const translation of this.#translations) {
+      if (translation !== undefined) this.drop(translation, translation.entryFrame);
+    }
+  }
+
+  /**
+   * @param lost frame whose records are gone already
+   * @param redone another one takes its place
+   */
+  drop(translation: Translation, lost = 0, redone = false): void {
+    if (!translation.live) return;
+    translation.live = false;
+    const { number, record, handler, entryFrame, callers, callees, frames } = translation;
+    const { root } = translation.body;
+    const { u8, u16 } = this.#memory;
+    if (entryFrame !== lost) u16[(record + R_OP) >> 1] = handler;
+    this.#parts.table.set(this.#parts.handlers.firstRegion + MAX_REGIONS + number, null);
+    for (const block of this.#memory.tlbBlocks) u8[block + VALIDITY + number] = 0;
+    this.#translations[number] = undefined;
+    this.#free.push(number);
+    const same = this.#byRoot.get(root)!.filter((other) => other !== translation);
+    if (same.length === 0) this.#byRoot.delete(root);
+    else this.#byRoot.set(root, same);
+    for (const frame of frames.values()) {
+      const users = this.#byFrame.get(frame);
+      users?.delete(translation);
+      if (users?.size === 0) this.#byFrame.delete(frame);
+    }
+    for (const callee of callees) callee.callers.delete(translation);
+    this.dropped++;
+    for (const caller of [...callers]) this.drop(caller, lost, redone);
+    this.#exit(translation.module, translation, redone);
+  }
+
+  #dropFrame(frame: number): void {
+    const users = this.#byFrame.get(frame);
+    if (users === undefined) return;
+    for (const translation of [...users]) this.drop(translation, frame);
+  }
+
+  #enter(module: RegionModule, translation: Translation): void {
+    if (!this.#modules.has(module)) {
+      this.#modules.add(module);
+      this.#bytes += module.size;
+      this.#parts.stale.retain(module.flagSources);
+    }
+    module.generation = this.#generation;
+    module.live.add(translation);
+  }
+
+  #exit(module: RegionModule, translation: Translation, redone: boolean): void {
+    module.live.delete(translation);
+    if (module.live.size > 0) return;
+    this.#modules.delete(module);
+    this.#bytes -= module.size;
+    this.#parts.stale.release(module.flagSources);
+    module.onGone?.(redone);
+  }
+
+  /** The region and all that it calls, when the active address space has their code. */
+  #isHere(translation: Translation): Set<Translation> | undefined {
+    const { reader } = this.#parts;
+    const reached = new Set([translation]);
+    for (const { frames, callees } of reached) {
+      for (const [page, frame] of frames) if (reader.frame(page) !== frame) return undefined;
+      for (const callee of callees) reached.add(callee);
+    }
+    return reached;
+  }
+}
+
+/** Whether a region has an instruction at an address. */
+export function includes({ addresses }: RegionBody, address: number): boolean {
+  let low = 0;
+  let high = addresses.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (addresses[middle]! < address) low = middle + 1;
+    else high = middle;
+  }
+  return addresses[low] === address;
+}
