@@ -29,7 +29,7 @@ import { KERNEL_CALLER } from '../../vfs/caller.js';
 import type { OpenFile } from '../../vfs/file.js';
 import { BytesIter } from '../../vfs/iter.js';
 import { AddressSpace } from '../mm/address-space.js';
-import { PIE_BASE, pageCeil, pageFloor, STACK_TOP, USER_END } from '../mm/layout.js';
+import { PAGE_SIZE, PIE_BASE, pageCeil, pageFloor, STACK_TOP, USER_END } from '../mm/layout.js';
 import type { MmLimits } from '../mm/limits.js';
 import { mapStack } from '../mm/stack.js';
 import { ArgumentBudget } from './arguments.js';
@@ -138,6 +138,7 @@ function readHead(file: OpenFile, size: number): Uint8Array | Err {
 
 /** Reads until `target` is full or the file ends. @returns bytes */
 function readAt(file: OpenFile, target: Uint8Array, position: number): number | Err {
+  if (readResident(file, target, position)) return target.length;
   const iter = new BytesIter(target);
   while (iter.remaining > 0) {
     const count = file.read(iter, position + iter.position, KERNEL_CALLER);
@@ -145,6 +146,19 @@ function readAt(file: OpenFile, target: Uint8Array, position: number): number | 
     if (count === 0) break;
   }
   return iter.position;
+}
+
+/** Reads from a page that is in memory already, as it is when the program has run before. */
+function readResident(file: OpenFile, target: Uint8Array, position: number): boolean {
+  const within = position % PAGE_SIZE;
+  if (within + target.length > PAGE_SIZE) return false;
+  const cache = file.mapping();
+  if (isErr(cache) || position + target.length > cache.size) return false;
+  const frame = cache.resident((position - within) / PAGE_SIZE);
+  if (frame === 0) return false;
+  const start = frame * PAGE_SIZE + within;
+  target.set(file.inode.fs.env.frames.u8.subarray(start, start + target.length));
+  return true;
 }
 
 /** Reads exactly `size` bytes. @returns -EIO when the file is shorter, -EINVAL when no file is that long */

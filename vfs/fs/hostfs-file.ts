@@ -5,8 +5,8 @@
  * reaches the host and the loaded page, and a page that was written through a shared mapping hides the host's bytes
  * from read until it has been written back: by msync, fsync, sync, and the close of any descriptor of the file.
  *
- * Host descriptors belong to the inode and live as long as somebody has the file open. So a file that was unlinked
- * stays usable, as it should.
+ * Host descriptors belong to the inode and live as long as somebody has the file open, one to read from as long as pages
+ * are loaded. So a file that was unlinked stays usable, as it should.
  */
 import { EACCES, EBADF, EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, EROFS, type Err, fail, isErr } from '../../abi/errno.js';
 import { O_ACCMODE, O_APPEND, O_NOATIME, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.js';
@@ -107,7 +107,8 @@ export class HostFile extends HostInode {
     this.pages.writeBack();
     if (--this.#users > 0) return;
     this.pages.settle();
-    this.#close();
+    // A program that was run is soon run again (`Hostfs.restFile`). The host must not find one open for writing.
+    if (this.pages.count === 0 || this.#writer >= 0) this.#close();
   }
 
   override forget(): void {
