@@ -478,6 +478,56 @@ both('mapped pages and read and write agree, and are written back', () => {
   w.end();
 });
 
+both('pages of a program that nobody uses stay, follow the host, and are given back when memory is scarce', () => {
+  const w = mounted();
+  const path = join(w.dir, 'f');
+  fs.writeFileSync(path, 'one');
+  const { frames } = w.env;
+  const load = (): { frame: number; text: string } => {
+    const file = open(w, '/f', O_RDONLY);
+    const cache = file.mapping();
+    if (typeof cache === 'number') throw new Error('not mappable');
+    const known = cache.resident(0);
+    const frame = cache.page(0) as number;
+    file.unref();
+    return { frame: known, text: Buffer.from(frames.u8.slice(frame * 4096, frame * 4096 + 3)).toString() };
+  };
+  const before = frames.usedFrames;
+  assert.equal(load(), { frame: 0, text: 'one' });
+  assert.is(frames.usedFrames, before + 1, 'the page is kept');
+  assert.is.not(load().frame, 0, 'and found again');
+  const { atime, mtime } = fs.statSync(path);
+  fs.writeFileSync(path, 'two');
+  fs.utimesSync(path, atime, mtime);
+  assert.equal(load(), { frame: 0, text: 'two' }, 'a change that hides behind its old time shows');
+  fs.writeFileSync(join(w.dir, 'g'), 'new');
+  fs.renameSync(join(w.dir, 'g'), path);
+  assert.equal(load(), { frame: 0, text: 'new' }, 'a file in its place is another');
+  assert.is(w.fs.shrink(), true);
+  assert.is(frames.usedFrames, before);
+  assert.is(w.fs.shrink(), false, 'nothing is left to give');
+  assert.is(load().text, 'new');
+  w.end();
+});
+
+both('no more than a share of memory is kept for programs that nobody uses', () => {
+  const w = mounted();
+  const { frames } = w.env;
+  const pages = frames.limitFrames / 32;
+  fs.writeFileSync(join(w.dir, 'base'), Buffer.alloc(pages * 4096));
+  const before = frames.usedFrames;
+  for (let i = 0; i < 5; i++) {
+    fs.copyFileSync(join(w.dir, 'base'), join(w.dir, `f${i}`));
+    const file = open(w, `/f${i}`, O_RDONLY);
+    const cache = file.mapping();
+    if (typeof cache === 'number') throw new Error('not mappable');
+    for (let index = 0; index < pages; index++) assert.ok(cache.page(index) > 0);
+    file.unref();
+    assert.ok(frames.usedFrames - before <= frames.limitFrames / 16, `${frames.usedFrames - before} frames after ${i}`);
+  }
+  w.end();
+});
+
 both('a program that the host replaced is read anew, and one that runs is left alone', () => {
   const w = mounted();
   const path = join(w.dir, 'f');
