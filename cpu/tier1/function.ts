@@ -233,6 +233,19 @@ class RegionEmitter implements StructureEmitter {
     this.#leaveTo(step.instruction.address, step.dirty);
   }
 
+  leaveAt(step: Step, count: number): void {
+    const [now, executed] = [this.#step, this.#count];
+    this.#step = step;
+    this.#count = count;
+    this.stop(KIND_STEP, -1);
+    this.#step = now;
+    this.#count = executed;
+  }
+
+  count(): number {
+    return this.#count;
+  }
+
   /** Pushes an i32 that may be another one in another run. */
   #constant(value: number, relocation: Relocation | undefined): void {
     if (relocation === undefined) this.code.i32(value);
@@ -309,7 +322,7 @@ class RegionEmitter implements StructureEmitter {
       this.#glue(block);
       return;
     }
-    this.#lowering.beginBlock(planned.groups);
+    this.#lowering.beginBlock(planned.groups, planned.speculation);
     for (const step of planned.steps) {
       this.#step = step;
       this.#marks?.push({ offset: this.code.length, address: step.instruction.address });

@@ -37,8 +37,10 @@ import {
 } from './layout.js';
 import type { Registers } from './registers.js';
 import { missKind, type Relocation, WIDTH, windowField } from './relocation.js';
+import type { Speculation } from './speculation.js';
 import { registerOf, type Step } from './step.js';
 import type { Temps } from './temps.js';
+import { WindowChecks } from './window-checks.js';
 
 /** How an access finds its memory: the number of a window, or −1 for the TLB. */
 export type AccessPath = number;
@@ -52,6 +54,10 @@ export interface Exits {
    * @param relocation what the kind is made of, if it depends on this run
    */
   stop(kind: number, address: number, relocation?: Relocation): void;
+  /** Emits the way out at an earlier instruction of the block, before which `count` instructions had been executed. */
+  leaveAt(step: Step, count: number): void;
+  /** Instructions executed before the current one, since some point. */
+  count(): number;
 }
 
 export class Lowering {
@@ -63,6 +69,7 @@ export class Lowering {
   condition: Value | undefined;
   target: Value | undefined;
   #exits: Exits;
+  #checks: WindowChecks;
   #path: (step: Step, write: boolean, stack: boolean) => AccessPath;
   /** The accesses of an instruction are not to be checked together with others. */
   #isAlone: (step: Step) => boolean;
@@ -87,6 +94,17 @@ export class Lowering {
     this.registers = registers;
     this.temps = temps;
     this.#exits = exits;
+    const lowering = this;
+    this.#checks = new WindowChecks(code, registers, temps, {
+      get flags() {
+        return lowering.flags;
+      },
+      set flags(flags) {
+        lowering.flags = flags;
+      },
+      leaveAt: (step, count) => exits.leaveAt(step, count),
+      count: () => exits.count(),
+    });
     this.#path = path;
     this.#isAlone = isAlone;
   }
@@ -98,12 +116,14 @@ export class Lowering {
     for (const local of this.#groupLocals) kept.add(local);
     const { flags } = this;
     if (typeof flags === 'object') for (const local of flags.held) kept.add(local);
+    this.#checks.hold(kept);
     return kept;
   }
 
-  /** Starts a block: probes in a group share their check. */
-  beginBlock(groups: ReadonlyMap<Value, Membership>): void {
+  /** Starts a block: probes in a group share their check, and so do results in a window. */
+  beginBlock(groups: ReadonlyMap<Value, Membership>, speculation: Speculation): void {
     this.#groups = groups;
+    this.#checks.beginBlock(speculation);
     this.#groupLocals.clear();
     for (const { group } of groups.values()) {
       group.local = -1;
@@ -117,6 +137,7 @@ export class Lowering {
     this.#step = step;
     this.condition = undefined;
     this.target = undefined;
+    this.#checks.before(step);
     this.#protectFlags(step);
     if (!step.flagsDead && needsWords(step.statements)) this.materialize();
     this.#written.clear();
@@ -125,6 +146,7 @@ export class Lowering {
       this.flags.source = surviving(this.flags.source, step.writes);
     }
     this.#setFlags = false;
+    this.#checks.after(step);
     if (this.condition === undefined && this.target === undefined) this.temps.releaseAll(this.heldLocals());
   }
 
@@ -267,12 +289,12 @@ export class Lowering {
         return;
       case 'trap':
         if (s.cond === undefined) {
-          this.#exits.stop(KIND_STEP, -1);
+          this.#stop(KIND_STEP, -1);
           return;
         }
         this.#push(s.cond);
         code.if();
-        this.#exits.stop(KIND_STEP, -1);
+        this.#stop(KIND_STEP, -1);
         code.end();
         return;
       case 'target':
@@ -286,15 +308,29 @@ export class Lowering {
     }
   }
 
+  /** Emits the way out at the current instruction: in a window, if its results so far are right. */
+  #stop(kind: number, address: number, relocation?: Relocation): void {
+    if (this.#checks.beforeStop(kind === KIND_STEP)) this.#exits.stop(kind, address, relocation);
+  }
+
   #if(s: Extract<Statement, { s: 'if' }>): void {
     const { code } = this;
     if (this.#step.flagsDead && [...s.body, ...s.otherwise].every(isOnlyForFlags)) return;
+    if (s.cond.op === 'finite' || s.cond.op === 'ordered') {
+      this.#checks.condition(
+        s.cond,
+        (v) => this.#inLocal(v),
+        () => this.#stop(KIND_STEP, -1),
+      );
+      this.#list(s.body);
+      return;
+    }
     this.#push(s.cond);
     if (s.otherwise.length === 1 && s.otherwise[0]!.s === 'helper') {
       // The exact way is tier 0's.
       code.op('i32.eqz');
       code.if();
-      this.#exits.stop(KIND_STEP, -1);
+      this.#stop(KIND_STEP, -1);
       code.end();
       this.#list(s.body);
       return;
@@ -378,6 +414,8 @@ export class Lowering {
       this.#probe(v);
       return;
     }
+    // Checks are made where they decide.
+    if (v.op === 'finite' || v.op === 'ordered') return;
     if (v.op === 'cond') {
       this.#defineCondition(v);
       return;
@@ -678,7 +716,7 @@ export class Lowering {
     code.i32(size - 1);
     code.op('i32.and');
     code.if();
-    this.#exits.stop(KIND_STEP, -1);
+    this.#stop(KIND_STEP, -1);
     code.end();
   }
 
@@ -696,7 +734,7 @@ export class Lowering {
     code.op('i64.ge_u');
     code.if();
     const details = (write ? WRITE_ACCESS : 0) | flags;
-    this.#exits.stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details });
+    this.#stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details });
     code.end();
     code.get(address);
     code.op('i32.wrap_i64');
@@ -723,7 +761,7 @@ export class Lowering {
     code.op('i64.and');
     code.op('i64.ne');
     code.if();
-    this.#exits.stop(KIND_TLB_MISS | (write ? WRITE_ACCESS : 0), address);
+    this.#stop(KIND_TLB_MISS | (write ? WRITE_ACCESS : 0), address);
     code.end();
     code.get(address);
     code.op('i32.wrap_i64');

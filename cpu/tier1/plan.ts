@@ -15,6 +15,7 @@ import { FlowGraph } from './graph/flow-graph.js';
 import { makeReducible } from './graph/make-reducible.js';
 import { groupAccesses, type Membership } from './groups.js';
 import { type Block, type Edge, edgesOf, type Instruction, type Region } from './region.js';
+import { type Speculation, speculate } from './speculation.js';
 import { registerOf, type Step } from './step.js';
 
 /**
@@ -33,6 +34,8 @@ export interface PlannedBlock {
   readonly steps: Step[];
   /** Probes that are checked together. */
   readonly groups: ReadonlyMap<Value, Membership>;
+  /** Floating-point results that are checked together. */
+  readonly speculation: Speculation;
   /** Registers that differ from memory at the start, and at the end. */
   dirtyIn: number;
   dirtyOut: number;
@@ -248,7 +251,8 @@ export function planRegion(region: Region): Plan {
   const planner = new Planner();
   const blocks = region.blocks.map((block): PlannedBlock => {
     const steps = block.instructions.map((instruction) => planner.step(instruction));
-    return { block, steps, groups: groupAccesses(steps), dirtyIn: 0, dirtyOut: 0, liveIn: 0, flagsIn: 0 };
+    const speculation = speculate(steps);
+    return { block, steps, groups: groupAccesses(steps), speculation, dirtyIn: 0, dirtyOut: 0, liveIn: 0, flagsIn: 0 };
   });
   const { graph, leaving, dispatch } = graphOf(region);
   const dirtyIn = solveDirty(graph, blocks);

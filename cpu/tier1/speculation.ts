@@ -10,7 +10,7 @@
  */
 import type { Statement, Value } from '../ir/ir.js';
 import { isFlagWord, isPartial } from './flags.js';
-import { registerOf, type Step } from './plan.js';
+import { registerOf, type Step } from './step.js';
 
 /** Results in one window: more would keep too many old registers. */
 const MAX_RESULTS = 24;
@@ -42,20 +42,38 @@ export interface Speculation {
   readonly doubtful: ReadonlyMap<Value, readonly Value[]>;
 }
 
-/** A lane of a result; undefined: any number at all. */
-type Lane = { readonly result: Result | undefined; readonly lane: number } | undefined;
+/** 32 bits of a finite result: which of its four; undefined: any bits at all. */
+type Cell = { readonly result: Result; readonly part: number } | undefined;
 
-/** 32-bit lanes of a register. */
+/** 32-bit cells of a register. */
 const CELLS = 4;
-const UNKNOWN: readonly Lane[] = [undefined, undefined, undefined, undefined];
-const FINITE: Lane = { result: undefined, lane: 0 };
+const UNKNOWN: readonly Cell[] = [undefined, undefined, undefined, undefined];
 /** Operators that give something not finite for what is not finite; of `div` in the first operand. */
-const SHOWING = /^f(32|64)(x[24])?\.(add|sub|mul|sqrt)$|^f(32\.demote_f64|64\.promote_f32)$/;
+const SHOWING = /^f(32|64)(x[24])?\.(add|sub|mul|sqrt)$/;
 const QUOTIENT = /^f(32|64)(x[24])?\.div$/;
 /** Every integer is a finite number. */
 const CONVERSION = /^f(32|64)\.convert_i(32|64)_s$/;
 
-const LANE_BYTES: Record<string, number> = { f32: 4, f64: 8, f32x4: 4, f64x2: 8 };
+/** Cells of one number. */
+const WIDTH: Record<string, number> = { f32: 1, f64: 2, f32x4: 1, f64x2: 2 };
+const NUMBERS: Record<string, readonly number[]> = { f32: [0], f64: [0], f32x4: [0, 1, 2, 3], f64x2: [0, 2] };
+/** First cells of a shape's numbers. */
+const numbersOf = (shape: string): readonly number[] => NUMBERS[shape]!;
+
+/** The cell from which on there is one whole number of a result of this width; undefined where there is none. */
+function wholeNumber(cells: readonly Cell[], at: number, width: number): Cell {
+  const cell = cells[at];
+  if (cell === undefined || WIDTH[cell.result.shape] !== width) return undefined;
+  if (width === 1) return cell;
+  const next = cells[at + 1];
+  return cell.part % 2 === 0 && next?.result === cell.result && next.part === cell.part + 1 ? cell : undefined;
+}
+
+function cellsOfResult(result: Result): readonly Cell[] {
+  const count = numbersOf(result.shape).length * WIDTH[result.shape]!;
+  return UNKNOWN.map((_, part) => (part < count ? { result, part } : undefined));
+}
+
 const BYTES: Record<string, number> = {
   'v128.load': 16,
   'v128.store': 16,
@@ -79,10 +97,10 @@ export function speculate(steps: readonly Step[]): Speculation {
 class WindowFinder implements Speculation {
   readonly windows = new Map<Step, Window>();
   readonly doubtful = new Map<Value, readonly Value[]>();
-  /** Of each xmm register its lanes. */
-  #cells: Lane[] = new Array<Lane>(16 * CELLS).fill(undefined);
-  /** Lanes of the current instruction's values. */
-  #known = new Map<Value, readonly Lane[]>();
+  /** Of each xmm register its cells. */
+  #cells: Cell[] = new Array<Cell>(16 * CELLS).fill(undefined);
+  /** Cells of the current instruction's values. */
+  #known = new Map<Value, readonly Cell[]>();
   #results: Result[] = [];
   /** Steps since the first result of the window. */
   #steps: Step[] = [];
@@ -127,7 +145,7 @@ class WindowFinder implements Speculation {
           if (s.value.op === 'get') this.#known.set(s.value, this.#read(s.value));
           break;
         case 'set':
-          this.#set(s.address, s.offset, s.name, certain ? this.#lanesOf(s.value) : UNKNOWN);
+          this.#set(s.address, s.offset, s.name, certain ? this.#cellsOf(s.value) : UNKNOWN);
           break;
         case 'if':
           if (s.otherwise.length === 1 && s.otherwise[0]!.s === 'helper') {
@@ -147,57 +165,57 @@ class WindowFinder implements Speculation {
     const [x] = cond.args as [Value];
     if (cond.op === 'finite') this.#result(x, cond.name);
     else if (cond.op === 'ordered') {
-      const count = cond.name.includes('x') ? CELLS : LANE_BYTES[cond.name]! / 4;
-      const isNumber = (v: Value): boolean => this.#lanesOf(v).every((lane, i) => i >= count || lane !== undefined);
+      const isNumber = (v: Value): boolean => {
+        const cells = this.#cellsOf(v);
+        return numbersOf(cond.name).every((i) => wholeNumber(cells, i, WIDTH[cond.name]!) !== undefined);
+      };
       const doubtful = cond.args.filter((v) => !isNumber(v));
       this.doubtful.set(cond, doubtful[0] === doubtful[1] ? doubtful.slice(0, 1) : doubtful);
     }
   }
 
   #result(value: Value, shape: string): void {
-    const count = shape === 'f32x4' ? 4 : shape === 'f64x2' ? 2 : 1;
-    const result: Result = { value, shape, step: this.#step, open: (1 << count) - 1, shownBy: undefined };
-    const shown = SHOWING.test(value.op) ? value.args : QUOTIENT.test(value.op) ? [value.args[0]!] : [];
-    for (const operand of shown) this.#show(operand, value.op, shape);
+    const { op, args } = value;
+    const open = (1 << numbersOf(shape).length) - 1;
+    const result: Result = { value, shape, step: this.#step, open, shownBy: undefined };
+    if (op === 'f32.demote_f64') this.#show(args[0]!, 'f64');
+    else if (op === 'f64.promote_f32') this.#show(args[0]!, 'f32');
+    else if (QUOTIENT.test(op)) this.#show(args[0]!, shape);
+    else if (SHOWING.test(op)) for (const operand of args) this.#show(operand, shape);
     this.#results.push(result);
-    const cells = LANE_BYTES[shape]! / 4;
-    this.#known.set(
-      value,
-      UNKNOWN.map((_, i) => (i < count * cells ? { result, lane: Math.floor(i / cells) } : undefined)),
-    );
+    this.#known.set(value, cellsOfResult(result));
   }
 
-  /** The lanes of an operand show in the result of the current step. */
-  #show(operand: Value, op: string, shape: string): void {
-    const bytes = op === 'f32.demote_f64' ? 8 : op === 'f64.promote_f32' ? 4 : LANE_BYTES[shape]!;
-    const count = shape.includes('x') ? CELLS : bytes / 4;
-    const lanes = this.#lanesOf(operand);
-    for (let i = 0; i < count; i += bytes / 4) {
-      const { result, lane } = lanes[i] ?? { result: undefined, lane: 0 };
-      // All of a number: both halves of a double.
-      if (result === undefined || LANE_BYTES[result.shape] !== bytes) continue;
-      if (bytes === 8 && (lanes[i + 1]?.result !== result || lanes[i + 1]?.lane !== lane)) continue;
-      if (result.open === 0 || !this.#results.includes(result)) continue;
-      result.open &= ~(1 << lane);
+  /** The numbers of an operand show in the result of the current step. */
+  #show(operand: Value, shape: string): void {
+    const width = WIDTH[shape]!;
+    const cells = this.#cellsOf(operand);
+    for (const i of numbersOf(shape)) {
+      const cell = wholeNumber(cells, i, width);
+      if (cell === undefined || cell.result.open === 0 || !this.#results.includes(cell.result)) continue;
+      const { result, part } = cell;
+      result.open &= ~(1 << (part / width));
       if (result.open === 0) result.shownBy = this.#step;
     }
   }
 
-  #lanesOf(v: Value): readonly Lane[] {
+  #cellsOf(v: Value): readonly Cell[] {
     const known = this.#known.get(v);
     if (known !== undefined) return known;
-    const lanes = this.#compute(v);
-    this.#known.set(v, lanes);
-    return lanes;
+    const cells = this.#compute(v);
+    this.#known.set(v, cells);
+    return cells;
   }
 
-  #compute(v: Value): readonly Lane[] {
+  #compute(v: Value): readonly Cell[] {
     if (v.op === 'copy' || v.op === 'f64.reinterpret_i64' || v.op === 'i64.reinterpret_f64') {
-      return this.#lanesOf(v.args[0]!);
+      return this.#cellsOf(v.args[0]!);
     }
-    if (CONVERSION.test(v.op)) return UNKNOWN.map((_, i) => (i < LANE_BYTES[v.type]! / 4 ? FINITE : undefined));
+    if (CONVERSION.test(v.op)) {
+      return cellsOfResult({ value: v, shape: v.type, step: this.#step, open: 0, shownBy: undefined });
+    }
     if (v.op !== 'i8x16.shuffle') return UNKNOWN;
-    const both = [...this.#lanesOf(v.args[0]!), ...this.#lanesOf(v.args[1]!)];
+    const both = [...this.#cellsOf(v.args[0]!), ...this.#cellsOf(v.args[1]!)];
     const bytes = v.imm as readonly number[];
     return UNKNOWN.map((_, i) => {
       const from = bytes[4 * i]!;
@@ -206,7 +224,7 @@ class WindowFinder implements Speculation {
     });
   }
 
-  #read(v: Value): readonly Lane[] {
+  #read(v: Value): readonly Cell[] {
     const at = (v.args[0]!.imm as number) + (v.imm as number);
     const register = registerOf(at);
     const bytes = BYTES[v.name];
@@ -215,14 +233,14 @@ class WindowFinder implements Speculation {
     return UNKNOWN.map((_, i) => (4 * i < bytes ? this.#cells[from + i] : undefined));
   }
 
-  #set(address: Value, offset: number, name: string, lanes: readonly Lane[]): void {
+  #set(address: Value, offset: number, name: string, cells: readonly Cell[]): void {
     const at = (address.imm as number) + offset;
     const register = registerOf(at);
     if (register < 16) return;
     const bytes = BYTES[name];
     const from = (register - 16) * CELLS + ((at & 15) >> 2);
     if (bytes === undefined || at % 4 !== 0) this.#cells[from] = undefined;
-    else for (let i = 0; i < bytes / 4; i++) this.#cells[from + i] = lanes[i];
+    else for (let i = 0; i < bytes / 4; i++) this.#cells[from + i] = cells[i];
   }
 }
 
