@@ -31,6 +31,8 @@ export interface CpuHooks {
   syscall(): boolean;
   /** Time stamp counter, below 2^53. */
   rdtsc(): number;
+  /** Nanoseconds, for statistics and to give the event loop its turn. Absent: no time passes. */
+  clock?(): number;
   /** Writes eax, ebx, ecx, edx. Absent: `defaultCpuid`. */
   cpuid?(leaf: number, subleaf: number, out: Uint32Array): void;
 }

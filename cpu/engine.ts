@@ -248,6 +248,7 @@ export class Engine implements HelperContext {
         step,
         repeat,
         watcher: () => this.watcher,
+        clock: () => this.#hooks.clock?.() ?? 0,
       },
       this.#options!,
     );

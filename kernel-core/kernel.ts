@@ -103,6 +103,7 @@ export class Kernel {
       pageFault: (address, access) => this.#pageFault(address, access),
       syscall: () => this.#syscall(),
       rdtsc: () => this.host.monotonic(),
+      clock: () => this.host.monotonic(),
     };
     this.cpu = new Cpu(parts.memory, hooks, parts.translator);
     this.scheduler = new Scheduler(this);

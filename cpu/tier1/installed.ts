@@ -37,7 +37,8 @@ export interface RegionBody {
   readonly root: number;
   /** As `Region.size`. */
   readonly size: number;
-  readonly callees: ReadonlySet<number>;
+  /** Where control may go from it, as far as it is known: places that may be roots of other regions. */
+  readonly destinations: ReadonlySet<number>;
   readonly pages: ReadonlySet<number>;
   /** Of its instructions, in ascending order. */
   readonly addresses: Float64Array;
@@ -53,8 +54,10 @@ export class RegionModule {
   readonly flagSources: readonly number[];
   /** When a region of it was last seen to be in use. */
   generation = 0;
-  /** Gets told when the last region has gone. @param redone all of them were to be made anew */
-  onGone: ((redone: boolean) => void) | undefined;
+  /** Roots of regions that newer ones have taken the place of. */
+  readonly superseded = new Set<number>();
+  /** Gets told when the last region has gone. */
+  onGone: (() => void) | undefined;
 
   constructor(size: number, flagSources: readonly number[]) {
     this.size = size;
@@ -76,6 +79,8 @@ export interface Translation {
   /** Regions whose code calls this one directly, and those that this one calls. */
   readonly callers: Set<Translation>;
   readonly callees: Set<Translation>;
+  /** Addresses that it leaves to without knowing a region there. */
+  readonly unlinked: Set<number>;
   live: boolean;
 }
 
@@ -109,6 +114,7 @@ export class InstalledRegions {
   #byFrame = new Map<number, Set<Translation>>();
   #modules = new Set<RegionModule>();
   #bytes = 0;
+  #opened: RegionModule | undefined;
   #descriptors: number;
   #generation = 0;
   #looks = 0;
@@ -182,7 +188,7 @@ export class InstalledRegions {
     return codePage === undefined ? 0 : this.#parts.code.record(codePage, address - page * PAGE_SIZE);
   }
 
-  /** @returns undefined when there is no number left or no record */
+  /** @param module open; @returns undefined when there is no number left or no record */
   install(body: RegionBody, module: RegionModule, func: RegionFunction): Translation | undefined {
     const record = this.recordAt(body.root);
     if (record === 0) return undefined;
@@ -191,6 +197,9 @@ export class InstalledRegions {
     const { reader, table } = this.#parts;
     const { firstRegion } = this.#parts.handlers;
     const { u16, u8, view } = this.#memory;
+    // Somebody else's region may begin here, of other processes or an older one: one at a time.
+    const present = u16[(record + R_OP) >> 1]!;
+    if (present >= firstRegion) this.#supersede(this.#translations[present - firstRegion]!);
     const handler = u16[(record + R_OP) >> 1]!;
     const frames = new Map([...body.pages].map((page) => [page, reader.frame(page)]));
     const entryPage = Math.floor(body.root / PAGE_SIZE);
@@ -205,6 +214,7 @@ export class InstalledRegions {
       frames,
       callers: new Set(),
       callees: new Set(),
+      unlinked: new Set(),
       live: true,
     };
     const at = this.#descriptors + number * DESCRIPTOR_SIZE;
@@ -224,7 +234,7 @@ export class InstalledRegions {
       users.add(translation);
       this.#memory.markCode(frame);
     }
-    this.#enter(module, translation);
+    module.live.add(translation);
     u16[(record + R_OP) >> 1] = firstRegion + number;
     return translation;
   }
@@ -270,38 +280,63 @@ export class InstalledRegions {
 
   /** All decoded code is gone. */
   dropAll(): void {
-    for (const translation of this.#translations) {
-      if (translation !== undefined) this.drop(translation, translation.entryFrame);
+    for (const { live } of this.#modules) {
+      for (const translation of [...live]) this.drop(translation, translation.entryFrame);
     }
   }
 
-  /**
-   * @param lost frame whose records are gone already
-   * @param redone another one takes its place
-   */
-  drop(translation: Translation, lost = 0, redone = false): void {
+  /** @param lost frame whose records are gone already */
+  drop(translation: Translation, lost = 0): void {
     if (!translation.live) return;
     translation.live = false;
     const { number, record, handler, entryFrame, callers, callees, frames } = translation;
-    const { root } = translation.body;
-    const { u8, u16 } = this.#memory;
-    if (entryFrame !== lost) u16[(record + R_OP) >> 1] = handler;
-    this.#parts.table.set(this.#parts.handlers.firstRegion + MAX_REGIONS + number, null);
-    for (const block of this.#memory.tlbBlocks) u8[block + VALIDITY + number] = 0;
-    this.#translations[number] = undefined;
-    this.#free.push(number);
-    const same = this.#byRoot.get(root)!.filter((other) => other !== translation);
-    if (same.length === 0) this.#byRoot.delete(root);
-    else this.#byRoot.set(root, same);
+    if (entryFrame !== lost && this.#translations[number] === translation) {
+      this.#memory.u16[(record + R_OP) >> 1] = handler;
+    }
+    this.#unlist(translation);
     for (const frame of frames.values()) {
       const users = this.#byFrame.get(frame);
       users?.delete(translation);
       if (users?.size === 0) this.#byFrame.delete(frame);
     }
-    for (const callee of callees) callee.callers.delete(translation);
     this.dropped++;
-    for (const caller of [...callers]) this.drop(caller, lost, redone);
-    this.#exit(translation.module, translation, redone);
+    for (const caller of [...callers]) this.drop(caller, lost);
+    for (const callee of callees) {
+      callee.callers.delete(translation);
+      this.#dropUnused(callee, lost);
+    }
+    translation.module.live.delete(translation);
+    this.#exit(translation.module);
+  }
+
+  /** Takes a region out of its place. Regions that call it go on doing so. */
+  #supersede(translation: Translation): void {
+    this.#memory.u16[(translation.record + R_OP) >> 1] = translation.handler;
+    translation.module.superseded.add(translation.body.root);
+    this.#unlist(translation);
+    this.#dropUnused(translation, 0);
+  }
+
+  /** Drops a region that cannot be entered any more. */
+  #dropUnused(translation: Translation, lost: number): void {
+    const { number, callers } = translation;
+    if (this.#translations[number] === translation) return;
+    for (const caller of callers) if (caller !== translation) return;
+    this.drop(translation, lost);
+  }
+
+  /** Frees what a region has as a place to enter. */
+  #unlist(translation: Translation): void {
+    const { number, body } = translation;
+    if (this.#translations[number] !== translation) return;
+    const { u8 } = this.#memory;
+    this.#parts.table.set(this.#parts.handlers.firstRegion + MAX_REGIONS + number, null);
+    for (const block of this.#memory.tlbBlocks) u8[block + VALIDITY + number] = 0;
+    this.#translations[number] = undefined;
+    this.#free.push(number);
+    const same = this.#byRoot.get(body.root)!.filter((other) => other !== translation);
+    if (same.length === 0) this.#byRoot.delete(body.root);
+    else this.#byRoot.set(body.root, same);
   }
 
   #dropFrame(frame: number): void {
@@ -310,23 +345,26 @@ export class InstalledRegions {
     for (const translation of [...users]) this.drop(translation, frame);
   }
 
-  #enter(module: RegionModule, translation: Translation): void {
-    if (!this.#modules.has(module)) {
-      this.#modules.add(module);
-      this.#bytes += module.size;
-      this.#parts.stale.retain(module.flagSources);
-    }
+  /** Regions of a module are about to be installed: until `close` it stays, whatever happens to them. */
+  open(module: RegionModule): void {
+    this.#opened = module;
+    this.#modules.add(module);
+    this.#bytes += module.size;
     module.generation = this.#generation;
-    module.live.add(translation);
+    this.#parts.stale.retain(module.flagSources);
   }
 
-  #exit(module: RegionModule, translation: Translation, redone: boolean): void {
-    module.live.delete(translation);
-    if (module.live.size > 0) return;
-    this.#modules.delete(module);
+  close(module: RegionModule): void {
+    this.#opened = undefined;
+    this.#exit(module);
+  }
+
+  /** Lets go of a module without regions. */
+  #exit(module: RegionModule): void {
+    if (module.live.size > 0 || module === this.#opened || !this.#modules.delete(module)) return;
     this.#bytes -= module.size;
     this.#parts.stale.release(module.flagSources);
-    module.onGone?.(redone);
+    module.onGone?.();
   }
 
   /** The region and all that it calls, when the active address space has their code. */

@@ -1,0 +1,136 @@
+/**
+ * Emits regions as one WebAssembly module: their functions, which call each other directly, and the functions of regions in
+ * other modules, imported by the address of their roots.
+ */
+import { PAGE_SIZE } from '../state.js';
+import type { Place } from '../wasm/code.js';
+import { ModuleBuilder } from '../wasm/module.js';
+import type { FlagSource } from './flags.js';
+import { emitRegion, type RegionEnvironment } from './function.js';
+import type { RegionFunction } from './installed.js';
+import type { Plan } from './plan.js';
+import type { Relocation } from './relocation.js';
+import type { Step } from './step.js';
+import type { SourceMark, TranslatedRegion } from './watch.js';
+
+const MAX_MEMORY_PAGES = 65536;
+
+/** What the code of regions needs to know of those in place and of this run. */
+export interface ModuleEnvironment {
+  /** Whether there is a region at an address, in another module. */
+  isInstalled(root: number): boolean;
+  record(address: number): number;
+  flagSource(source: FlagSource): number;
+  /** Slot and the address that it was chosen for; slot −1: through the TLB. */
+  path(step: Step, write: boolean, stack: boolean): { slot: number; address: number };
+  isAlone(step: Step): boolean;
+}
+
+export interface EmittedModule {
+  readonly bytes: Uint8Array;
+  /** What has to be written anew in another run. */
+  readonly places: readonly Place<Relocation>[];
+  /** Roots of regions that it imports. Region i of the plans is exported as `exportName(i)`. */
+  readonly imports: readonly number[];
+  /** Numbers of flag sources in the code. */
+  readonly flagSources: readonly number[];
+  /** Slot → a page that accesses through it went to. */
+  readonly slots: ReadonlyMap<number, number>;
+  /** For people who look; empty when nobody does. */
+  readonly watched: readonly TranslatedRegion[];
+}
+
+export function exportName(index: number): string {
+  return `f${index}`;
+}
+
+export function importName(root: number): string {
+  return `r${root.toString(16)}`;
+}
+
+/** Where the code of a region goes by itself when it leaves: calls, and jumps to constant addresses. */
+export function destinations({ region, leaving }: Plan): Set<number> {
+  return new Set([...region.callees, ...leaving.map(({ address }) => address)]);
+}
+
+/** @returns undefined when the control flow of one of them cannot be laid out */
+export function emitModule(
+  plans: readonly Plan[],
+  env: ModuleEnvironment,
+  isWatched: boolean,
+): EmittedModule | undefined {
+  const module = new ModuleBuilder();
+  module.importMemory('cpu', 'memory', 1, MAX_MEMORY_PAGES);
+  const stepFunction = module.importFunction('cpu', 'step', ['i32', 'i32'], ['i32']);
+  const flagsFunction = module.importFunction('cpu', 'flags', [], []);
+  const own = new Set(plans.map(({ region }) => region.root));
+  const functions = new Map<number, number>();
+  for (const plan of plans) {
+    for (const root of destinations(plan)) {
+      if (own.has(root) || functions.has(root) || !env.isInstalled(root)) continue;
+      functions.set(root, module.importFunction('regions', importName(root), ['i32'], ['i64']));
+    }
+  }
+  const imports = [...functions.keys()];
+  for (const root of own) functions.set(root, module.declare(['i32'], ['i64']));
+  const flagSources = new Set<number>();
+  const slots = new Map<number, number>();
+  const environment: RegionEnvironment = {
+    region: (root) => functions.get(root),
+    stepFunction,
+    flagsFunction,
+    record: (address) => env.record(address),
+    handler: (step) => step.instruction.variant.op,
+    flagSource: (source) => {
+      const number = env.flagSource(source);
+      flagSources.add(number);
+      return number;
+    },
+    path: (step, write, stack) => {
+      const { slot, address } = env.path(step, write, stack);
+      if (slot >= 0 && !slots.has(slot)) slots.set(slot, Math.floor(address / PAGE_SIZE));
+      return slot;
+    },
+    isAlone: (step) => env.isAlone(step),
+  };
+  const names = new Map([
+    [stepFunction, 'step'],
+    [flagsFunction, 'flags'],
+  ]);
+  if (isWatched) for (const [root, func] of functions) names.set(func, `region_${(root >>> 0).toString(16)}`);
+  const watched: TranslatedRegion[] = [];
+  for (const [i, plan] of plans.entries()) {
+    const { root } = plan.region;
+    const marks: SourceMark[] | undefined = isWatched ? [] : undefined;
+    const code = emitRegion(plan, environment, marks);
+    if (code === undefined) return undefined;
+    if (marks !== undefined) watched.push({ root, code: code.view(), marks, locals: code.names, functions: names });
+    module.define(functions.get(root)!, code);
+    module.export(exportName(i), functions.get(root)!);
+  }
+  const bytes = module.build();
+  const places = module.places as Place<Relocation>[];
+  return { bytes, places, imports, flagSources: [...flagSources], slots, watched };
+}
+
+/** What a module of regions is linked against. */
+export interface RegionImports {
+  memory: WebAssembly.Memory;
+  step: (record: number, handler: number) => number;
+  flags: () => void;
+}
+
+/** @param regions the functions of imported regions by root; @returns the functions of its own regions, `count` of them */
+export function instantiate(
+  bytes: Uint8Array,
+  cpu: RegionImports,
+  regions: ReadonlyMap<number, RegionFunction>,
+  count: number,
+): RegionFunction[] {
+  const imported = Object.fromEntries([...regions].map(([root, func]) => [importName(root), func]));
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+    cpu: { memory: cpu.memory, step: cpu.step, flags: cpu.flags },
+    regions: imported,
+  });
+  return Array.from({ length: count }, (_, i) => exports[exportName(i)] as RegionFunction);
+}
