@@ -18,8 +18,6 @@ export class Site {
   entries = 0;
   /** Jumps back to here. */
   loops = 0;
-  /** Times that control came here out of a region. */
-  exits = 0;
   /** Times that it was left to the region around it. */
   skips = 0;
   /** Where indirect jumps and calls went, with how often. */

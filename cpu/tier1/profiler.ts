@@ -17,8 +17,8 @@ export class Profiler {
   #reader: CodeReader;
   #profile: Profile;
   #step: (record: number) => number;
-  /** Region that control last came out of to a place. */
-  readonly leftFrom = new Map<number, number>();
+  /** Told of a region's number and the address that control went to from there. */
+  #onLink: (region: number, to: number) => void;
 
   constructor(
     memory: PhysicalMemory,
@@ -26,12 +26,14 @@ export class Profiler {
     reader: CodeReader,
     profile: Profile,
     step: (record: number) => number,
+    onLink: (region: number, to: number) => void,
   ) {
     this.#memory = memory;
     this.#handlers = handlers;
     this.#reader = reader;
     this.#profile = profile;
     this.#step = step;
+    this.#onLink = onLink;
   }
 
   /**
@@ -66,12 +68,7 @@ export class Profiler {
     // Refused, it was one instruction.
     if (next === 0 || this.#memory.u32[ENTRIES >> 2] === entries) return next;
     const to = this.#addressOf(next);
-    const site = this.#site(to);
-    if (site !== undefined) {
-      site.exits++;
-      this.leftFrom.set(to, region);
-      this.#profile.fresh.add(to);
-    }
+    this.#onLink(region, to);
     return next;
   }
 
