@@ -33,8 +33,8 @@ type EntryOf = (vpn: number) => number;
 
 export const CLOSED = 0;
 export const OPENED = 1;
-export const REPLACED = 2;
-export type OpenResult = typeof CLOSED | typeof OPENED | typeof REPLACED;
+export const TAKEN = 2;
+export type OpenResult = typeof CLOSED | typeof OPENED | typeof TAKEN;
 
 export class Windows {
   #memory: PhysicalMemory;
@@ -73,10 +73,11 @@ export class Windows {
 
   /**
    * Makes a slot hold the extent around a page.
-   * @returns CLOSED when the page table does not permit the access, or not through a window; REPLACED when the slot has
-   *   given up another extent for it
+   * @param replace the slot may give up another extent for it
+   * @returns CLOSED when the page table does not permit the access, or not through a window; TAKEN when the slot has another
+   *   extent (which it has given up, with `replace`)
    */
-  open(slot: number, vpn: number, write: boolean): OpenResult {
+  open(slot: number, vpn: number, write: boolean, replace = false): OpenResult {
     const entry = this.#entryOf(vpn);
     if ((entry & PTE_ANY) === 0 || (write && !this.#isWritable(entry))) return CLOSED;
     const writable = this.#isWritable(entry);
@@ -97,12 +98,14 @@ export class Windows {
       if (isSame && low === oldLow + oldPages) low = oldLow + 1;
     }
     const pages = Math.min(end - low, MAX_PAGES);
+    const isTaken = wasOpen && (oldLow < low || oldLow >= low + pages);
+    if (isTaken && !replace) return TAKEN;
     this.#write(at, low, pages, writable, delta);
     this.#open |= 1 << slot;
     if (this.#isActive()) {
       this.#memory.u8.copyWithin(WINDOWS + slot * WINDOW_SIZE, at * 4, at * 4 + WINDOW_SIZE);
     }
-    return wasOpen && (oldLow < low || oldLow >= low + pages) ? REPLACED : OPENED;
+    return isTaken ? TAKEN : OPENED;
   }
 
   /** Closes what holds a page. */

@@ -27,6 +27,7 @@ import {
   KIND_STEP,
   KIND_TLB_MISS,
   NARROW_SPAN,
+  PATIENCE,
   W_DELTA,
   W_LOW,
   W_READ,
@@ -727,30 +728,60 @@ export class Lowering {
       code.memoryAt(name, windowField(slot, field), WIDTH.window, { kind: 'window', slot, field } satisfies Relocation);
     };
     const wide = size > NARROW_SPAN;
+    const details = (write ? WRITE_ACCESS : 0) | flags;
+    const miss = (): void => this.#stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details });
+    const delta = this.temps.take('i32');
+    load('i32.load', W_DELTA);
+    code.set(delta);
     code.get(address);
     load('i64.load', W_LOW);
     code.op('i64.sub');
     load('i64.load32_u', write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ);
     code.op('i64.ge_u');
     code.if();
-    const details = (write ? WRITE_ACCESS : 0) | flags;
-    this.#stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details });
+    // Not in the window: the TLB may know, but not for ever without asking why.
+    this.#tlbDelta(address, size, write, delta, miss);
+    code.i32(0);
+    code.i32(0);
+    code.memory('i32.load', PATIENCE);
+    code.i32(1);
+    code.op('i32.sub');
+    code.tee(pa);
+    code.memory('i32.store', PATIENCE);
+    code.get(pa);
+    code.i32(0);
+    code.op('i32.lt_s');
+    code.if();
+    miss();
     code.end();
-    code.get(address);
-    code.op('i32.wrap_i64');
-    load('i32.load', W_DELTA);
-    code.op('i32.add');
+    code.end();
+    this.#pushPhysical(address, delta);
     code.set(pa);
   }
 
   #throughTlb(address: number, size: number, write: boolean, pa: number): void {
+    const kind = KIND_TLB_MISS | (write ? WRITE_ACCESS : 0);
+    this.#tlbDelta(address, size, write, pa, () => this.#stop(kind, address));
+    this.#pushPhysical(address, pa);
+    this.code.set(pa);
+  }
+
+  #pushPhysical(address: number, delta: number): void {
+    this.code.get(address);
+    this.code.op('i32.wrap_i64');
+    this.code.get(delta);
+    this.code.op('i32.add');
+  }
+
+  /** delta = physical − virtual address, from the TLB. */
+  #tlbDelta(address: number, size: number, write: boolean, delta: number, miss: () => void): void {
     const { code } = this;
     const part = write ? TLB_WRITE : 0;
     tlbOffset(code, address);
     code.i32(0);
     code.memory('i32.load', TLB);
     code.op('i32.add');
-    code.tee(pa);
+    code.tee(delta);
     code.memory('i64.load', part);
     code.get(address);
     if (size > 1) {
@@ -761,14 +792,11 @@ export class Lowering {
     code.op('i64.and');
     code.op('i64.ne');
     code.if();
-    this.#stop(KIND_TLB_MISS | (write ? WRITE_ACCESS : 0), address);
+    miss();
     code.end();
-    code.get(address);
-    code.op('i32.wrap_i64');
-    code.get(pa);
+    code.get(delta);
     code.memory('i32.load', part + 8);
-    code.op('i32.add');
-    code.set(pa);
+    code.set(delta);
   }
 
   #inLocal(v: Value): number {

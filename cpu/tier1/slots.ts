@@ -4,7 +4,7 @@
  */
 import type { PageTable } from '../page-table.js';
 import { PAGE_SIZE } from '../state.js';
-import { CLOSED } from '../windows.js';
+import { OPENED } from '../windows.js';
 import { WINDOW_COUNT } from './layout.js';
 
 /** Pages around the place a slot was given out for that count as its neighbourhood. */
@@ -29,7 +29,7 @@ export class Slots {
       distance = away;
     }
     const slot = nearest >= 0 ? nearest : this.#anchors.findIndex((anchor) => Number.isNaN(anchor));
-    if (slot < 0 || windows.open(slot, vpn, write) === CLOSED) return -1;
+    if (slot < 0 || windows.open(slot, vpn, write) !== OPENED) return -1;
     if (nearest < 0) this.#anchors[slot] = vpn;
     return slot;
   }

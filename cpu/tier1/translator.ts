@@ -9,13 +9,13 @@ import type { PhysicalMemory } from '../physical-memory.js';
 import { RIP, RSP, SLOW_EA } from '../state.js';
 import { table } from '../table/index.js';
 import type { HandlerSet } from '../tier0/handlers.js';
-import { OPENED, REPLACED } from '../windows.js';
+import { OPENED, TAKEN } from '../windows.js';
 import { Chooser, type ChooserOptions } from './chooser.js';
 import { CodeReader } from './code-reader.js';
 import { destinations, emitModule, instantiate, type RegionImports } from './emit-module.js';
 import { RegionFormer } from './form.js';
 import { InstalledRegions, includes, type RegionBody, RegionModule, type Translation } from './installed.js';
-import { GROUP_ACCESS, KIND_MISS, MAX_REGIONS, STOP_KIND, WRITE_ACCESS } from './layout.js';
+import { GROUP_ACCESS, KIND_MISS, MAX_REGIONS, PATIENCE, STOP_KIND, WINDOW_COUNT, WRITE_ACCESS } from './layout.js';
 import { type Plan, planRegion } from './plan.js';
 import { Profile, type Site } from './profile.js';
 import { Profiler } from './profiler.js';
@@ -34,6 +34,11 @@ const MAX_BATCH = 2000;
 const MAX_CONFLICTS = 16;
 /** Checks of a group that failed so often are made one by one. */
 const MAX_GROUP_MISSES = 32;
+/** An extent that was in the way so often is replaced by the one that was wanted. */
+const REPLACE_AFTER = 8;
+/** Accesses that the TLB serves before a region stops for its windows again: where they grow, and where that was no use. */
+const SHORT_PATIENCE = 64;
+const LONG_PATIENCE = 4000;
 /** Bytes of WebAssembly that an instruction becomes, more or less. */
 const BYTES_PER_INSTRUCTION = 64;
 
@@ -107,6 +112,8 @@ export class Translator {
   #profiler: Profiler;
   #former: RegionFormer;
   #slots = new Slots();
+  /** Misses of each slot because it holds another extent, since that was replaced. */
+  #conflictsOf = new Int32Array(WINDOW_COUNT);
   #stale: StaleFlags;
   #installed: InstalledRegions;
   #imports: RegionImports;
@@ -211,17 +218,19 @@ export class Translator {
     const vpn = i32[(SLOW_EA >> 2) + 1]! * 2 ** 20 + (u32[SLOW_EA >> 2]! >>> 12);
     const { windows } = this.#pageTable!;
     const isHeld = windows.holds(slot, vpn, write);
-    const opened = isHeld ? OPENED : windows.open(slot, vpn, write);
+    const mayReplace = this.#conflictsOf[slot]! >= REPLACE_AFTER;
+    const opened = isHeld ? OPENED : windows.open(slot, vpn, write, mayReplace);
+    i32[PATIENCE >> 2] = opened === OPENED ? SHORT_PATIENCE : LONG_PATIENCE;
+    if (opened === TAKEN) {
+      this.#counts.conflicts++;
+      this.#conflictsOf[slot] = mayReplace ? 0 : this.#conflictsOf[slot]! + 1;
+    }
     const address = i32[(RIP >> 2) + 1]! * TWO_32 + u32[RIP >> 2]!;
     const site = this.#profile.sites.get(address);
     if (site === undefined) return;
-    if (isHeld && kind & GROUP_ACCESS) {
-      // The extent ends between the accesses of the group.
-      if (++site.groupMisses === MAX_GROUP_MISSES) this.#redoAt(site, address);
-    } else if (opened === REPLACED) {
-      this.#counts.conflicts++;
-      if (++site.conflicts === MAX_CONFLICTS) this.#redoAt(site, address);
-    }
+    // The extent ends between the accesses of the group.
+    if (isHeld && kind & GROUP_ACCESS && ++site.groupMisses === MAX_GROUP_MISSES) this.#redoAt(site, address);
+    if (opened === TAKEN && ++site.conflicts === MAX_CONFLICTS) this.#redoAt(site, address);
   }
 
   #redoAt(site: Site, address: number): void {
