@@ -177,6 +177,7 @@ export class CodeCache {
 
   /** Gives dropped records back. Only when no record is executing. */
   release(): void {
+    if (this.#graveyard.length === 0) return;
     for (const [frame, count] of this.#graveyard) {
       for (let i = 0; i < count; i++) this.#memory.unref(frame + i);
     }

@@ -59,11 +59,16 @@ export class Cpu {
   totalRetired = 0;
   #memory: PhysicalMemory;
   #engine: Engine;
+  /** The registers, and the view of memory that they are a part of. */
+  #view: Uint8Array;
+  #viewOf: Uint8Array;
 
   /** @param translator how hot code becomes WebAssembly of its own (tier 1); null: it does not */
   constructor(memory: PhysicalMemory, hooks: CpuHooks, translator: TranslatorOptions | null = DEFAULT_TRANSLATOR) {
     this.#memory = memory;
     this.#engine = new Engine(memory, hooks, translator);
+    this.#viewOf = memory.u8;
+    this.#view = memory.u8.subarray(0, CONTEXT_SIZE);
     this.resetContext();
   }
 
@@ -161,12 +166,23 @@ export class Cpu {
   }
 
   /** Copies the loaded context out: `contextSize` bytes. */
-  saveContext(target: Uint8Array, offset = 0): void {
-    target.set(this.#memory.u8.subarray(0, CONTEXT_SIZE), offset);
+  saveContext(target: Uint8Array): void {
+    target.set(this.#registers());
   }
 
-  loadContext(source: Uint8Array, offset = 0): void {
-    this.#memory.u8.set(source.subarray(offset, offset + CONTEXT_SIZE), 0);
+  /** @param source `contextSize` bytes */
+  loadContext(source: Uint8Array): void {
+    this.#registers().set(source);
+  }
+
+  /** The loaded context. A view is made when memory has moved, not at every switch. */
+  #registers(): Uint8Array {
+    const { u8 } = this.#memory;
+    if (this.#viewOf !== u8) {
+      this.#viewOf = u8;
+      this.#view = u8.subarray(0, CONTEXT_SIZE);
+    }
+    return this.#view;
   }
 
   /** Writes the fxsave image of the signal frame: bytes 0…415 at `target[offset]`. */

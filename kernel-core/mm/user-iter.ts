@@ -50,7 +50,7 @@ class UserIter implements IoIter {
   put(source: Uint8Array, start: number, end: number): number | Err {
     const { memory } = this.#space;
     // A fault can make guest memory grow, which detaches every old view of it: then only the offset is of use.
-    const isGuest = source.buffer === memory.u8.buffer;
+    const isGuest = source === memory.u8 || source.buffer === memory.u8.buffer;
     const base = source.byteOffset;
     const total = Math.min(end - start, this.remaining);
     let moved = 0;
@@ -70,7 +70,7 @@ class UserIter implements IoIter {
 
   take(target: Uint8Array, start: number, end: number): number | Err {
     const { memory } = this.#space;
-    const isGuest = target.buffer === memory.u8.buffer;
+    const isGuest = target === memory.u8 || target.buffer === memory.u8.buffer;
     const base = target.byteOffset;
     const total = Math.min(end - start, this.remaining);
     let moved = 0;
