@@ -7,6 +7,7 @@
  */
 import type { Random } from '../../cpu/native/random.js';
 import { AF, ALL_FLAGS, type Chunk, Context, EXTENTS, type Pointer, reg, SIZES, SUFFIX } from './context.js';
+import { floatTables } from './floats.js';
 import { condition, INTEGER } from './integer.js';
 import { loadAddress } from './memory.js';
 import { CONTROL_WORDS, VECTOR } from './vector.js';
@@ -482,6 +483,7 @@ export function generatePrograms(count: number, make: (index: number) => Random)
     'sites:',
     ...chunk.sites,
     'sites_end:',
+    ...floatTables(make(-1)),
     '        .section .note.GNU-stack,"",@progbits',
     '',
   ].join('\n');

@@ -1,5 +1,6 @@
 /** SSE, SSE2, MMX and x87 instructions of generated programs. All keep MXCSR's control bits and leave the x87 stack empty. */
 import { ALL_FLAGS, type Context, reg } from './context.js';
+import { floatRun } from './floats.js';
 import { emitMaybeRisky, memory, riskyMemory } from './memory.js';
 
 type Operation = (c: Context) => void;
@@ -231,4 +232,5 @@ export const VECTOR: readonly [weight: number, Operation][] = [
   [1, mmx],
   [1, x87],
   [1, control],
+  [3, floatRun],
 ];
