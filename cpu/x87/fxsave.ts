@@ -50,7 +50,9 @@ function saveWords(memory: X87Memory, words: Int32Array, at: number): void {
   writeFxsave(x87Of(memory), words, at, true);
   words[at + MXCSR_AT / 4] = i32[MXCSR >> 2]!;
   words[at + MASK_AT / 4] = MXCSR_MASK;
-  for (let i = 0; i < XMM_WORDS; i++) words[at + XMM_AT / 4 + i] = i32[(XMM >> 2) + i]!;
+  const to = at + XMM_AT / 4;
+  if (words === i32) words.copyWithin(to, XMM >> 2, (XMM >> 2) + XMM_WORDS);
+  else for (let i = 0; i < XMM_WORDS; i++) words[to + i] = i32[(XMM >> 2) + i]!;
 }
 
 function restoreWords(memory: X87Memory, words: Int32Array, at: number): boolean {
@@ -59,6 +61,8 @@ function restoreWords(memory: X87Memory, words: Int32Array, at: number): boolean
   if ((mxcsr & ~MXCSR_MASK) !== 0) return false;
   readFxsave(x87Of(memory), words, at, true);
   i32[MXCSR >> 2] = mxcsr;
-  for (let i = 0; i < XMM_WORDS; i++) i32[(XMM >> 2) + i] = words[at + XMM_AT / 4 + i]!;
+  const from = at + XMM_AT / 4;
+  if (words === i32) words.copyWithin(XMM >> 2, from, from + XMM_WORDS);
+  else for (let i = 0; i < XMM_WORDS; i++) i32[(XMM >> 2) + i] = words[from + i]!;
   return true;
 }

@@ -124,8 +124,9 @@ export function writeFxsave(u: X87, words: Int32Array, at: number, long: boolean
   words[at + 3] = pending && long ? i32[(FIP + 4) >> 2]! : 0;
   words[at + 4] = pending ? i32[FDP >> 2]! : 0;
   words[at + 5] = pending && long ? i32[(FDP + 4) >> 2]! : 0;
+  const { top } = u;
   for (let i = 0; i < 8; i++) {
-    const from = u.index(i);
+    const from = (ST >> 2) + (((top + i) & 7) << 2);
     const to = at + 8 + 4 * i;
     words[to] = i32[from]!;
     words[to + 1] = i32[from + 1]!;
@@ -144,8 +145,9 @@ export function readFxsave(u: X87, words: Int32Array, at: number, long: boolean)
   i32[(FIP + 4) >> 2] = long ? words[at + 3]! : 0;
   i32[FDP >> 2] = words[at + 4]!;
   i32[(FDP + 4) >> 2] = long ? words[at + 5]! : 0;
+  const { top } = u;
   for (let i = 0; i < 8; i++) {
-    const to = u.index(i);
+    const to = (ST >> 2) + (((top + i) & 7) << 2);
     const from = at + 8 + 4 * i;
     i32[to] = words[from]!;
     i32[to + 1] = words[from + 1]!;
