@@ -76,7 +76,7 @@ function readClock(task: Task, clock: number): boolean {
 
 function setNow(nanoseconds: number): boolean {
   now.sec = Math.floor(nanoseconds / NANOSECONDS);
-  now.nsec = Math.floor(nanoseconds % NANOSECONDS);
+  now.nsec = Math.floor(nanoseconds - now.sec * NANOSECONDS);
   return true;
 }
 
