@@ -5,6 +5,7 @@ import { VERSION } from '../kernel-core/index.js';
 import {
   normaliseStrace,
   parseAddress,
+  parseCacheLimit,
   parseEnv,
   parseMemory,
   parseMount,
@@ -35,6 +36,12 @@ const withRunOptions = (command: Command): Command =>
     .option('--seed <n>', 'deterministic run: virtual clock and seeded random numbers', parseSeed)
     .option('--memory <MiB>', 'memory of the machine', parseMemory, DEFAULT_MEMORY)
     .option('--stats', 'at the end, tell on standard error what the processor did')
+    .option('--code-cache <dir>', 'keep translated code of programs in this directory, for a fast start the next time')
+    .option(
+      '--code-cache-limit <MiB>',
+      'size of that directory; the oldest files go first (default 64)',
+      parseCacheLimit,
+    )
     .option(
       '--dump-code <address>',
       'show on standard error the code there: assembly, intermediate form, WebAssembly; hexadecimal, repeatable',

@@ -20,6 +20,10 @@ export interface RunOptions {
   seed?: number;
   memory: number;
   stats?: boolean;
+  /** Directory for translated code. */
+  codeCache?: string;
+  /** Bytes. */
+  codeCacheLimit?: number;
   /** Unsigned. */
   dumpCode: bigint[];
 }
@@ -60,6 +64,13 @@ export function parseMemory(text: string): number {
   return mebibytes;
 }
 
+/** MiB, as bytes. */
+export function parseCacheLimit(text: string): number {
+  const mebibytes = Number(text);
+  if (!Number.isInteger(mebibytes) || mebibytes < 1) throw new InvalidArgumentError('expected a whole number of MiB');
+  return mebibytes * 2 ** 20;
+}
+
 export function parseSeed(text: string): number {
   if (!/^-?\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number');
   return Number(text);
@@ -72,7 +83,18 @@ export function parseAddress(text: string, earlier: bigint[]): bigint[] {
   return [...earlier, BigInt(`0x${match[1]}`)];
 }
 
-const VALUED = ['--rootfs', '--mount', '--env', '--cwd', '--user', '--seed', '--memory', '--dump-code'];
+const VALUED = [
+  '--rootfs',
+  '--mount',
+  '--env',
+  '--cwd',
+  '--user',
+  '--seed',
+  '--memory',
+  '--dump-code',
+  '--code-cache',
+  '--code-cache-limit',
+];
 
 /**
  * `--strace` may stand without a value, and then the next word is not its value: makes it `--strace=-`, as far as the

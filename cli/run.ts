@@ -1,7 +1,7 @@
 /** Boots a kernel for one program and passes standard streams, signals and the exit status through. */
 import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
 import { constants } from 'node:os';
-import { boot, type GuestProcess, type Kernel } from '../kernel-core/index.js';
+import { boot, type CodeCacheOptions, type GuestProcess, type Kernel } from '../kernel-core/index.js';
 import type { RunOptions } from './options.js';
 import { formatStatistics } from './statistics.js';
 import { bridgeTerminal } from './terminal.js';
@@ -24,6 +24,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
       mounts: options.mount,
       memory: options.memory,
       seed: options.seed,
+      codeCache: options.codeCache === undefined ? undefined : codeCache(options.codeCache, options.codeCacheLimit),
       dumpCode: options.dumpCode.length === 0 ? undefined : { addresses: options.dumpCode, write: writeError },
       trace: trace === null ? undefined : (line) => trace.write(line),
     });
@@ -32,11 +33,15 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
     return EXIT_BANOS_FAILED;
   }
   const status = await runIn(kernel, argv, options);
-  // Programs that still run give their code away when they end.
-  if (options.dumpCode.length > 0) await kernel.shutdown();
+  // Programs that still run give their code away when they end, and what was translated is written at the end.
+  if (options.dumpCode.length > 0 || options.codeCache !== undefined) await kernel.shutdown();
   if (options.stats) writeError(formatStatistics(kernel.cpuStats()));
   await closeTrace(trace);
   return status;
+}
+
+function codeCache(directory: string, limit: number | undefined): CodeCacheOptions {
+  return { directory, limit, onWarning: complain };
 }
 
 function complain(message: string): void {

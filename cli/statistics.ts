@@ -26,9 +26,17 @@ export function formatStatistics(statistics: CpuStatistics): string {
       ['  instructions in them', translator.regionInstructions],
       ['modules', translator.modules],
       ['  bytes of WebAssembly', translator.codeBytes],
+      ['  in place', translator.liveModules],
+      ['  evicted', translator.evictedModules],
+      ['time of translation, µs', Math.round(translator.translationTime / 1000)],
+      ['  longest', Math.round(translator.longestTranslation / 1000)],
       ['window misses', translator.windowMisses],
       ['  conflicts', translator.windowConflicts],
     );
+    const { cache } = translator;
+    if (cache !== undefined) {
+      lines.push(['code cache: modules found', cache.hits], ['  not found', cache.misses], ['  written', cache.stores]);
+    }
   }
   return lines.map(([label, value]) => `${label.padEnd(LABEL_WIDTH)}${String(value).padStart(14)}\n`).join('');
 }

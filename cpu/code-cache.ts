@@ -62,6 +62,9 @@ export class CodePage {
   readonly table: number;
   /** Counts the times that the decodings were dropped. */
   version = 0;
+  /** Page number that it was last executed as for the first time, and its version then. */
+  touchedAs = Number.NaN;
+  touchedVersion = 0;
   chunks: number[] = [];
   spans = new Map<number, Span>();
   /** OP_SPAN records of pages before that lead to instructions ending here; valid while that page has this version. */

@@ -10,6 +10,7 @@ import { readFlags, writeFlags } from './flags.js';
 import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, RESYNC, RIP, TLB } from './state.js';
+import type { CodeStore } from './tier1/cache.js';
 import { DEFAULT_TRANSLATOR, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
 import type { RegionWatcher } from './tier1/watch.js';
 import { restoreFx, saveFx } from './x87/index.js';
@@ -63,10 +64,18 @@ export class Cpu {
   #view: Uint8Array;
   #viewOf: Uint8Array;
 
-  /** @param translator how hot code becomes WebAssembly of its own (tier 1); null: it does not */
-  constructor(memory: PhysicalMemory, hooks: CpuHooks, translator: TranslatorOptions | null = DEFAULT_TRANSLATOR) {
+  /**
+   * @param translator how hot code becomes WebAssembly of its own (tier 1); null: it does not
+   * @param store where such code is kept between runs
+   */
+  constructor(
+    memory: PhysicalMemory,
+    hooks: CpuHooks,
+    translator: TranslatorOptions | null = DEFAULT_TRANSLATOR,
+    store?: CodeStore,
+  ) {
     this.#memory = memory;
-    this.#engine = new Engine(memory, hooks, translator);
+    this.#engine = new Engine(memory, hooks, translator, store);
     this.#viewOf = memory.u8;
     this.#view = memory.u8.subarray(0, CONTEXT_SIZE);
     this.resetContext();
@@ -107,6 +116,11 @@ export class Cpu {
   /** Who gets to see every region as it is translated. */
   set watcher(watcher: RegionWatcher | undefined) {
     this.#engine.watcher = watcher;
+  }
+
+  /** Writes translated code for later runs. */
+  keepCode(): void {
+    this.#engine.keepCode();
   }
 
   /** Makes `run` leave with EXIT_STOP at the next instruction boundary; for use from hooks. */

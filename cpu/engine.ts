@@ -69,6 +69,7 @@ import { table } from './table/index.js';
 import { PROBE_ALIGNED, PROBE_STACK, PROBE_WRITE } from './tier0/frame.js';
 import type { HandlerSet } from './tier0/handlers.js';
 import { interpreter } from './tier0/interpreter.js';
+import type { CodeStore } from './tier1/cache.js';
 import { TRANSLATED } from './tier1/layout.js';
 import { Translator, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
 import type { RegionWatcher } from './tier1/watch.js';
@@ -114,12 +115,19 @@ export class Engine implements HelperContext {
   #handlers: HandlerSet;
   #exports: Record<string, unknown>;
   #options: TranslatorOptions | null;
+  #store: CodeStore | undefined;
   /** Undefined as long as there was no reason to translate; null: not wanted. */
   #translator: Translator | undefined | null;
   /** Instructions that tier 0 executed before there was a translator. */
   #interpreted = 0;
 
-  constructor(memory: PhysicalMemory, hooks: CpuHooks, translator: TranslatorOptions | null) {
+  constructor(
+    memory: PhysicalMemory,
+    hooks: CpuHooks,
+    translator: TranslatorOptions | null,
+    store: CodeStore | undefined,
+  ) {
+    this.#store = translator === null ? undefined : store;
     this.memory = memory;
     this.#hooks = hooks;
     this.#options = translator;
@@ -158,6 +166,10 @@ export class Engine implements HelperContext {
 
   get translatorStats(): TranslatorStats | undefined {
     return this.#translator?.stats;
+  }
+
+  keepCode(): void {
+    this.#translator?.flush();
   }
 
   requestStop(): void {
@@ -234,10 +246,11 @@ export class Engine implements HelperContext {
 
   #ensureTranslator(): Translator {
     if (this.#translator) return this.#translator;
-    const { handlers, step, repeat } = this.#exports as {
+    const { handlers, step, repeat, onward } = this.#exports as {
       handlers: WebAssembly.Table;
       step: (record: number) => number;
       repeat: (record: number, handler: number) => number;
+      onward: unknown;
     };
     this.#translator = new Translator(
       {
@@ -247,7 +260,9 @@ export class Engine implements HelperContext {
         table: handlers,
         step,
         repeat,
+        onward,
         watcher: () => this.watcher,
+        store: this.#store,
         clock: () => this.#hooks.clock?.() ?? 0,
       },
       this.#options!,
@@ -476,8 +491,17 @@ export class Engine implements HelperContext {
     const frame = entry >>> 3;
     const page = this.code.page(frame);
     if (page === undefined) return 0;
+    if (this.#store !== undefined) this.#touch(page, Math.floor(address / PAGE_SIZE));
     this.#fill(TLB_EXEC, low & -PAGE_SIZE, high, page.table, frame);
     return page;
+  }
+
+  /** Lets the translator know of a page that was not executed before with this content. */
+  #touch(page: CodePage, vpn: number): void {
+    if (page.touchedAs === vpn && page.touchedVersion === page.version) return;
+    page.touchedAs = vpn;
+    page.touchedVersion = page.version;
+    this.#ensureTranslator().touched(vpn, page.frame);
   }
 
   /**

@@ -7,6 +7,8 @@ export { EXIT_FAULT, EXIT_SLICE, EXIT_STOP, EXIT_SYSCALL, type FaultInfo } from 
 export { stateName } from './ir/text.js';
 export { PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from './page-table.js';
 export { PhysicalMemory } from './physical-memory.js';
+export { engineIdentity } from './tier0/interpreter.js';
+export type { CodeStore } from './tier1/cache.js';
 export { DEFAULT_TRANSLATOR, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
 export type { TranslatedRegion } from './tier1/watch.js';
 export { codeText } from './wasm/text.js';

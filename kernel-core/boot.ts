@@ -17,6 +17,7 @@ import { MountNamespace } from '../vfs/mount.js';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
 import { mkdirAt } from '../vfs/operations.js';
 import type { CodeDumpOptions } from './code-dump.js';
+import { type CodeCacheOptions, DirectoryStore } from './code-store.js';
 import { errnoError } from './errno-error.js';
 import { parseMountOptions, parseSize } from './filesystem-types.js';
 import type { Host } from './host.js';
@@ -66,6 +67,11 @@ export interface BootOptions {
    * it, instruction counts included. An object changes when translation happens (cpu/tier1/translator.ts).
    */
   translator?: false | Partial<TranslatorOptions>;
+  /**
+   * Directory of the host where translated code of files is kept for later runs, so that they start fast. Written at
+   * shutdown. Whoever can write to it can change what programs do.
+   */
+  codeCache?: string | CodeCacheOptions;
   /** Tasks that may exist at once. Default: 4096. */
   taskLimit?: number;
 }
@@ -143,6 +149,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<BootedK
     unknownSyscall: UNKNOWN_SYSCALL,
     taskLimit: options.taskLimit ?? DEFAULT_TASK_LIMIT,
     hostname,
+    codeStore: codeStoreOf(host, options.codeCache),
     translator: options.translator === false ? null : { ...DEFAULT_TRANSLATOR, ...options.translator },
   });
   if (options.trace !== undefined) kernel.tracer = new Tracer(options.trace);
@@ -168,6 +175,11 @@ async function assemble(builder: Builder, options: BootOptions): Promise<BootedK
     mountAt(kernel, hostfs, toKernelText(guest), readOnly === true ? MS_RDONLY : 0, toKernelText(path));
   }
   return new BootedKernel(kernel, () => builder.dispose());
+}
+
+function codeStoreOf(host: Host, option: BootOptions['codeCache']): DirectoryStore | undefined {
+  if (option === undefined) return undefined;
+  return new DirectoryStore(host, typeof option === 'string' ? { directory: option } : option);
 }
 
 /** What mount(2) can make. */

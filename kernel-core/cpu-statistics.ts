@@ -34,6 +34,16 @@ export interface TranslationStatistics {
   /** Accesses that left a region because no window held their address, and of these, because it held another extent. */
   windowMisses: number;
   windowConflicts: number;
+  /** Modules and bytes of WebAssembly in place now; modules that made room for others. */
+  liveModules: number;
+  liveBytes: number;
+  evictedModules: number;
+  /** Instructions translated in one go, at most, and the time it took in nanoseconds; all time of translation. */
+  largestBatch: number;
+  longestTranslation: number;
+  translationTime: number;
+  /** With a directory for translated code: modules taken from it, not found in it, written to it. */
+  cache?: { hits: number; misses: number; stores: number };
 }
 
 export function cpuStatistics({ cpu, syscallCount }: Kernel): CpuStatistics {
@@ -61,6 +71,13 @@ export function cpuStatistics({ cpu, syscallCount }: Kernel): CpuStatistics {
         codeBytes: translator.moduleBytes,
         windowMisses: translator.windowMisses,
         windowConflicts: translator.conflicts,
+        liveModules: translator.liveModules,
+        liveBytes: translator.liveBytes,
+        evictedModules: translator.evicted,
+        largestBatch: translator.largestBatch,
+        longestTranslation: translator.longest,
+        translationTime: translator.time,
+        ...(translator.cache !== undefined && { cache: translator.cache }),
       },
     }),
   };

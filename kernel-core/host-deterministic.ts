@@ -5,6 +5,7 @@
 import type { Timespec } from '../vfs/caller.js';
 import type { HostFiles } from '../vfs/fs/hostfs.js';
 import type { Host, HostTimer } from './host.js';
+import { sha256 } from './host-digest.js';
 import { NodeFiles } from './host-files.js';
 
 /** 2024-01-01T00:00:00Z: the wall clock at virtual time 0, in seconds. */
@@ -55,6 +56,14 @@ export class DeterministicHost implements Host {
   /** One instruction is one nanosecond. */
   elapsed(instructions: number): void {
     this.#now += instructions;
+  }
+
+  digest(bytes: Uint8Array): Uint8Array {
+    return sha256(bytes);
+  }
+
+  warn(message: string): void {
+    process.emitWarning(message);
   }
 
   /** splitmix32: a counter through a mixing function; every seed gives a full period. */

@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto';
 import type { Timespec } from '../vfs/caller.js';
 import type { HostFiles } from '../vfs/fs/hostfs.js';
 import type { Host, HostTimer } from './host.js';
+import { sha256 } from './host-digest.js';
 import { NodeFiles } from './host-files.js';
 
 const MILLISECOND = 1_000_000;
@@ -73,4 +74,12 @@ export class NodeHost implements Host {
   }
 
   elapsed(): void {}
+
+  digest(bytes: Uint8Array): Uint8Array {
+    return sha256(bytes);
+  }
+
+  warn(message: string): void {
+    process.emitWarning(message);
+  }
 }

@@ -28,6 +28,10 @@ export interface Host {
   defer(callback: () => void): void;
   /** The kernel executed that many guest instructions or did work worth as much; moves a virtual clock. */
   elapsed(instructions: number): void;
+  /** SHA-256 of some bytes. */
+  digest(bytes: Uint8Array): Uint8Array;
+  /** Tells people something that programs do not notice. */
+  warn(message: string): void;
   /** Files of the host, for hostfs and root file systems. */
   readonly files: HostFiles;
 }

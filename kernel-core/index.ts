@@ -12,6 +12,7 @@
  */
 export { type BootOptions, boot, type HostMount } from './boot.js';
 export type { CodeDumpOptions } from './code-dump.js';
+export type { CodeCacheOptions } from './code-store.js';
 export type { CpuStatistics } from './cpu-statistics.js';
 export type { KernelDump, ProcessDump } from './dump.js';
 export type { ErrnoError } from './errno-error.js';

@@ -7,7 +7,7 @@
  * sleeps, has a signal to take, or got new registers; then it leaves, and the scheduler sees to it.
  */
 import { EFAULT, ERESTARTNOINTR, fail } from '../abi/errno.js';
-import { Cpu, type CpuHooks, type PhysicalMemory, type TranslatorOptions } from '../cpu/index.js';
+import { type CodeStore, Cpu, type CpuHooks, type PhysicalMemory, type TranslatorOptions } from '../cpu/index.js';
 import type { Devpts } from '../pty/devpts.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
@@ -58,6 +58,8 @@ export interface KernelParts {
   hostname: string;
   /** Null: programs are interpreted only. */
   translator: TranslatorOptions | null;
+  /** Where translated code is kept between runs. */
+  codeStore?: CodeStore;
 }
 
 export class Kernel {
@@ -105,7 +107,7 @@ export class Kernel {
       rdtsc: () => this.host.monotonic(),
       clock: () => this.host.monotonic(),
     };
-    this.cpu = new Cpu(parts.memory, hooks, parts.translator);
+    this.cpu = new Cpu(parts.memory, hooks, parts.translator, parts.codeStore);
     this.scheduler = new Scheduler(this);
     this.init = new Process(this, this.processes.allocatePid(), null);
     this.processes.add(this.init);

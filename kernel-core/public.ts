@@ -134,6 +134,7 @@ export class BootedKernel {
       check();
     });
     kernel.codeDump?.finish();
+    kernel.cpu.keepCode();
     kernel.dispose();
     this.#dispose();
   }

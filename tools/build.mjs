@@ -9,6 +9,7 @@
  */
 // @ts-check
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -102,7 +103,14 @@ async function bundle() {
 /** The interpreter's bytes are made from the tables just compiled, so that starting up need not emit them. */
 async function writeInterpreterImage() {
   const { makeImage } = await import(join(dist, 'cpu', 'tier0/interpreter.js'));
-  writeFileSync(join(dist, 'cpu/tier0/image.js'), `export const image = ${JSON.stringify(makeImage())};\n`);
+  const code = createHash('sha256');
+  for (const file of filesBelow(join(dist, 'cpu')).sort()) {
+    // What the compiler leaves unchanged keeps its image from the last build.
+    if (!file.endsWith('.js') || file === join('tier0', 'image.js')) continue;
+    code.update(`${file}\0`).update(readFileSync(join(dist, 'cpu', file)));
+  }
+  const image = { ...makeImage(), identity: code.digest('hex') };
+  writeFileSync(join(dist, 'cpu/tier0/image.js'), `export const image = ${JSON.stringify(image)};\n`);
 }
 
 if (!process.argv.includes('--if-stale') || isStale()) {

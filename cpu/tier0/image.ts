@@ -8,6 +8,8 @@ export interface InterpreterImage {
   module: string;
   /** A `Numbering` as JSON: parsed faster than as source. */
   numbering: string;
+  /** Stands for all of the engine as it was built: a digest, in hexadecimal. */
+  identity: string;
 }
 
 export const image: InterpreterImage | undefined = undefined;

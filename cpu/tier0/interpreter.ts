@@ -11,14 +11,25 @@ export interface Interpreter {
 }
 
 let loaded: Interpreter | undefined;
+let identity: string | undefined;
 
 export function interpreter(): Interpreter {
   loaded ??= image === undefined ? emitted() : ready(image);
   return loaded;
 }
 
+/**
+ * Stands for this engine: what it emits today is what it emits with the same identity in another run.
+ * From source only the interpreter counts: whoever changes the translator there empties code caches.
+ * @param digest SHA-256
+ */
+export function engineIdentity(digest: (bytes: Uint8Array) => Uint8Array): string {
+  identity ??= image?.identity ?? Buffer.from(digest(emit().bytes)).toString('hex');
+  return identity;
+}
+
 /** What the build puts into image.ts. @public called by tools/build.mjs on the compiled file */
-export function makeImage(): InterpreterImage {
+export function makeImage(): Omit<InterpreterImage, 'identity'> {
   const { handlers, bytes, numbers } = emit();
   return {
     module: Buffer.from(bytes).toString('base64'),

@@ -63,6 +63,7 @@ export function emitModule(
   module.importMemory('cpu', 'memory', 1, MAX_MEMORY_PAGES);
   const stepFunction = module.importFunction('cpu', 'step', ['i32', 'i32'], ['i32']);
   const flagsFunction = module.importFunction('cpu', 'flags', [], []);
+  const onwardFunction = module.importFunction('cpu', 'onward', ['i64', 'i64', 'i32'], ['i64']);
   const own = new Set(plans.map(({ region }) => region.root));
   const functions = new Map<number, number>();
   for (const plan of plans) {
@@ -79,6 +80,7 @@ export function emitModule(
     region: (root) => functions.get(root),
     stepFunction,
     flagsFunction,
+    onwardFunction,
     record: (address) => env.record(address),
     handler: (step) => step.instruction.variant.op,
     flagSource: (source) => {
@@ -96,6 +98,7 @@ export function emitModule(
   const names = new Map([
     [stepFunction, 'step'],
     [flagsFunction, 'flags'],
+    [onwardFunction, 'onward'],
   ]);
   if (isWatched) for (const [root, func] of functions) names.set(func, `region_${(root >>> 0).toString(16)}`);
   const watched: TranslatedRegion[] = [];
@@ -118,19 +121,25 @@ export interface RegionImports {
   memory: WebAssembly.Memory;
   step: (record: number, handler: number) => number;
   flags: () => void;
+  /** Of the interpreter's module: see `onwardFunction` in tier0/regions.ts. */
+  onward: unknown;
 }
 
-/** @param regions the functions of imported regions by root; @returns the functions of its own regions, `count` of them */
+/**
+ * @param regions the functions of imported regions, by root
+ * @param indices of the functions wanted
+ * @throws WebAssembly.CompileError, WebAssembly.LinkError when the bytes are no such module
+ */
 export function instantiate(
   bytes: Uint8Array,
   cpu: RegionImports,
   regions: ReadonlyMap<number, RegionFunction>,
-  count: number,
+  indices: Iterable<number>,
 ): RegionFunction[] {
   const imported = Object.fromEntries([...regions].map(([root, func]) => [importName(root), func]));
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-    cpu: { memory: cpu.memory, step: cpu.step, flags: cpu.flags },
+    cpu: { memory: cpu.memory, step: cpu.step, flags: cpu.flags, onward: cpu.onward },
     regions: imported,
   });
-  return Array.from({ length: count }, (_, i) => exports[exportName(i)] as RegionFunction);
+  return [...indices].map((i) => exports[exportName(i)] as RegionFunction);
 }

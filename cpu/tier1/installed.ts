@@ -43,7 +43,12 @@ export interface RegionBody {
   /** Of its instructions, in ascending order. */
   readonly addresses: Float64Array;
   readonly defaultSse: boolean;
+  /** What the profile knew of its instructions, when it was made in another run. */
+  readonly sites: readonly SiteFacts[];
 }
+
+/** Address of an instruction, the last address of its memory operand, targets of its indirect jump. */
+export type SiteFacts = [address: number, lastAddress: number | null, ...targets: number[]];
 
 /** A WebAssembly module whose regions are in place. */
 export class RegionModule {

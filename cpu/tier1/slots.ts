@@ -33,4 +33,37 @@ export class Slots {
     if (nearest < 0) this.#anchors[slot] = vpn;
     return slot;
   }
+
+  /**
+   * Slots for code of another run.
+   * @param used its slots, each with a page that it was used for
+   * @returns slot of that run → slot of this one, a different one for each; undefined when there are too few
+   */
+  assign(
+    pageTable: PageTable,
+    used: readonly (readonly [slot: number, page: number])[],
+  ): Map<number, number> | undefined {
+    const { windows } = pageTable;
+    const result = new Map<number, number>();
+    const taken = new Set<number>();
+    const fresh: [slot: number, page: number][] = [];
+    for (const [slot, page] of used) {
+      let best = -1;
+      let distance = NEAR;
+      for (let own = 0; own < WINDOW_COUNT; own++) {
+        if (taken.has(own)) continue;
+        const away = windows.holds(own, page, false) ? 0 : Math.abs(this.#anchors[own]! - page);
+        if (!(away < distance) || (away > 0 && windows.isOpen(own))) continue;
+        best = own;
+        distance = away;
+      }
+      if (best < 0) best = this.#anchors.findIndex((anchor, own) => Number.isNaN(anchor) && !taken.has(own));
+      if (best < 0) return undefined;
+      if (Number.isNaN(this.#anchors[best])) fresh.push([best, page]);
+      taken.add(best);
+      result.set(slot, best);
+    }
+    for (const [slot, page] of fresh) this.#anchors[slot] = page;
+    return result;
+  }
 }

@@ -6,18 +6,27 @@ import type { CodeCache } from '../code-cache.js';
 import { Decoder } from '../decoder.js';
 import type { PageTable } from '../page-table.js';
 import type { PhysicalMemory } from '../physical-memory.js';
-import { RIP, RSP, SLOW_EA } from '../state.js';
+import { PAGE_SIZE, RIP, RSP, SLOW_EA } from '../state.js';
 import { table } from '../table/index.js';
 import type { HandlerSet } from '../tier0/handlers.js';
 import { OPENED, TAKEN } from '../windows.js';
+import { type CodeStore, TranslationCache } from './cache.js';
+import { relocate, type StoredModule } from './cache-format.js';
 import { Chooser, type ChooserOptions } from './chooser.js';
 import { CodeReader } from './code-reader.js';
 import { destinations, emitModule, instantiate, type RegionImports } from './emit-module.js';
 import { RegionFormer } from './form.js';
-import { InstalledRegions, includes, type RegionBody, RegionModule, type Translation } from './installed.js';
-import { GROUP_ACCESS, KIND_MISS, MAX_REGIONS, PATIENCE, STOP_KIND, WINDOW_COUNT, WRITE_ACCESS } from './layout.js';
+import {
+  InstalledRegions,
+  includes,
+  type RegionBody,
+  RegionModule,
+  type SiteFacts,
+  type Translation,
+} from './installed.js';
+import { GROUP_ACCESS, KIND_MISS, MAX_REGIONS, STOP_KIND, WINDOW_COUNT, WRITE_ACCESS } from './layout.js';
 import { type Plan, planRegion } from './plan.js';
-import { Profile, type Site } from './profile.js';
+import { Profile, Site } from './profile.js';
 import { Profiler } from './profiler.js';
 import type { Region } from './region.js';
 import { Slots } from './slots.js';
@@ -36,9 +45,6 @@ const MAX_CONFLICTS = 16;
 const MAX_GROUP_MISSES = 32;
 /** An extent that was in the way so often is replaced by the one that was wanted. */
 const REPLACE_AFTER = 8;
-/** Accesses that the TLB serves before a region stops for its windows again: where they grow, and where that was no use. */
-const SHORT_PATIENCE = 64;
-const LONG_PATIENCE = 4000;
 /** Bytes of WebAssembly that an instruction becomes, more or less. */
 const BYTES_PER_INSTRUCTION = 64;
 
@@ -73,10 +79,13 @@ export interface TranslatorParts {
   /** Functions of the interpreter's module: one record; one instruction with its repetitions. */
   step: (record: number) => number;
   repeat: (record: number, handler: number) => number;
+  onward: unknown;
   /** Who wants to see what is emitted. */
   watcher: () => RegionWatcher | undefined;
   /** Nanoseconds; for statistics only. */
   clock: () => number;
+  /** Where translated code is kept between runs. */
+  store: CodeStore | undefined;
 }
 
 /** Counted since the processor was made, but for what is `live`. */
@@ -98,6 +107,17 @@ export interface TranslatorStats {
   longest: number;
   windowMisses: number;
   conflicts: number;
+  /** Undefined: no code is kept between runs. */
+  cache: CacheStats | undefined;
+}
+
+/** In modules. */
+export interface CacheStats {
+  /** Taken from the cache, and translated because they were not there. */
+  hits: number;
+  misses: number;
+  /** Written to it. */
+  stores: number;
 }
 
 export class Translator {
@@ -118,6 +138,7 @@ export class Translator {
   #installed: InstalledRegions;
   #imports: RegionImports;
   #chooser: Chooser;
+  #cache: TranslationCache | undefined;
   #counts = {
     regions: 0,
     modules: 0,
@@ -160,12 +181,30 @@ export class Translator {
       roots: () => this.#installed.roots(),
     };
     this.#chooser = new Chooser(this.#profile, this.#former, chosen, options);
-    this.#imports = { memory: memory.memory, step: parts.repeat, flags: () => this.#stale.resolve() };
+    this.#imports = {
+      memory: memory.memory,
+      step: parts.repeat,
+      flags: () => this.#stale.resolve(),
+      onward: parts.onward,
+    };
+    this.#cache = parts.store && new TranslationCache(memory, parts.store);
   }
 
   get stats(): TranslatorStats {
     const { dropped, evicted, liveRegions, liveModules, liveBytes } = this.#installed;
-    return { ...this.#counts, dropped, evicted, liveRegions, liveModules, liveBytes };
+    const { hits, misses, stores } = this.#cache ?? { hits: 0, misses: 0, stores: 0 };
+    const cache = this.#cache && { hits, misses, stores };
+    return { ...this.#counts, dropped, evicted, liveRegions, liveModules, liveBytes, cache };
+  }
+
+  /** Tier 0 begins to execute a page. */
+  touched(page: number, frame: number): void {
+    this.#cache?.touched(page, frame);
+  }
+
+  /** Writes what is to be kept for other runs. */
+  flush(): void {
+    this.#cache?.flush();
   }
 
   setPageTable(pageTable: PageTable): void {
@@ -184,8 +223,10 @@ export class Translator {
     this.#installed.age();
     this.#forgetOld();
     const next = this.#profiler.run(record, this.#options.burst);
-    const isFruitful = this.#chooser.isDue(this.interval) && this.#round();
-    this.interval = isFruitful ? this.#options.interval : Math.min(this.#options.maxInterval, this.interval * 2);
+    const isCached = this.#fromCache();
+    const isFruitful = !isCached && this.#chooser.isDue(this.interval) && this.#round();
+    this.interval =
+      isCached || isFruitful ? this.#options.interval : Math.min(this.#options.maxInterval, this.interval * 2);
     const time = this.#parts.clock() - start;
     this.#counts.time += time;
     if (time > this.#counts.longest) this.#counts.longest = time;
@@ -220,7 +261,6 @@ export class Translator {
     const isHeld = windows.holds(slot, vpn, write);
     const mayReplace = this.#conflictsOf[slot]! >= REPLACE_AFTER;
     const opened = isHeld ? OPENED : windows.open(slot, vpn, write, mayReplace);
-    i32[PATIENCE >> 2] = opened === OPENED ? SHORT_PATIENCE : LONG_PATIENCE;
     if (opened === TAKEN) {
       this.#counts.conflicts++;
       this.#conflictsOf[slot] = mayReplace ? 0 : this.#conflictsOf[slot]! + 1;
@@ -254,6 +294,10 @@ export class Translator {
 
   /** @returns instructions that were translated */
   #translate(roots: ReadonlySet<number>): number {
+    for (const root of roots) {
+      const old = this.#installed.find(root);
+      if (old !== undefined && old.body.sites.length > 0) this.#remember(old.body);
+    }
     const accepted = this.#acceptable(roots);
     if (accepted.size === 0) return 0;
     this.#installed.makeRoom(MAX_BATCH * BYTES_PER_INSTRUCTION, accepted.size);
@@ -321,37 +365,142 @@ export class Translator {
     );
     if (emitted === undefined) return false;
     const { bytes, imports, flagSources, watched } = emitted;
+    for (const region of watched) watcher()!(region);
     const outside = new Map<number, Translation>();
     for (const root of imports) outside.set(root, installed.find(root)!);
-    const functions = instantiate(
-      bytes,
-      this.#imports,
-      new Map([...outside].map(([root, { func }]) => [root, func])),
-      plans.length,
-    );
+    const module = new RegionModule(bytes.length, flagSources);
+    const bodies = plans.map((plan) => bodyOf(plan));
+    this.#link(module, bytes, bodies, bodies.keys(), outside);
+    this.#cache?.keep(module, (pages) => {
+      const regions = bodies.map((body, index) => this.#describe(body, index));
+      return { regions, pages, imports, slots: [...emitted.slots], places: emitted.places, bytes };
+    });
+    return true;
+  }
+
+  /**
+   * Makes a module's functions and installs its regions.
+   * @param indices which function each is
+   * @param outside regions of other modules that it imports, by root
+   */
+  #link(
+    module: RegionModule,
+    bytes: Uint8Array,
+    bodies: readonly RegionBody[],
+    indices: Iterable<number>,
+    outside: ReadonlyMap<number, Translation>,
+  ): void {
+    const installed = this.#installed;
+    const imported = new Map([...outside].map(([root, { func }]) => [root, func]));
+    const functions = instantiate(bytes, this.#imports, imported, indices);
     this.#counts.modules++;
     this.#counts.moduleBytes += bytes.length;
-    for (const region of watched) watcher()!(region);
-    const module = new RegionModule(bytes.length, flagSources);
     installed.open(module);
-    const bodies = plans.map((plan) => bodyOf(plan));
-    const made = bodies.map((body, i) => installed.install(body, module, functions[i]!));
-    for (const [i, translation] of made.entries()) {
+    const made = new Map<number, Translation>();
+    for (const [i, body] of bodies.entries()) {
+      const translation = installed.install(body, module, functions[i]!);
       if (translation === undefined) continue;
-      const { size } = bodies[i]!;
+      made.set(body.root, translation);
       this.#counts.regions++;
-      this.#counts.translatedInstructions += size;
-      const own = (address: number): Translation | undefined => made.find((other) => other?.body.root === address);
-      for (const { address } of plans[i]!.leaving) {
-        if (!outside.has(address) && own(address) === undefined) translation.unlinked.add(address);
-      }
-      for (const address of bodies[i]!.destinations) {
-        const target = outside.get(address) ?? own(address);
-        if (target !== undefined) installed.link(translation, target);
+      this.#counts.translatedInstructions += body.size;
+    }
+    for (const translation of made.values()) {
+      for (const address of translation.body.destinations) {
+        const target = outside.get(address) ?? made.get(address);
+        if (target === undefined) translation.unlinked.add(address);
+        else installed.link(translation, target);
       }
     }
     installed.close(module);
-    return true;
+  }
+
+  // Code of other runs
+
+  #fromCache(): boolean {
+    if (this.#cache === undefined) return false;
+    return this.#cache.install(
+      (page) => this.#reader.frame(page),
+      (stored) => this.#installStored(stored),
+    );
+  }
+
+  /** @returns undefined: not now; null: never */
+  #installStored(stored: StoredModule): RegionModule | undefined | null {
+    const installed = this.#installed;
+    const regions = stored.regions.filter(({ root }) => installed.find(root) === undefined);
+    if (regions.length === 0) return null;
+    installed.makeRoom(stored.bytes.length, regions.length);
+    const outside = new Map<number, Translation>();
+    for (const root of stored.imports) {
+      const translation = installed.find(root);
+      if (translation === undefined) return undefined;
+      outside.set(root, translation);
+    }
+    const slots = this.#slots.assign(this.#pageTable!, stored.slots);
+    if (slots === undefined) return undefined;
+    const flagSources = new Set<number>();
+    const bytes = relocate(stored, {
+      record: (address) => installed.recordAt(address),
+      flagSource: (source) => {
+        const number = this.#stale.number(source);
+        flagSources.add(number);
+        return number;
+      },
+      slots,
+    });
+    if (bytes === undefined) return undefined;
+    const module = new RegionModule(bytes.length, [...flagSources]);
+    const bodies = regions.map(bodyOfStored);
+    try {
+      this.#link(
+        module,
+        bytes,
+        bodies,
+        regions.map(({ index }) => index),
+        outside,
+      );
+    } catch {
+      // Whole by its digest, but not ours.
+      return null;
+    }
+    return module;
+  }
+
+  #describe(body: RegionBody, index: number): StoredModule['regions'][number] {
+    const { root, size, defaultSse, pages, destinations, addresses } = body;
+    const sites: SiteFacts[] = [];
+    for (const address of addresses) {
+      const site = this.#profile.sites.get(address);
+      if (site === undefined || (Number.isNaN(site.lastAddress) && site.targets === undefined)) continue;
+      sites.push([address, Number.isNaN(site.lastAddress) ? null : site.lastAddress, ...(site.targets?.keys() ?? [])]);
+    }
+    return {
+      index,
+      root,
+      size,
+      defaultSse,
+      pages: [...pages],
+      destinations: [...destinations],
+      addresses: [...addresses],
+      sites,
+    };
+  }
+
+  /** A region is made anew: what was known when it was made is so again. */
+  #remember({ addresses, sites }: RegionBody): void {
+    const known = this.#profile.sites;
+    for (const address of addresses) {
+      if (known.has(address)) continue;
+      const instruction = this.#reader.at(address);
+      if (instruction === undefined) continue;
+      known.set(address, new Site(instruction, this.#reader.frame(Math.floor(address / PAGE_SIZE))));
+    }
+    for (const [address, lastAddress, ...targets] of sites) {
+      const site = known.get(address);
+      if (site === undefined || site.count > 0) continue;
+      if (lastAddress !== null) site.lastAddress = lastAddress;
+      for (const target of targets) site.reached(target);
+    }
   }
 
   #path(step: Step, write: boolean, stack: boolean): { slot: number; address: number } {
@@ -384,5 +533,19 @@ function bodyOf(plan: Plan): RegionBody {
     destinations: destinations(plan),
     addresses: Float64Array.from(addresses).sort(),
     defaultSse: plan.defaultSse,
+    sites: [],
+  };
+}
+
+function bodyOfStored(stored: StoredModule['regions'][number]): RegionBody {
+  const { root, size, defaultSse, pages, destinations, addresses, sites } = stored;
+  return {
+    root,
+    size,
+    defaultSse,
+    pages: new Set(pages),
+    destinations: new Set(destinations),
+    addresses: Float64Array.from(addresses),
+    sites,
   };
 }

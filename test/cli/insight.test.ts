@@ -99,6 +99,13 @@ test('statistics as text', () => {
       codeBytes: 12345,
       windowMisses: 10,
       windowConflicts: 3,
+      liveModules: 1,
+      liveBytes: 6000,
+      evictedModules: 0,
+      largestBatch: 300,
+      longestTranslation: 2_500_000,
+      translationTime: 3_000_400,
+      cache: { hits: 5, misses: 2, stores: 1 },
     },
   });
   assert.is(
@@ -120,8 +127,15 @@ regions                                  4
   instructions in them                 321
 modules                                  2
   bytes of WebAssembly               12345
+  in place                               1
+  evicted                                0
+time of translation, µs               3000
+  longest                             2500
 window misses                           10
   conflicts                              3
+code cache: modules found                5
+  not found                              2
+  written                                1
 `,
   );
 });
