@@ -11,6 +11,7 @@ import { PAGE_SIZE } from './layout.js';
 const FRAME_SHIFT = 3;
 /** Upper half of the highest address of user space. */
 const LAST_HIGH = 0x7fff;
+const PAGE_MASK = PAGE_SIZE - 1;
 /** Below this many bytes a loop beats a typed-array copy. */
 const SMALL = 24;
 
@@ -23,7 +24,7 @@ export function physicalAddress(space: AddressSpace, address: number, access: nu
   const low = address | 0;
   const high = Math.floor(address / 2 ** 32);
   if (high < 0 || high > LAST_HIGH) return -1;
-  const offset = low & (PAGE_SIZE - 1);
+  const offset = low & PAGE_MASK;
   let entry = space.pageTable.entryAt(low, high);
   if ((entry & access) === 0) {
     const failed = faultPage(space, address, access);
@@ -44,7 +45,7 @@ export function readUser(space: AddressSpace, address: number, target: Uint8Arra
   for (let done = 0; done < length; ) {
     const from = physicalAddress(space, address + done, PTE_READ);
     if (from < 0) return fail(EFAULT);
-    const count = Math.min(length - done, PAGE_SIZE - (from % PAGE_SIZE));
+    const count = Math.min(length - done, PAGE_SIZE - (from & PAGE_MASK));
     const { u8 } = memory;
     if (count <= SMALL) for (let i = 0; i < count; i++) target[done + i] = u8[from + i]!;
     else target.set(u8.subarray(from, from + count), done);
@@ -59,7 +60,7 @@ export function writeUser(space: AddressSpace, address: number, source: Uint8Arr
   for (let done = 0; done < length; ) {
     const to = physicalAddress(space, address + done, PTE_WRITE);
     if (to < 0) return fail(EFAULT);
-    const count = Math.min(length - done, PAGE_SIZE - (to % PAGE_SIZE));
+    const count = Math.min(length - done, PAGE_SIZE - (to & PAGE_MASK));
     const { u8 } = memory;
     if (count <= SMALL) for (let i = 0; i < count; i++) u8[to + i] = source[done + i]!;
     else u8.set(source.subarray(done, done + count), to);
@@ -68,9 +69,11 @@ export function writeUser(space: AddressSpace, address: number, source: Uint8Arr
   return 0;
 }
 
+const isInPage = (address: number, size: number): boolean => ((address | 0) & PAGE_MASK) + size <= PAGE_SIZE;
+
 /** @param size 1, 2 or 4 bytes @returns the unsigned value or -EFAULT */
 export function readScalar(space: AddressSpace, address: number, size: number): number | Err {
-  if ((address % PAGE_SIZE) + size > PAGE_SIZE) return readSplit(space, address, size);
+  if (!isInPage(address, size)) return readSplit(space, address, size);
   const from = physicalAddress(space, address, PTE_READ);
   if (from < 0) return fail(EFAULT);
   const { view } = space.memory;
@@ -95,6 +98,12 @@ export function readSigned32(space: AddressSpace, address: number): number {
 }
 
 export function readSigned64(space: AddressSpace, address: number): number {
+  if (isInPage(address, 8)) {
+    const from = physicalAddress(space, address, PTE_READ);
+    if (from < 0) return Number.NaN;
+    const { view } = space.memory;
+    return view.getInt32(from + 4, true) * 2 ** 32 + view.getUint32(from, true);
+  }
   const low = readScalar(space, address, 4);
   if (low < 0) return Number.NaN;
   const high = readScalar(space, address + 4, 4);
@@ -103,6 +112,14 @@ export function readSigned64(space: AddressSpace, address: number): number {
 
 /** @param size 1, 2, 4 or 8 bytes */
 export function writeScalar(space: AddressSpace, address: number, size: number, value: number): number | Err {
+  if (size === 8 && isInPage(address, 8)) {
+    const to = physicalAddress(space, address, PTE_WRITE);
+    if (to < 0) return fail(EFAULT);
+    const { view } = space.memory;
+    view.setUint32(to, value % 2 ** 32, true);
+    view.setInt32(to + 4, Math.floor(value / 2 ** 32), true);
+    return 0;
+  }
   if (size === 8) {
     const low = (value % 2 ** 32) >>> 0;
     // Whole or not at all: the upper half is probed before the lower one is written.
@@ -110,7 +127,7 @@ export function writeScalar(space: AddressSpace, address: number, size: number, 
     const failed = writeScalar(space, address, 4, low);
     return failed !== 0 ? failed : writeScalar(space, address + 4, 4, Math.floor(value / 2 ** 32));
   }
-  if ((address % PAGE_SIZE) + size > PAGE_SIZE) return writeSplit(space, address, size, value);
+  if (!isInPage(address, size)) return writeSplit(space, address, size, value);
   const to = physicalAddress(space, address, PTE_WRITE);
   if (to < 0) return fail(EFAULT);
   const { view } = space.memory;
@@ -151,7 +168,11 @@ const CHARACTERS_AT_ONCE = 4096;
 function latin1(bytes: Uint8Array, start: number, end: number): string {
   let text = '';
   for (let at = start; at < end; at += CHARACTERS_AT_ONCE) {
-    text += String.fromCharCode(...bytes.subarray(at, Math.min(end, at + CHARACTERS_AT_ONCE)));
+    // Not by spreading, which takes the elements of a typed array one by one: three times as slow.
+    text += String.fromCharCode.apply(
+      null,
+      bytes.subarray(at, Math.min(end, at + CHARACTERS_AT_ONCE)) as unknown as number[],
+    );
   }
   return text;
 }
