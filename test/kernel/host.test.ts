@@ -47,6 +47,40 @@ test('the real host: its clocks go on, its timers fire and can be cancelled', as
   assert.not.equal(bytes(host), bytes(host));
 });
 
+test('the coarse clock stands still within one piece of work, and then follows', async () => {
+  const host = new NodeHost();
+  const coarse = (): number => {
+    const time = { sec: 0, nsec: 0 };
+    host.coarseRealtime(time);
+    return time.sec * 1000 + time.nsec / 1e6;
+  };
+  const fine = { sec: 0, nsec: 0 };
+  const first = coarse();
+  const start = host.monotonic();
+  while (host.monotonic() < start + 2_000_000);
+  assert.is(coarse(), first);
+  await Promise.resolve();
+  assert.ok(coarse() >= first + 1.9, 'it goes on with the event loop');
+  host.realtime(fine);
+  assert.ok(coarse() <= fine.sec * 1000 + fine.nsec / 1e6, 'and is never ahead');
+});
+
+test('random bytes are given out once, in pieces of any size', () => {
+  const host = new NodeHost();
+  const seen = new Set<string>();
+  const sizes = [16, 16, 1, 255, 256, 257, 5000, 16];
+  for (let round = 0; round < 200; round++) {
+    for (const size of sizes) {
+      const target = new Uint8Array(size);
+      host.random(target);
+      if (size < 16) continue;
+      for (const at of [0, size - 16]) seen.add(Buffer.from(target.subarray(at, at + 16)).toString('hex'));
+    }
+  }
+  // 16 bytes are one piece, longer ones two.
+  assert.is(seen.size, 200 * (3 + 4 * 2));
+});
+
 test('load averages approach the number of runnable tasks and fall again', () => {
   const load = new LoadAverage();
   for (let second = 0; second <= 3600; second += 5) load.update(second * 1e9, 3);
