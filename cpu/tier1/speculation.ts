@@ -31,6 +31,8 @@ export interface Result {
 export interface Window {
   readonly first: Step;
   readonly last: Step;
+  /** Registers that some instruction of it may write, as bits. */
+  readonly writes: number;
   /** In order of execution. */
   readonly results: readonly Result[];
 }
@@ -128,11 +130,10 @@ class WindowFinder implements Speculation {
     const results = this.#results;
     const last = results.at(-1)?.step;
     if (last !== undefined && results[0]!.step !== last) {
-      const window = { first: results[0]!.step, last, results };
-      for (const step of this.#steps) {
-        this.windows.set(step, window);
-        if (step === last) break;
-      }
+      const steps = this.#steps.slice(0, this.#steps.indexOf(last) + 1);
+      const writes = steps.reduce((set, step) => set | step.writes, 0);
+      const window = { first: results[0]!.step, last, writes, results };
+      for (const step of steps) this.windows.set(step, window);
     }
     this.#results = [];
     this.#steps = [];

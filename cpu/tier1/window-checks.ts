@@ -23,11 +23,8 @@ interface OpenWindow {
   readonly count: number;
   /** Flags before it. */
   readonly flags: FlagState;
-  /** Registers that a way out at its start needs, as bits; those of them that are in `old`. */
-  readonly needed: number;
-  kept: number;
-  /** Locals with old contents of registers, by the local of the register. */
-  readonly old: Map<number, number>;
+  /** Locals with the contents that registers had before it, by the local of the register. */
+  readonly old: ReadonlyMap<number, number>;
   /** Results so far. */
   made: number;
 }
@@ -73,9 +70,7 @@ export class WindowChecks {
 
   before(step: Step): void {
     const window = this.#speculation.windows.get(step);
-    if (window === undefined) return;
-    const open = this.#open ?? this.#begin(window);
-    this.#keep(open, step.writes & open.needed & ~open.kept);
+    if (window !== undefined) this.#open ??= this.#begin(window);
   }
 
   after(step: Step): void {
@@ -151,29 +146,28 @@ export class WindowChecks {
 
   #begin(window: Window): OpenWindow {
     const { flags } = this.#around;
+    // Registers that a way out there writes back, or needs for the flags.
     let needed = window.first.dirty;
     if (typeof flags === 'object') for (const { register } of flags.aliases) needed |= 1 << register;
     const done = this.#code.block();
     const fail = this.#code.block();
-    this.#open = {
+    return {
       window,
       done,
       fail,
       count: this.#around.count(),
       flags: typeof flags === 'object' ? { ...flags, aliases: [...flags.aliases], held: new Set(flags.held) } : flags,
-      needed,
-      kept: 0,
-      old: new Map(),
+      // At once: a way out of its first instructions gives all of them back.
+      old: this.#keep(window.writes & needed),
       made: 0,
     };
-    return this.#open;
   }
 
-  /** Keeps the contents of registers that are about to be written. */
-  #keep(open: OpenWindow, set: number): void {
+  /** Keeps the contents of registers that will be written. */
+  #keep(set: number): Map<number, number> {
     const registers = this.#registers;
     const code = this.#code;
-    open.kept |= set;
+    const kept = new Map<number, number>();
     for (let r = 0; r < 32; r++) {
       if ((set & (1 << r)) === 0) continue;
       const isPair = registers.isPair(r);
@@ -182,9 +176,10 @@ export class WindowChecks {
         const old = this.#temps.take(type);
         code.get(local);
         code.set(old);
-        open.old.set(local, old);
+        kept.set(local, old);
       }
     }
+    return kept;
   }
 
   /** Branches to `fail` unless all results so far are finite that no other one of them shows. */
