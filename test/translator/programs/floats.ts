@@ -37,11 +37,13 @@ export function floatTables(r: Random): string[] {
     const word = Number.isNaN(value) ? 0x7ff00000_00000000n + (BigInt(payload) << 33n) : doubles.getBigUint64(0);
     return `        .quad ${word}`;
   };
-  const number = (): number => {
+  const number = (single: boolean): number => {
     if (r.chance(30)) return r.pick(SPECIAL);
+    // Products of two of these are too large, quotients by two too small.
+    if (r.chance(12)) return 2 ** ((single ? 64 : 512) + r.below(8)) * (r.chance(2) ? 1 : -1);
     return ((r.below(1 << 16) + 1) / 2 ** (10 + r.below(8))) * (r.chance(2) ? 1 : -1);
   };
-  const table = (single: boolean): string[] => Array.from({ length: TABLE + 3 }, () => words(number(), single));
+  const table = (single: boolean): string[] => Array.from({ length: TABLE + 3 }, () => words(number(single), single));
   return ['        .balign 16', 'doubles:', ...table(false), 'singles:', ...table(true)];
 }
 
