@@ -118,6 +118,11 @@ export class Cpu {
     this.#engine.watcher = watcher;
   }
 
+  /** Nanoseconds of the hook's clock that went into translation. */
+  get translationTime(): number {
+    return this.#engine.translationTime;
+  }
+
   /** Writes translated code for later runs. */
   keepCode(): void {
     this.#engine.keepCode();

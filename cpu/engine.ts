@@ -164,6 +164,11 @@ export class Engine implements HelperContext {
     return this.#read64(TRANSLATED) / RECORD_SIZE;
   }
 
+  /** Nanoseconds that went into translation. */
+  get translationTime(): number {
+    return this.#translator?.time ?? 0;
+  }
+
   get translatorStats(): TranslatorStats | undefined {
     return this.#translator?.stats;
   }
@@ -184,6 +189,7 @@ export class Engine implements HelperContext {
   run(budget: number): number {
     const { memory } = this;
     const whole = Math.min(budget, MAX_BUDGET) * RECORD_SIZE;
+    this.#translator?.work();
     this.#stop = false;
     memory.u32[RESYNC >> 2] = 0;
     let left = whole;

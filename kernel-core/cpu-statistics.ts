@@ -38,8 +38,12 @@ export interface TranslationStatistics {
   liveModules: number;
   liveBytes: number;
   evictedModules: number;
-  /** Instructions translated in one go, at most, and the time it took in nanoseconds; all time of translation. */
+  /**
+   * Instructions that became one module, at most; of them, those between two turns of the event loop; the longest time
+   * between two such turns that translation took, and all of it, in nanoseconds.
+   */
   largestBatch: number;
+  largestStep: number;
   longestTranslation: number;
   translationTime: number;
   /** With a directory for translated code: modules taken from it, not found in it, written to it. */
@@ -75,6 +79,7 @@ export function cpuStatistics({ cpu, syscallCount }: Kernel): CpuStatistics {
         liveBytes: translator.liveBytes,
         evictedModules: translator.evicted,
         largestBatch: translator.largestBatch,
+        largestStep: translator.largestStep,
         longestTranslation: translator.longest,
         translationTime: translator.time,
         ...(translator.cache !== undefined && { cache: translator.cache }),

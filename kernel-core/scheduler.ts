@@ -17,6 +17,11 @@ import { PENDING } from './wait.js';
 export const SLICE = 100_000;
 /** Instructions between two turns of the event loop: 3 to 6 ms of tier 0. */
 const TURN = 1_000_000;
+/**
+ * Nanoseconds of translation that end a turn. On the clock of the deterministic host translation takes no time: what runs
+ * when does not depend on it.
+ */
+const MAX_TRANSLATION = 2_000_000;
 /** What picking a task counts for, in instructions, so that turns end among tasks that only call and sleep. */
 const SWITCH_COST = 200;
 
@@ -146,10 +151,11 @@ export class Scheduler {
 
   #turn(): void {
     if (this.#stopped) return;
-    const { timers, host } = this.#kernel;
+    const { timers, host, cpu } = this.#kernel;
     this.#running = true;
     let budget = TURN;
-    while (budget > 0) {
+    const translated = cpu.translationTime;
+    while (budget > 0 && cpu.translationTime - translated < MAX_TRANSLATION) {
       if (timers.size > 0) timers.expire(host.monotonic());
       const task = this.#dequeue();
       if (task === null) break;

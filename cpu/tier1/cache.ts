@@ -27,10 +27,10 @@ export interface CodeStore {
 const MAX_WAITING = 16 * 2 ** 20;
 /** Modules of one file. */
 const MAX_ENTRIES = 64;
-/** Bytes of WebAssembly that one look installs: bounds the time it takes. */
+/** Bytes of WebAssembly that one slice installs: bounds the time it takes. */
 const MAX_INSTALLED = 256 * 1024;
-/** Modules that lacked pages are tried again after so many looks: another program may be running. */
-const RETRY = 8;
+/** Modules that lacked pages are tried again after so many slices: another program may be running. */
+const RETRY = 64;
 const NAME_LENGTH = 32;
 
 interface Fetched {
@@ -96,6 +96,11 @@ export class TranslationCache {
     return known;
   }
 
+  /** Whether there are modules to be installed. */
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /**
    * Offers modules that may fit the active address space.
    * @param frameOf frame of an executable page, 0 without
@@ -106,7 +111,7 @@ export class TranslationCache {
     frameOf: (page: number) => number,
     install: (stored: StoredModule) => RegionModule | undefined | null,
   ): boolean {
-    if (this.#waiting.size === 0 || (!this.#isDue && ++this.#looks % RETRY !== 0)) return false;
+    if (!this.isWaiting || (!this.#isDue && ++this.#looks % RETRY !== 0)) return false;
     this.#isDue = false;
     let bytes = 0;
     for (let progress = true; progress; ) {

@@ -53,67 +53,90 @@ export function destinations({ region, leaving }: Plan): Set<number> {
   return new Set([...region.callees, ...leaving.map(({ address }) => address)]);
 }
 
-/** @returns undefined when the control flow of one of them cannot be laid out */
-export function emitModule(
-  plans: readonly Plan[],
-  env: ModuleEnvironment,
-  isWatched: boolean,
-): EmittedModule | undefined {
-  const module = new ModuleBuilder();
-  module.importMemory('cpu', 'memory', 1, MAX_MEMORY_PAGES);
-  const stepFunction = module.importFunction('cpu', 'step', ['i32', 'i32'], ['i32']);
-  const flagsFunction = module.importFunction('cpu', 'flags', [], []);
-  const onwardFunction = module.importFunction('cpu', 'onward', ['i64', 'i64', 'i32'], ['i64']);
-  const own = new Set(plans.map(({ region }) => region.root));
-  const functions = new Map<number, number>();
-  for (const plan of plans) {
-    for (const root of destinations(plan)) {
-      if (own.has(root) || functions.has(root) || !env.isInstalled(root)) continue;
-      functions.set(root, module.importFunction('regions', importName(root), ['i32'], ['i64']));
+export class ModuleEmitter {
+  #plans: readonly Plan[];
+  #module = new ModuleBuilder();
+  #functions = new Map<number, number>();
+  #imports: number[];
+  #flagSources = new Set<number>();
+  #slots = new Map<number, number>();
+  #environment: RegionEnvironment;
+  #names: Map<number, string>;
+  #watched: TranslatedRegion[] = [];
+  #isWatched: boolean;
+
+  constructor(plans: readonly Plan[], env: ModuleEnvironment, isWatched: boolean) {
+    const module = this.#module;
+    const functions = this.#functions;
+    this.#plans = plans;
+    this.#isWatched = isWatched;
+    module.importMemory('cpu', 'memory', 1, MAX_MEMORY_PAGES);
+    const stepFunction = module.importFunction('cpu', 'step', ['i32', 'i32'], ['i32']);
+    const flagsFunction = module.importFunction('cpu', 'flags', [], []);
+    const onwardFunction = module.importFunction('cpu', 'onward', ['i64', 'i64', 'i32'], ['i64']);
+    const own = new Set(plans.map(({ region }) => region.root));
+    for (const plan of plans) {
+      for (const root of destinations(plan)) {
+        if (own.has(root) || functions.has(root) || !env.isInstalled(root)) continue;
+        functions.set(root, module.importFunction('regions', importName(root), ['i32'], ['i64']));
+      }
     }
+    this.#imports = [...functions.keys()];
+    for (const root of own) functions.set(root, module.declare(['i32'], ['i64']));
+    this.#environment = {
+      region: (root) => functions.get(root),
+      stepFunction,
+      flagsFunction,
+      onwardFunction,
+      record: (address) => env.record(address),
+      handler: (step) => step.instruction.variant.op,
+      flagSource: (source) => {
+        const number = env.flagSource(source);
+        this.#flagSources.add(number);
+        return number;
+      },
+      path: (step, write, stack) => {
+        const { slot, address } = env.path(step, write, stack);
+        if (slot >= 0 && !this.#slots.has(slot)) this.#slots.set(slot, Math.floor(address / PAGE_SIZE));
+        return slot;
+      },
+      isAlone: (step) => env.isAlone(step),
+    };
+    this.#names = new Map([
+      [stepFunction, 'step'],
+      [flagsFunction, 'flags'],
+      [onwardFunction, 'onward'],
+    ]);
+    if (isWatched) for (const [root, func] of functions) this.#names.set(func, `region_${(root >>> 0).toString(16)}`);
   }
-  const imports = [...functions.keys()];
-  for (const root of own) functions.set(root, module.declare(['i32'], ['i64']));
-  const flagSources = new Set<number>();
-  const slots = new Map<number, number>();
-  const environment: RegionEnvironment = {
-    region: (root) => functions.get(root),
-    stepFunction,
-    flagsFunction,
-    onwardFunction,
-    record: (address) => env.record(address),
-    handler: (step) => step.instruction.variant.op,
-    flagSource: (source) => {
-      const number = env.flagSource(source);
-      flagSources.add(number);
-      return number;
-    },
-    path: (step, write, stack) => {
-      const { slot, address } = env.path(step, write, stack);
-      if (slot >= 0 && !slots.has(slot)) slots.set(slot, Math.floor(address / PAGE_SIZE));
-      return slot;
-    },
-    isAlone: (step) => env.isAlone(step),
-  };
-  const names = new Map([
-    [stepFunction, 'step'],
-    [flagsFunction, 'flags'],
-    [onwardFunction, 'onward'],
-  ]);
-  if (isWatched) for (const [root, func] of functions) names.set(func, `region_${(root >>> 0).toString(16)}`);
-  const watched: TranslatedRegion[] = [];
-  for (const [i, plan] of plans.entries()) {
+
+  /** Emits the region of a plan. @returns false when its control flow cannot be laid out */
+  emit(index: number): boolean {
+    const plan = this.#plans[index]!;
     const { root } = plan.region;
-    const marks: SourceMark[] | undefined = isWatched ? [] : undefined;
-    const code = emitRegion(plan, environment, marks);
-    if (code === undefined) return undefined;
-    if (marks !== undefined) watched.push({ root, code: code.view(), marks, locals: code.names, functions: names });
-    module.define(functions.get(root)!, code);
-    module.export(exportName(i), functions.get(root)!);
+    const marks: SourceMark[] | undefined = this.#isWatched ? [] : undefined;
+    const code = emitRegion(plan, this.#environment, marks);
+    if (code === undefined) return false;
+    if (marks !== undefined) {
+      this.#watched.push({ root, code: code.view(), marks, locals: code.names, functions: this.#names });
+    }
+    this.#module.define(this.#functions.get(root)!, code);
+    this.#module.export(exportName(index), this.#functions.get(root)!);
+    return true;
   }
-  const bytes = module.build();
-  const places = module.places as Place<Relocation>[];
-  return { bytes, places, imports, flagSources: [...flagSources], slots, watched };
+
+  /** All regions have been emitted. */
+  finish(): EmittedModule {
+    const bytes = this.#module.build();
+    return {
+      bytes,
+      places: this.#module.places as Place<Relocation>[],
+      imports: this.#imports,
+      flagSources: [...this.#flagSources],
+      slots: this.#slots,
+      watched: this.#watched,
+    };
+  }
 }
 
 /** What a module of regions is linked against. */

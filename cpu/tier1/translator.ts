@@ -10,11 +10,13 @@ import { PAGE_SIZE, RIP, RSP, SLOW_EA } from '../state.js';
 import { table } from '../table/index.js';
 import type { HandlerSet } from '../tier0/handlers.js';
 import { OPENED, TAKEN } from '../windows.js';
+import { Batch } from './batch.js';
 import { type CodeStore, TranslationCache } from './cache.js';
 import { relocate, type StoredModule } from './cache-format.js';
-import { Chooser, type ChooserOptions } from './chooser.js';
+import { Chooser, type ChooserOptions, WORTHY_SHARE } from './chooser.js';
 import { CodeReader } from './code-reader.js';
-import { destinations, emitModule, instantiate, type RegionImports } from './emit-module.js';
+import { destinations, type EmittedModule, instantiate, type RegionImports } from './emit-module.js';
+import type { FlagSource } from './flags.js';
 import { RegionFormer } from './form.js';
 import {
   InstalledRegions,
@@ -25,7 +27,7 @@ import {
   type Translation,
 } from './installed.js';
 import { GROUP_ACCESS, KIND_MISS, MAX_REGIONS, STOP_KIND, WINDOW_COUNT, WRITE_ACCESS } from './layout.js';
-import { type Plan, planRegion } from './plan.js';
+import type { Plan } from './plan.js';
 import { Profile, Site } from './profile.js';
 import { Profiler } from './profiler.js';
 import type { Region } from './region.js';
@@ -45,6 +47,8 @@ const MAX_CONFLICTS = 16;
 const MAX_GROUP_MISSES = 32;
 /** An extent that was in the way so often is replaced by the one that was wanted. */
 const REPLACE_AFTER = 8;
+/** Slices of other programs in a row after which a batch is given up. */
+const MAX_WAITS = 1000;
 /** Bytes of WebAssembly that an instruction becomes, more or less. */
 const BYTES_PER_INSTRUCTION = 64;
 
@@ -102,6 +106,8 @@ export interface TranslatorStats {
   liveBytes: number;
   /** Instructions translated at one time, at most. */
   largestBatch: number;
+  /** Of these, planned or emitted without a turn of the event loop in between. */
+  largestStep: number;
   /** Nanoseconds spent on looks and translation, in all and at one time at most; 0 without a clock that moves. */
   time: number;
   longest: number;
@@ -139,12 +145,15 @@ export class Translator {
   #imports: RegionImports;
   #chooser: Chooser;
   #cache: TranslationCache | undefined;
+  /** Regions on their way. */
+  #batch: Batch | undefined;
   #counts = {
     regions: 0,
     modules: 0,
     translatedInstructions: 0,
     moduleBytes: 0,
     largestBatch: 0,
+    largestStep: 0,
     time: 0,
     longest: 0,
     windowMisses: 0,
@@ -187,6 +196,9 @@ export class Translator {
       flags: () => this.#stale.resolve(),
       onward: parts.onward,
     };
+    memory.onCodeWrite((frame) => {
+      if (this.#batch !== undefined && has(this.#batch.frames.values(), frame)) this.#abandon(true);
+    });
     this.#cache = parts.store && new TranslationCache(memory, parts.store);
   }
 
@@ -223,14 +235,35 @@ export class Translator {
     this.#installed.age();
     this.#forgetOld();
     const next = this.#profiler.run(record, this.#options.burst);
-    const isCached = this.#fromCache();
-    const isFruitful = !isCached && this.#chooser.isDue(this.interval) && this.#round();
-    this.interval =
-      isCached || isFruitful ? this.#options.interval : Math.min(this.#options.maxInterval, this.interval * 2);
+    // A batch on its way comes first.
+    const isFruitful = this.#batch === undefined && this.#chooser.isDue(this.interval) && this.#round();
+    this.interval = isFruitful ? this.#options.interval : Math.min(this.#options.maxInterval, this.interval * 2);
+    this.#account(start);
+    return next;
+  }
+
+  #account(start: number): void {
     const time = this.#parts.clock() - start;
     this.#counts.time += time;
     if (time > this.#counts.longest) this.#counts.longest = time;
-    return next;
+  }
+
+  /** Nanoseconds spent so far. */
+  get time(): number {
+    return this.#counts.time;
+  }
+
+  /**
+   * Does a bounded part of the work that there is: takes code from the cache, or goes on with a batch. Between slices, when
+   * no record is executing.
+   */
+  work(): void {
+    if (this.#batch === undefined && this.#cache?.isWaiting !== true) return;
+    if (!this.#installed.isUsable) return;
+    const start = this.#parts.clock();
+    this.#reader.begin(this.#pageTable!);
+    if (!this.#fromCache()) this.#goOn();
+    this.#account(start);
   }
 
   /** Programs come and go: what was noted of code that ran long ago must not pile up. */
@@ -300,10 +333,54 @@ export class Translator {
     }
     const accepted = this.#acceptable(roots);
     if (accepted.size === 0) return 0;
-    this.#installed.makeRoom(MAX_BATCH * BYTES_PER_INSTRUCTION, accepted.size);
-    const plans = this.#formBatch(accepted).map((region) => planRegion(region));
-    if (!this.#emit(plans)) return 0;
-    return plans.reduce((size, { region }) => size + region.size, 0);
+    const installed = this.#installed;
+    installed.makeRoom(MAX_BATCH * BYTES_PER_INSTRUCTION, accepted.size);
+    const regions = this.#formBatch(accepted);
+    const env = {
+      isInstalled: (root: number) => installed.find(root) !== undefined,
+      record: (address: number) => installed.recordAt(address),
+      flagSource: (source: FlagSource) => this.#stale.number(source),
+      path: (step: Step, write: boolean, stack: boolean) => this.#path(step, write, stack),
+      isAlone: (step: Step) =>
+        (this.#profile.sites.get(step.instruction.address)?.groupMisses ?? 0) >= MAX_GROUP_MISSES,
+    };
+    const isWatched = this.#parts.watcher() !== undefined;
+    this.#batch = new Batch(regions, (page) => this.#reader.frame(page), env, this.#stale, isWatched);
+    // Its instructions are copies: from now on a change has to be noticed.
+    for (const frame of this.#batch.frames.values()) this.#memory.markCode(frame);
+    return regions.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** The next part of the batch. */
+  #goOn(): void {
+    const batch = this.#batch;
+    if (batch === undefined) return;
+    if (!batch.isHere((page) => this.#reader.frame(page))) {
+      // Another program runs. Should the one of the batch never do so again, nothing is lost.
+      if (++batch.waits > MAX_WAITS) this.#abandon(false);
+      return;
+    }
+    batch.waits = 0;
+    if (!batch.isComplete) {
+      this.#abandon(true);
+      return;
+    }
+    const size = batch.step();
+    if (size > this.#counts.largestStep) this.#counts.largestStep = size;
+    if (size > 0) return;
+    this.#batch = undefined;
+    const emitted = batch.finish();
+    if (emitted !== undefined) this.#put(batch.plans, emitted);
+    batch.release();
+  }
+
+  /** Gives the batch up. @param again its roots are still wanted */
+  #abandon(again: boolean): void {
+    const batch = this.#batch;
+    if (batch === undefined) return;
+    this.#batch = undefined;
+    batch.release();
+    if (again) for (const { root } of batch.regions) this.#chooser.defer(root);
   }
 
   /** Regions for roots, as many as make one batch; the other roots are taken out and come later. */
@@ -344,30 +421,27 @@ export class Translator {
       accepted.add(root);
       size += own;
       room--;
-      for (const callee of this.#former.calls(root)) if (this.#installed.find(callee) === undefined) queue.add(callee);
+      for (const callee of this.#former.calls(root)) {
+        const isWorthy = this.#former.share(callee) >= WORTHY_SHARE / 2;
+        if (isWorthy && this.#installed.find(callee) === undefined) queue.add(callee);
+      }
     }
     return accepted;
   }
 
-  #emit(plans: readonly Plan[]): boolean {
-    const installed = this.#installed;
-    const { watcher } = this.#parts;
-    const emitted = emitModule(
-      plans,
-      {
-        isInstalled: (root) => installed.find(root) !== undefined,
-        record: (address) => installed.recordAt(address),
-        flagSource: (source) => this.#stale.number(source),
-        path: (step, write, stack) => this.#path(step, write, stack),
-        isAlone: (step) => (this.#profile.sites.get(step.instruction.address)?.groupMisses ?? 0) >= MAX_GROUP_MISSES,
-      },
-      watcher() !== undefined,
-    );
-    if (emitted === undefined) return false;
+  #put(plans: readonly Plan[], emitted: EmittedModule): void {
     const { bytes, imports, flagSources, watched } = emitted;
-    for (const region of watched) watcher()!(region);
     const outside = new Map<number, Translation>();
-    for (const root of imports) outside.set(root, installed.find(root)!);
+    for (const root of imports) {
+      const translation = this.#installed.find(root);
+      if (translation === undefined) {
+        // It has gone in the meantime: once more without it.
+        for (const { region } of plans) this.#chooser.defer(region.root);
+        return;
+      }
+      outside.set(root, translation);
+    }
+    for (const region of watched) this.#parts.watcher()?.(region);
     const module = new RegionModule(bytes.length, flagSources);
     const bodies = plans.map((plan) => bodyOf(plan));
     this.#link(module, bytes, bodies, bodies.keys(), outside);
@@ -375,7 +449,6 @@ export class Translator {
       const regions = bodies.map((body, index) => this.#describe(body, index));
       return { regions, pages, imports, slots: [...emitted.slots], places: emitted.places, bytes };
     });
-    return true;
   }
 
   /**
@@ -518,8 +591,14 @@ export class Translator {
 
   /** All decoded code is gone. */
   dropAll(): void {
+    this.#abandon(false);
     this.#installed.dropAll();
   }
+}
+
+function has<T>(items: Iterable<T>, wanted: T): boolean {
+  for (const item of items) if (item === wanted) return true;
+  return false;
 }
 
 function bodyOf(plan: Plan): RegionBody {

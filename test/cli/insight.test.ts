@@ -103,6 +103,7 @@ test('statistics as text', () => {
       liveBytes: 6000,
       evictedModules: 0,
       largestBatch: 300,
+      largestStep: 200,
       longestTranslation: 2_500_000,
       translationTime: 3_000_400,
       cache: { hits: 5, misses: 2, stores: 1 },

@@ -1,0 +1,98 @@
+/**
+ * Regions on their way to become a module: planned and emitted one after the other, a bounded amount at a time, so that
+ * the event loop gets its turns in between. What a batch builds on may change while it waits: its pages (whoever owns the
+ * batch drops it when one of their frames is written), and the regions that it calls, which are looked for again at the end.
+ */
+import { type EmittedModule, ModuleEmitter, type ModuleEnvironment } from './emit-module.js';
+import type { FlagSource } from './flags.js';
+import { type Plan, planRegion } from './plan.js';
+import type { Region } from './region.js';
+import type { StaleFlags } from './stale-flags.js';
+
+/** Instructions planned or emitted in one step; one region more than that when it is larger. */
+const STEP = 250;
+
+export class Batch {
+  readonly regions: readonly Region[];
+  /** Of all regions; complete when `step` has said so. */
+  readonly plans: Plan[] = [];
+  /** Page number → frame. */
+  readonly frames: ReadonlyMap<number, number>;
+  /** Times that another address space was active when there was something to do. */
+  waits = 0;
+  #env: ModuleEnvironment;
+  #stale: StaleFlags;
+  #isWatched: boolean;
+  #emitter: ModuleEmitter | undefined;
+  #emitted = 0;
+  /** Numbers that the code so far has: nobody else may get them. */
+  #flagSources = new Set<number>();
+
+  constructor(
+    regions: readonly Region[],
+    frameOf: (page: number) => number,
+    env: ModuleEnvironment,
+    stale: StaleFlags,
+    isWatched: boolean,
+  ) {
+    this.regions = regions;
+    const pages = new Set<number>();
+    for (const region of regions) for (const page of region.pages) pages.add(page);
+    this.frames = new Map([...pages].map((page) => [page, frameOf(page)]));
+    this.#stale = stale;
+    this.#isWatched = isWatched;
+    this.#env = { ...env, flagSource: (source) => this.#flagSource(env, source) };
+  }
+
+  /** Whether an address space has the code that the batch was formed from. */
+  isHere(frameOf: (page: number) => number): boolean {
+    for (const [page, frame] of this.frames) if (frameOf(page) !== frame) return false;
+    return true;
+  }
+
+  /** Does a part of the work. @returns instructions that were worked on; 0: all is done */
+  step(): number {
+    let size = 0;
+    while (size < STEP && this.plans.length < this.regions.length) {
+      const region = this.regions[this.plans.length]!;
+      this.plans.push(planRegion(region));
+      size += region.size;
+    }
+    if (size > 0) return size;
+    this.#emitter ??= new ModuleEmitter(this.plans, this.#env, this.#isWatched);
+    while (size < STEP && this.#emitted < this.plans.length) {
+      size += this.regions[this.#emitted]!.size;
+      if (!this.#emitter.emit(this.#emitted++)) this.#emitted = Number.POSITIVE_INFINITY;
+    }
+    return size;
+  }
+
+  /** @returns undefined when the control flow of a region could not be laid out */
+  finish(): EmittedModule | undefined {
+    return this.#emitted === this.plans.length ? this.#emitter!.finish() : undefined;
+  }
+
+  /** Has to be called in the end, after the module was put in place. */
+  release(): void {
+    this.#stale.release([...this.#flagSources]);
+    this.#flagSources.clear();
+  }
+
+  /** Whether all that the regions call for certain is there, as it was when they were formed. */
+  get isComplete(): boolean {
+    const own = new Set(this.regions.map(({ root }) => root));
+    return this.regions.every(({ callees }) => {
+      for (const callee of callees) if (!own.has(callee) && !this.#env.isInstalled(callee)) return false;
+      return true;
+    });
+  }
+
+  #flagSource(env: ModuleEnvironment, source: FlagSource): number {
+    const number = env.flagSource(source);
+    if (!this.#flagSources.has(number)) {
+      this.#flagSources.add(number);
+      this.#stale.retain([number]);
+    }
+    return number;
+  }
+}
