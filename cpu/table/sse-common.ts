@@ -79,4 +79,12 @@ export function shuffle(b: Builder, x: Value, y: Value, bytes: number, order: re
   return b.op('i8x16.shuffle', [x, y], lanes(bytes, order));
 }
 
+/** The immediate of operand `i` where the builder knows it (the translator), else undefined. */
+export function knownImmediate(b: Builder, i: number): number | undefined {
+  return b.concrete ? Number(b.read(i).imm) : undefined;
+}
+
+/** The lanes that the four 2-bit fields of a shuffle immediate name. */
+export const fields = (control: number): number[] => [0, 1, 2, 3].map((k) => (control >> (2 * k)) & 3);
+
 export const zeroVector = (b: Builder): Value => b.v128(new Array(16).fill(0));

@@ -8,6 +8,8 @@ import { type Row, row } from './row.js';
 import {
   checkMmx,
   enterMmx,
+  fields,
+  knownImmediate,
   mmxRow,
   readVector,
   shuffle,
@@ -189,6 +191,14 @@ const IOTA = Array.from({ length: 16 }, (_, k) => k);
 /** Whole-register byte shifts: a swizzle, in which an index out of range gives 0. */
 function byteShift(b: Builder, operator: 'i8x16.add' | 'i8x16.sub'): void {
   const count = b.read(1);
+  const known = knownImmediate(b, 1);
+  if (known !== undefined) {
+    // 16…31 are bytes of the zero vector.
+    const by = Math.min(known, 16) * (operator === 'i8x16.add' ? 1 : -1);
+    const bytes = IOTA.map((k) => (k + by >= 0 && k + by < 16 ? k + by : 16));
+    b.write(0, b.op('i8x16.shuffle', [b.read(0), zeroVector(b)], bytes));
+    return;
+  }
   const n = b.select(b.i32(16), count, b.bin('gt_u', count, b.i32(16)));
   const indices = b.op(operator, [b.v128(IOTA), b.op('i8x16.splat', [n])]);
   b.write(0, b.op('i8x16.swizzle', [b.read(0), indices]));
@@ -217,8 +227,19 @@ function selectLanes(b: Builder, load: 'i32.load' | 'i32.load16_u', bytes: numbe
   });
 }
 
+/** A shuffle of operand 1 alone by a known immediate: 16-byte lanes `order(fields)` of `bytes` bytes. */
+function shuffleKnown(b: Builder, bytes: number, order: (lanes: readonly number[]) => readonly number[]): boolean {
+  const control = knownImmediate(b, 2);
+  if (control === undefined) return false;
+  b.requireAligned(1);
+  const x = b.read(1);
+  b.write(0, shuffle(b, x, x, bytes, order(fields(control))));
+  return true;
+}
+
 rows.push(
   row('66 0f 70', 'pshufd', 'Vx,Wx,Ib', (b) => {
+    if (shuffleKnown(b, 4, (four) => four)) return;
     const [l0, l1, l2, l3] = selectLanes(b, 'i32.load', 4, 0);
     let v = b.op('i32x4.splat', [l0!]);
     v = b.op('i32x4.replace_lane', [v, l1!], 1);
@@ -226,12 +247,14 @@ rows.push(
     b.write(0, b.op('i32x4.replace_lane', [v, l3!], 3));
   }),
   row('f2 0f 70', 'pshuflw', 'Vx,Wx,Ib', (b) => {
+    if (shuffleKnown(b, 2, (four) => [...four, 4, 5, 6, 7])) return;
     const selected = selectLanes(b, 'i32.load16_u', 2, 0);
     let v = b.read(1);
     for (let k = 0; k < 4; k++) v = b.op('i16x8.replace_lane', [v, selected[k]!], k);
     b.write(0, v);
   }),
   row('f3 0f 70', 'pshufhw', 'Vx,Wx,Ib', (b) => {
+    if (shuffleKnown(b, 2, (four) => [0, 1, 2, 3, ...four.map((lane) => 4 + lane)])) return;
     const selected = selectLanes(b, 'i32.load16_u', 2, 8);
     let v = b.read(1);
     for (let k = 0; k < 4; k++) v = b.op('i16x8.replace_lane', [v, selected[k]!], 4 + k);

@@ -3,7 +3,7 @@ import type { Builder } from '../ir/builder.js';
 import type { Value } from '../ir/ir.js';
 import { FTOP, FTW, MXCSR } from '../state.js';
 import { type Row, row } from './row.js';
-import { checkMmx, enterMmx, readVector, shuffle, writeMmx64, xmmRow } from './sse-common.js';
+import { checkMmx, enterMmx, fields, knownImmediate, readVector, shuffle, writeMmx64, xmmRow } from './sse-common.js';
 import { loadMxcsr } from './sse-exact.js';
 
 const RDI = 7;
@@ -169,6 +169,13 @@ const mmx: Row[] = [
 const shuffles: Row[] = [
   row('np 0f c6', 'shufps', 'Vx,Wx,Ib', (b) => {
     b.requireAligned(1);
+    const known = knownImmediate(b, 2);
+    if (known !== undefined) {
+      const [l0, l1, l2, l3] = fields(known) as [number, number, number, number];
+      const y = b.read(1);
+      b.write(0, shuffle(b, b.read(0), y, 4, [l0, l1, 4 + l2, 4 + l3]));
+      return;
+    }
     const from = b.addressOf(1, 16, false, false);
     const own = b.addressOf(0, 16, false, false);
     const control = b.read(2);
@@ -187,6 +194,11 @@ const shuffles: Row[] = [
     b.requireAligned(1);
     const y = b.read(1);
     const x = b.read(0);
+    const known = knownImmediate(b, 2);
+    if (known !== undefined) {
+      b.write(0, shuffle(b, x, y, 8, [known & 1, 2 + ((known >> 1) & 1)]));
+      return;
+    }
     const control = b.read(2);
     const pick = (v: Value, bit: number): Value =>
       b.select(
