@@ -108,14 +108,31 @@ export class Windows {
     return isTaken ? TAKEN : OPENED;
   }
 
-  /** Closes what holds a page. */
-  drop(vpn: number): void {
+  /** A page that was absent is there: windows that end at it grow. */
+  extend(vpn: number): void {
+    const { u32 } = this.#memory;
     for (let open = this.#open; open !== 0; open &= open - 1) {
       const slot = 31 - Math.clz32(open & -open);
       const at = (this.#base + slot * WINDOW_SIZE) >> 2;
       const distance = vpn - this.#lowPage(at);
-      if (distance >= 0 && distance < this.#memory.u32[at + W_PAGES / 4]!) this.#close(slot);
+      if ((distance === u32[at + W_PAGES / 4]! || distance === -1) && u32[at + W_READ / 4] !== 0) {
+        this.open(slot, vpn, u32[at + W_WRITE / 4] !== 0);
+      }
     }
+  }
+
+  /** Closes what holds a page. @returns whether something was */
+  drop(vpn: number): boolean {
+    let isClosed = false;
+    for (let open = this.#open; open !== 0; open &= open - 1) {
+      const slot = 31 - Math.clz32(open & -open);
+      const at = (this.#base + slot * WINDOW_SIZE) >> 2;
+      const distance = vpn - this.#lowPage(at);
+      if (distance < 0 || distance >= this.#memory.u32[at + W_PAGES / 4]!) continue;
+      this.#close(slot);
+      isClosed = true;
+    }
+    return isClosed;
   }
 
   dropAll(): void {

@@ -16,7 +16,7 @@ import { type HotFrame, LocalPool, PC, tlbOffset } from './frame.js';
 import { type HandlerSet, OP_CROSS_PAGE, OP_GOTO, OP_SPAN } from './handlers.js';
 import { Lowering } from './lower.js';
 import type { HotHandler, HotNumbers, HotSequence } from './numbering.js';
-import { enterFunction, repeatFunction, stepFunction } from './regions.js';
+import { enterFunction, onwardFunction, repeatFunction, stepFunction } from './regions.js';
 import { addRuntime, type Runtime, runFunction } from './runtime.js';
 
 const HANDLER_PARAMS = ['i32'] as const;
@@ -89,6 +89,11 @@ export function emitInterpreter(handlers: HandlerSet, numbers: HotNumbers): Uint
   repeatFunction(repeatCode, handlerType);
   module.define(repeat, repeatCode);
   module.export('repeat', repeat);
+  const onward = module.declare(['i64', 'i64', 'i32'], ['i64']);
+  const onwardCode = new Code(3);
+  onwardFunction(onwardCode, { first: handlers.firstRegion, regionType: module.type(['i32'], ['i64']) });
+  module.define(onward, onwardCode);
+  module.export('onward', onward);
   module.setTable(table, handlers.firstRegion + 2 * MAX_REGIONS);
   module.exportTable('handlers');
   return module.build();

@@ -5,7 +5,7 @@
  */
 import { CONTROL_BITS, CONTROL_DEFAULT } from '../ir/builder.js';
 import { R_OP } from '../record.js';
-import { FUEL, MXCSR, PAGE_VA, RESYNC, RIP, TLB, VALIDITY } from '../state.js';
+import { FUEL, MXCSR, PAGE_SIZE, PAGE_VA, RESYNC, RIP, TLB, TLB_EXEC, VALIDITY } from '../state.js';
 import {
   D_DEFAULT_SSE,
   D_FLAGS,
@@ -26,6 +26,7 @@ import {
   UNWIND,
 } from '../tier1/layout.js';
 import type { Code } from '../wasm/code.js';
+import { tlbOffset } from './frame.js';
 
 const DESCRIPTOR_SHIFT = Math.log2(DESCRIPTOR_SIZE);
 
@@ -115,18 +116,7 @@ export function enterFunction(
   c.memory('i32.load', D_LEAST);
   c.op('i32.le_s');
   c.brIf(refused);
-  c.get(at);
-  c.memory('i32.load16_u', D_FLAGS);
-  c.i32(D_DEFAULT_SSE);
-  c.op('i32.and');
-  c.if();
-  loadState(c, 'i32.load', MXCSR);
-  c.i32(CONTROL_BITS);
-  c.op('i32.and');
-  c.i32(CONTROL_DEFAULT);
-  c.op('i32.ne');
-  c.brIf(refused);
-  c.end();
+  requireControl(c, at, refused);
   loadState(c, 'i32.load', TLB);
   c.get(region);
   c.op('i32.add');
@@ -213,6 +203,105 @@ export function enterFunction(
   c.get(at);
   c.memory('i32.load16_u', D_HANDLER);
   c.callIndirect(handlerType);
+}
+
+/**
+ * (address, back, room) → address: goes on at an address, from region to region, until control comes to `back`, to a place
+ * without a region that can be entered now, or a region stops. For calls inside of regions: what the callee leaves to does
+ * not unwind the caller as long as it is translated.
+ */
+export function onwardFunction(c: Code, parts: { first: number; regionType: number }): void {
+  const { first, regionType } = parts;
+  const entry = c.local('i32');
+  const region = c.local('i32');
+  const at = c.local('i32');
+  const page = c.local('i64');
+  const out = c.block();
+  const next = c.loop();
+  c.get(0);
+  c.get(1);
+  c.op('i64.eq');
+  c.brIf(out);
+  c.get(2);
+  c.i32(0);
+  c.op('i32.lt_s');
+  c.brIf(out);
+  loadState(c, 'i32.load', TLB);
+  tlbOffset(c, 0);
+  c.op('i32.add');
+  c.tee(entry);
+  c.memory('i64.load', TLB_EXEC);
+  c.get(0);
+  c.i64(-PAGE_SIZE);
+  c.op('i64.and');
+  c.tee(page);
+  c.op('i64.ne');
+  c.brIf(out);
+  c.get(entry);
+  c.memory('i32.load', TLB_EXEC + 8);
+  c.get(0);
+  c.op('i32.wrap_i64');
+  c.i32(PAGE_SIZE - 1);
+  c.op('i32.and');
+  c.i32(2);
+  c.op('i32.shl');
+  c.op('i32.add');
+  c.memory('i32.load', 0);
+  c.tee(entry);
+  c.op('i32.eqz');
+  c.brIf(out);
+  c.get(entry);
+  c.memory('i32.load16_u', R_OP);
+  c.i32(first);
+  c.op('i32.sub');
+  c.tee(region);
+  c.i32(MAX_REGIONS);
+  c.op('i32.ge_u');
+  c.brIf(out);
+  descriptor(c, region);
+  c.tee(at);
+  c.memory('i64.load', D_PAGE);
+  c.get(page);
+  c.op('i64.ne');
+  c.brIf(out);
+  loadState(c, 'i32.load', REST);
+  c.get(at);
+  c.memory('i32.load', D_LEAST);
+  c.op('i32.le_s');
+  c.brIf(out);
+  requireControl(c, at, out);
+  loadState(c, 'i32.load', TLB);
+  c.get(region);
+  c.op('i32.add');
+  c.memory('i32.load8_u', VALIDITY);
+  c.op('i32.eqz');
+  c.brIf(out);
+  c.get(2);
+  c.get(region);
+  c.i32(first + MAX_REGIONS);
+  c.op('i32.add');
+  c.callIndirect(regionType);
+  c.set(0);
+  c.br(next);
+  c.end();
+  c.end();
+  c.get(0);
+}
+
+/** Branches to a label when the region of a descriptor wants other control bits in MXCSR than there are. */
+function requireControl(c: Code, at: number, refused: number): void {
+  c.get(at);
+  c.memory('i32.load16_u', D_FLAGS);
+  c.i32(D_DEFAULT_SSE);
+  c.op('i32.and');
+  c.if();
+  loadState(c, 'i32.load', MXCSR);
+  c.i32(CONTROL_BITS);
+  c.op('i32.and');
+  c.i32(CONTROL_DEFAULT);
+  c.op('i32.ne');
+  c.brIf(refused);
+  c.end();
 }
 
 /** TRANSLATED += before − after */

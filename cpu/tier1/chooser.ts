@@ -41,10 +41,12 @@ const MAX_SKIPS = 2;
 const MAX_VERSIONS = 5;
 /** Times that control must have been seen to go from a region to a place before that counts; and for a root there. */
 const HOT_LINKS = 4;
-const HOT_EXITS = 16;
+const HOT_EXITS = 48;
 /** Instructions in tier 0 that translating one instruction is thought to cost. */
-const COST = 500;
-const LONGEST_PAUSE = 4_000_000;
+const COST = 4000;
+const LONGEST_PAUSE = 10_000_000;
+/** Code whose share of what tier 0 executes is less than this is left to tier 0. */
+export const WORTHY_SHARE = 1 / 200;
 
 export class Chooser {
   #profile: Profile;
@@ -99,6 +101,7 @@ export class Chooser {
 
   /** @param size instructions that the round has translated */
   endRound(size: number): void {
+    this.#profile.endRound();
     this.#left = Math.min(LONGEST_PAUSE, Math.max(this.#options.firstRound, size * COST));
   }
 
@@ -106,6 +109,7 @@ export class Chooser {
   choose(): Set<number> {
     const chosen = new Set<number>();
     this.#chooseByProfile(chosen);
+    for (const root of chosen) if (this.#former.share(root) < WORTHY_SHARE) chosen.delete(root);
     this.#chooseByLinks(chosen);
     for (const root of this.#redo) chosen.add(root);
     for (const root of chosen)
@@ -151,9 +155,13 @@ export class Chooser {
       for (const [to, times] of links) {
         if (from === undefined || times < HOT_LINKS) continue;
         const isKnown = this.#regions.isRoot(to) || chosen.has(to);
-        if (isKnown ? from.unlinked.has(to) : !from.includes(to) && this.#former.covers(from.root, to)) {
+        const isPart = !from.includes(to) && this.#former.covers(from.root, to);
+        if (isPart || (isKnown && from.unlinked.has(to))) {
           this.remake(from.root);
-        } else if (!isKnown && times >= HOT_EXITS) chosen.add(to);
+        } else if (!isKnown) {
+          if (times < HOT_EXITS) continue;
+          chosen.add(to);
+        }
         links.delete(to);
       }
       if (from === undefined || links.size === 0) this.#links.delete(number);

@@ -7,12 +7,14 @@ import type { CodeReader } from './code-reader.js';
 import type { Profile } from './profile.js';
 import type { Block, Edge, End, Instruction, Region } from './region.js';
 
-/** Guest instructions of one region, inlined ones included. Beyond, V8's optimising tier takes too long. */
-const MAX_REGION = 500;
+/** Guest instructions of one region. Beyond, V8's optimising tier takes too long. */
+const MAX_REGION = 1000;
+/** Callees are put in place as long as the region stays smaller than this. */
+const INLINE_BUDGET = 500;
 /** Recursive calls are put in place as long as the region is smaller than this. */
 const RECURSION_BUDGET = 250;
 /** A region with all code that can be reached is taken whole up to this size. */
-const WHOLE_LIMIT = 160;
+const WHOLE_LIMIT = 80;
 /** Callees up to this size are put in place of their calls, so deep. */
 const INLINE_SIZE = 60;
 const INLINE_DEPTH = 3;
@@ -57,6 +59,17 @@ export class RegionFormer {
   /** Instructions that a region would have without what it inlines; 0: there is no code. */
   size(root: number): number {
     return this.#body(root)?.instructions.size ?? 0;
+  }
+
+  /** Share of what was executed lately that the code of a root had, 0…1. */
+  share(root: number): number {
+    const { sites, total } = this.#profile;
+    let weight = 0;
+    for (const address of this.#body(root)?.instructions.keys() ?? []) {
+      const site = sites.get(address);
+      if (site !== undefined) weight += this.#profile.weight(site);
+    }
+    return weight / Math.max(total, 1);
   }
 
   /** Functions that the code of a root calls, as far as the profile has seen them. */
@@ -149,7 +162,7 @@ class RegionBuilder {
   #isRoot: (address: number) => boolean;
   #blocks: Block[] = [];
   #size = 0;
-  #budget = MAX_REGION;
+  #budget = INLINE_BUDGET;
   #callees = new Set<number>();
   #pages = new Set<number>();
 
@@ -214,8 +227,6 @@ class RegionBuilder {
         const targets = this.#profile.sites.get(instruction.address)?.targets;
         const roots =
           targets === undefined ? [] : mostFrequent(targets).slice(0, MAX_CALL_TARGETS).filter(this.#isRoot);
-        // Without a known target this is a jump to wherever the operand says, like a return.
-        if (roots.length === 0) return { kind: 'return' };
         for (const target of roots) this.#callees.add(target);
         return { kind: 'indirectCall', targets: roots, next: edge(next) };
       }
@@ -245,15 +256,14 @@ class RegionBuilder {
     if (
       body !== undefined &&
       size <= INLINE_SIZE &&
-      size <= this.#budget - (recursion > 0 ? MAX_REGION - RECURSION_BUDGET : 0) &&
+      size <= this.#budget - (recursion > 0 ? INLINE_BUDGET - RECURSION_BUDGET : 0) &&
       this.#profile.sites.has(callee)
     ) {
       this.#budget -= size;
       const block = this.#copy(callee, body, { back, depth: depth + 1, chain: [...chain, callee] });
       return { kind: 'jump', to: { block, address: callee } };
     }
-    if (!this.#isRoot(callee)) return { kind: 'jump', to: { block: -1, address: callee } };
-    this.#callees.add(callee);
+    if (this.#isRoot(callee)) this.#callees.add(callee);
     return { kind: 'call', callee, next: back };
   }
 }

@@ -36,6 +36,8 @@ export interface RegionEnvironment {
   stepFunction: number;
   /** () : brings stale flag words up to date. */
   flagsFunction: number;
+  /** (address, back, room) → address: see tier0/regions.ts. */
+  onwardFunction: number;
   /** Record of an instruction in tier 0, and its function-mode handler; record 0 when it has none. */
   record(address: number): number;
   handler(step: Step): number;
@@ -613,55 +615,73 @@ class RegionEmitter implements StructureEmitter {
 
   #call(callee: number, back: RegionEdge): void {
     const func = this.#env.region(callee);
-    if (func === undefined) throw new Error('a call of no region');
     this.#wordsForSync();
     this.#sync(this.#dirty);
     this.#storeRest();
-    this.#callRegion(func, back.address);
+    if (func === undefined) {
+      this.code.i64(callee);
+      this.code.set(this.#rip);
+    } else this.#callRegion(func);
+    this.#untilBack(back.address);
     this.#reload(back);
   }
 
-  #callRegion(func: number, back: number): void {
+  #pushRoom(): void {
+    this.code.get(ROOM);
+    this.code.i32(this.#frame);
+    this.code.op('i32.sub');
+  }
+
+  /** rip = where a region has led. */
+  #callRegion(func: number): void {
+    this.#pushRoom();
+    this.code.call(func);
+    this.code.set(this.#rip);
+  }
+
+  /** Goes on from `rip` until control is back here; leaves when it does not come. */
+  #untilBack(back: number): void {
     const { code } = this;
-    code.get(ROOM);
-    code.i32(this.#frame);
-    code.op('i32.sub');
-    code.call(func);
+    code.get(this.#rip);
+    code.i64(back);
+    code.op('i64.ne');
+    code.if();
+    code.get(this.#rip);
+    code.i64(back);
+    this.#pushRoom();
+    code.call(this.#env.onwardFunction);
     code.tee(this.#rip);
     code.i64(back);
     code.op('i64.ne');
     code.if();
-    // Whatever happened has been written to memory by the callee: hand on what it said.
+    // Whatever happened has been written to memory: hand on what was said.
     code.get(this.#rip);
     code.return();
+    code.end();
     code.end();
   }
 
   #indirectCall(targets: readonly number[], back: RegionEdge): void {
     const { code } = this;
-    const known = targets.flatMap((target) => {
-      const func = this.#env.region(target);
-      return func === undefined ? [] : [{ target, func }];
-    });
-    const address = this.#temps.take('i64');
     this.#lowering.pushTarget();
-    code.set(address);
+    code.set(this.#rip);
     this.#wordsForSync();
     this.#sync(this.#dirty);
     this.#storeRest();
     const done = code.block();
-    for (const { target, func } of known) {
-      code.get(address);
+    for (const target of targets) {
+      const func = this.#env.region(target);
+      if (func === undefined) continue;
+      code.get(this.#rip);
       code.i64(target);
       code.op('i64.eq');
       code.if();
-      this.#callRegion(func, back.address);
+      this.#callRegion(func);
       code.br(done);
       code.end();
     }
-    code.get(address);
-    code.return();
     code.end();
+    this.#untilBack(back.address);
     this.#lowering.endBlock();
     this.#reload(back);
   }

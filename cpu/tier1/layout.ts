@@ -18,8 +18,7 @@ export const TRANSLATED = 0x558;
 /** i32 each: entries into regions from the run loop, entries refused. */
 export const ENTRIES = 0x560;
 export const REFUSALS = 0x564;
-/** i32: accesses that the TLB may still serve because their window does not, until a region stops for it. */
-export const PATIENCE = 0x568;
+
 
 /** What a region's function returns instead of an address: no canonical address has this value. */
 export const UNWIND = 1n << 62n;

@@ -27,7 +27,6 @@ import {
   KIND_STEP,
   KIND_TLB_MISS,
   NARROW_SPAN,
-  PATIENCE,
   W_DELTA,
   W_LOW,
   W_READ,
@@ -739,21 +738,8 @@ export class Lowering {
     load('i64.load32_u', write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ);
     code.op('i64.ge_u');
     code.if();
-    // Not in the window: the TLB may know, but not for ever without asking why.
+    // Not in the window: the TLB may know.
     this.#tlbDelta(address, size, write, delta, miss);
-    code.i32(0);
-    code.i32(0);
-    code.memory('i32.load', PATIENCE);
-    code.i32(1);
-    code.op('i32.sub');
-    code.tee(pa);
-    code.memory('i32.store', PATIENCE);
-    code.get(pa);
-    code.i32(0);
-    code.op('i32.lt_s');
-    code.if();
-    miss();
-    code.end();
     code.end();
     this.#pushPhysical(address, delta);
     code.set(pa);

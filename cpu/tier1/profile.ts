@@ -13,7 +13,9 @@ export class Site {
   readonly instruction: Instruction;
   /** Where its code was. */
   readonly frame: number;
+  /** Times that it was executed; half of what it was before the last round, and so on. */
   count = 0;
+  round = 0;
   /** Calls that came here. */
   entries = 0;
   /** Jumps back to here. */
@@ -44,8 +46,31 @@ export class Site {
 export class Profile {
   /** By virtual address. */
   readonly sites = new Map<number, Site>();
+  /** Sum of the counts of all sites, and number of the round of translation. */
+  total = 0;
+  round = 0;
   /** Places that calls, jumps back or regions led to since they were last looked at. */
   readonly fresh = new Set<number>();
+
+  /** Notes an execution. */
+  count(site: Site): void {
+    if (site.round !== this.round) {
+      site.count >>= Math.min(31, this.round - site.round);
+      site.round = this.round;
+    }
+    site.count++;
+    this.total++;
+  }
+
+  /** How often a site was executed lately. */
+  weight(site: Site): number {
+    return site.count >> Math.min(31, this.round - site.round);
+  }
+
+  endRound(): void {
+    this.round++;
+    this.total >>= 1;
+  }
 
   clear(): void {
     this.sites.clear();

@@ -89,7 +89,7 @@ export class Profiler {
   }
 
   #note(site: Site): void {
-    site.count++;
+    this.#profile.count(site);
     const { instruction } = site;
     if (instruction.base !== ZERO || instruction.index !== ZERO || instruction.form === 'm') {
       site.lastAddress = this.#operandAddress(instruction);

@@ -215,18 +215,27 @@ export class WindowChecks {
     for (const [i, { value }] of aliases.entries()) value.local = now[i]!;
   }
 
-  /** Pushes an i32 that is not 0 if any lane of any value is not finite: then x − x is a NaN, and so is a sum with it. */
+  /**
+   * Pushes an i32 that is not 0 if any lane of any value is not finite: then their sum s is not, and s − s is a NaN. A sum
+   * of finite values that is too large only makes tier 0 do what it would not have to.
+   */
   #pushNotFinite(values: readonly Value[], shape: string): void {
     const code = this.#code;
-    for (const [i, { local }] of values.entries()) {
-      code.get(local);
-      code.get(local);
-      code.op(`${shape}.sub`);
-      if (i > 0) code.op(`${shape}.add`);
+    let sum = values[0]!.local;
+    if (values.length > 1) {
+      for (const [i, { local }] of values.entries()) {
+        code.get(local);
+        if (i > 0) code.op(`${shape}.add`);
+      }
+      sum = this.#temps.take(TYPES[shape]!);
+      code.set(sum);
     }
-    const sum = this.#temps.take(TYPES[shape]!);
-    code.set(sum);
-    this.#pushUnordered([sum], shape);
+    const difference = this.#temps.take(TYPES[shape]!);
+    code.get(sum);
+    code.get(sum);
+    code.op(`${shape}.sub`);
+    code.set(difference);
+    this.#pushUnordered([difference], shape);
   }
 
   /** Pushes an i32 that is not 0 if any lane of any local (of scalars: one) is a NaN. */
