@@ -146,7 +146,7 @@ for (const truncate of [false, true]) {
       const whole = truncate ? x : b.op('f32x4.nearest', [x]);
       const inRange = b.op('f32x4.lt', [b.op('f32x4.abs', [whole]), vectorLimit(b, 32)]);
       const result = b.op('i32x4.trunc_sat_f32x4_s', [whole]);
-      choose(b, b.op('i32x4.all_true', [inRange]), result, ps2dq, 16);
+      choose(b, b.bin('eq', b.op('i32x4.bitmask', [inRange]), b.i32(15)), result, ps2dq, 16);
     }),
     row(`${truncate ? '66' : 'f2'} 0f e6`, `${letters}pd2dq`, 'Vx,Wx', (b) => {
       b.requireAligned(1);
@@ -154,7 +154,7 @@ for (const truncate of [false, true]) {
       const whole = truncate ? x : b.op('f64x2.nearest', [x]);
       const inRange = b.op('f64x2.lt', [b.op('f64x2.abs', [whole]), vectorLimit(b, 64)]);
       const result = b.op('i32x4.trunc_sat_f64x2_s_zero', [whole]);
-      choose(b, b.op('i64x2.all_true', [inRange]), result, pd2dq, 16);
+      choose(b, b.bin('eq', b.op('i64x2.bitmask', [inRange]), b.i32(3)), result, pd2dq, 16);
     }),
   );
   // mmx results: rare, so always exact.

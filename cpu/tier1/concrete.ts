@@ -58,6 +58,12 @@ export function isConst(v: Value): boolean {
   return v.op === 'const' && v.type !== 'v128';
 }
 
+/** Whether a shuffle moves doubles as a whole. */
+export function movesHalves({ imm }: Value): boolean {
+  const bytes = imm as readonly number[];
+  return bytes.every((byte, i) => byte % 8 === i % 8 && byte >> 3 === bytes[i & 8]! >> 3);
+}
+
 const big = (v: Value): bigint => BigInt(v.imm as number | bigint);
 
 /** Whether an operator leaves its first operand as it is: x + 0, x & −1, x << 0. */

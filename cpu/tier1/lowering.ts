@@ -8,7 +8,7 @@ import { writeFlags } from '../ir/lazy-flags.js';
 import { AUX, CF, RES, TLB, TLB_WRITE } from '../state.js';
 import { tlbOffset } from '../tier0/frame.js';
 import type { Code } from '../wasm/code.js';
-import { isConst } from './concrete.js';
+import { isConst, movesHalves } from './concrete.js';
 import {
   conditionValue,
   type FlagOperand,
@@ -371,40 +371,93 @@ export class Lowering {
     inner.local = local;
   }
 
-  /** Moves that need no vector: zero, another pair, a double from memory. */
+  /** What needs no vector: zero, moves of doubles, sign masks. @returns false when nothing has been emitted */
   #setPair(register: number, v: Value): boolean {
-    const { code, registers } = this;
-    const zero = (): void => code.f64(0);
-    if (v.op === 'v128.xor' && isSameRegister(v)) {
-      registers.setPair(register, zero, zero);
-      return true;
-    }
-    if (v.local >= 0) return false;
-    if (v.op === 'get' && v.name === 'v128.load') {
-      const from = registerOf((v.args[0]!.imm as number) + (v.imm as number));
-      if (!registers.isPair(from)) return false;
-      registers.setPair(
-        register,
-        () => registers.pushHalf(from, 0),
-        () => registers.pushHalf(from, 1),
-      );
-      return true;
-    }
-    if (v.op !== 'load') return false;
-    const [pa] = v.args as [Value];
-    const at = (offset: number): void => {
-      this.#pushAddress(pa);
-      code.memory('f64.load', (v.imm as number) + offset + this.#offsetOf(pa));
-    };
-    if (v.name === 'v128.load64_zero') registers.setPair(register, () => at(0), zero);
-    else if (v.name === 'v128.load') {
-      registers.setPair(
-        register,
-        () => at(0),
-        () => at(8),
-      );
-    } else return false;
+    if (!this.#hasHalves(v)) return false;
+    this.registers.setPair(
+      register,
+      () => this.#pushHalf(v, 0),
+      () => this.#pushHalf(v, 1),
+    );
     return true;
+  }
+
+  /** Whether the doubles of a vector that goes to a pair are better come by one by one. */
+  #hasHalves(v: Value): boolean {
+    if (v.op === 'v128.xor' && isSameRegister(v)) return true;
+    if (v.local >= 0) return false;
+    switch (v.op) {
+      case 'get':
+        return (
+          v.name === 'v128.load' && this.registers.isPair(registerOf((v.args[0]!.imm as number) + (v.imm as number)))
+        );
+      case 'load':
+        return v.name === 'v128.load' || v.name === 'v128.load64_zero';
+      case 'v128.and':
+      case 'v128.or':
+      case 'v128.xor':
+      case 'v128.andnot':
+        return v.args.every((arg) => this.#hasHalves(arg));
+      case 'i8x16.shuffle':
+        return movesHalves(v) && v.args.some((arg) => this.#hasHalves(arg));
+      default:
+        return false;
+    }
+  }
+
+  /** Pushes one double of a vector. */
+  #pushHalf(v: Value, half: 0 | 1): void {
+    const { code } = this;
+    if (v.op === 'v128.xor' && isSameRegister(v)) {
+      code.f64(0);
+      return;
+    }
+    if (v.local < 0) {
+      switch (v.op) {
+        case 'get': {
+          const from = registerOf((v.args[0]!.imm as number) + (v.imm as number));
+          if (!this.registers.isPair(from)) break;
+          this.registers.pushHalf(from, half);
+          return;
+        }
+        case 'load':
+          if (half === 1 && v.name === 'v128.load64_zero') code.f64(0);
+          else this.#loadHalf(v, half, 'f64.load');
+          return;
+        case 'i8x16.shuffle': {
+          const lane = (v.imm as readonly number[])[8 * half]! >> 3;
+          this.#pushHalf(v.args[lane >> 1]!, (lane & 1) as 0 | 1);
+          return;
+        }
+        case 'v128.and':
+        case 'v128.or':
+        case 'v128.xor':
+        case 'v128.andnot':
+          // In lane 0 of vectors: there is no such operator on doubles.
+          for (const arg of v.args) this.#pushHalfVector(arg, half);
+          code.op(v.op);
+          code.op('f64x2.extract_lane', 0);
+          return;
+        default:
+      }
+    }
+    this.#push(v);
+    code.op('f64x2.extract_lane', half);
+  }
+
+  /** Pushes a vector with one double of another in lane 0. */
+  #pushHalfVector(v: Value, half: 0 | 1): void {
+    if (v.local < 0 && v.op === 'load' && v.name === 'v128.load') this.#loadHalf(v, half, 'v128.load64_zero');
+    else {
+      this.#pushHalf(v, half);
+      this.code.op('f64x2.splat');
+    }
+  }
+
+  #loadHalf(v: Value, half: 0 | 1, name: string): void {
+    const pa = v.args[0]!;
+    this.#pushAddress(pa);
+    this.code.memory(name, (v.imm as number) + 8 * half + this.#offsetOf(pa));
   }
 
   // Values

@@ -9,7 +9,7 @@
 import type { Statement, Value } from '../ir/ir.js';
 import { flagUse } from '../ir/lazy-flags.js';
 import { AUX, CF, RES } from '../state.js';
-import { ConcreteBuilder, isConst } from './concrete.js';
+import { ConcreteBuilder, isConst, movesHalves } from './concrete.js';
 import { type BitTable, bitTable, solveBackward, solveForward } from './graph/dataflow.js';
 import { FlowGraph } from './graph/flow-graph.js';
 import { makeReducible } from './graph/make-reducible.js';
@@ -160,22 +160,18 @@ class Effects {
   }
 }
 
-/** A vector operator on a register counts against keeping it as two doubles. */
+/** A vector operator on a register counts against keeping it as two doubles, but for sign masks and moves of doubles. */
 function countVectors(statements: readonly Statement[], votes: Int32Array): void {
   for (const statement of statements) {
     if (statement.s !== 'value') continue;
     const { op, args } = statement.value;
-    if (!/^([if]\d+x\d+|v128)\./.test(op) || (op === 'v128.xor' && sameRegister(args))) continue;
+    if (!/^[if]\d+x\d+\./.test(op) || (op === 'i8x16.shuffle' && movesHalves(statement.value))) continue;
     for (const arg of args) {
       if (arg.op !== 'get') continue;
       const register = registerOf((arg.args[0]!.imm as number) + (arg.imm as number));
       if (register >= 16) votes[register - 16]! -= 2;
     }
   }
-}
-
-function sameRegister([x, y]: readonly Value[]): boolean {
-  return x!.op === 'get' && y?.op === 'get' && x!.args[0]!.imm === y!.args[0]!.imm;
 }
 
 function readsFlagWord(list: readonly Statement[]): boolean {
