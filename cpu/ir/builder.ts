@@ -54,6 +54,11 @@ const STORES: Record<number, string> = {
 export const CONTROL_BITS = 0xffc0;
 export const CONTROL_DEFAULT = 0x1f80;
 
+/** Stands for tier 0 where a translator leaves the instruction to it. */
+const unreachable: Helper = () => {
+  throw new Error('an assumption of the translator is no helper');
+};
+
 export class Builder {
   /** Operand size of the variant in bits (of the first operand). */
   readonly size: IntSize;
@@ -362,6 +367,18 @@ export class Builder {
       otherwise();
     }
     this.#list = outer;
+  }
+
+  /**
+   * Of a concrete builder: what follows holds only if the condition does; tier 0 executes the whole instruction otherwise.
+   * Comes before side effects.
+   */
+  assume(cond: Value): void {
+    this.if(
+      cond,
+      () => undefined,
+      () => this.helper(unreachable),
+    );
   }
 
   trap(vector: number): void {

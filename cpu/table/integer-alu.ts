@@ -249,6 +249,10 @@ function divide64(b: Builder, signed: boolean): void {
   b.trapIf(b.eqz(divisor), TRAP_DE);
   const low = b.get(RAX, 'i64.load');
   const high = b.get(RDX, 'i64.load');
+  if (b.concrete) {
+    divideFast(b, signed, low, high, divisor);
+    return;
+  }
   if (!signed) {
     b.trapIf(b.bin('ge_u', high, divisor), TRAP_DE);
     b.if(
@@ -264,6 +268,32 @@ function divide64(b: Builder, signed: boolean): void {
     );
     return;
   }
+  // What compilers divide fits 64 bits: rdx is the sign of rax.
+  const isNarrow = b.bin('eq', high, b.bin('shr_s', low, b.i64(63)));
+  const isExtreme = b.bin('and', b.bin('eq', low, b.i64(-(2n ** 63n))), b.bin('eq', divisor, b.i64(-1)));
+  b.if(
+    b.bin('and', isNarrow, b.eqz(isExtreme)),
+    () => {
+      b.set(RAX, 'i64.store', b.bin('div_s', low, divisor));
+      b.set(RDX, 'i64.store', b.bin('rem_s', low, divisor));
+    },
+    () => divideMagnitudes(b, low, high, divisor),
+  );
+}
+
+/** In the translator: dividends of 64 bits; all others are tier 0's. */
+function divideFast(b: Builder, signed: boolean, low: Value, high: Value, divisor: Value): void {
+  if (signed) {
+    b.assume(b.bin('eq', high, b.bin('shr_s', low, b.i64(63))));
+    // −2^63 / −1 faults.
+    b.assume(b.bin('ne', divisor, b.i64(-1)));
+  } else b.assume(b.eqz(high));
+  const suffix = signed ? 's' : 'u';
+  b.set(RAX, 'i64.store', b.bin(`div_${suffix}`, low, divisor));
+  b.set(RDX, 'i64.store', b.bin(`rem_${suffix}`, low, divisor));
+}
+
+function divideMagnitudes(b: Builder, low: Value, high: Value, divisor: Value): void {
   const sign = (x: Value): Value => b.bin('shr_s', x, b.i64(63));
   const applySign = (x: Value, mask: Value): Value => b.bin('sub', b.bin('xor', x, mask), mask);
   const dividendSign = sign(high);
