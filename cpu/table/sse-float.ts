@@ -8,6 +8,7 @@ import type { Builder } from '../ir/builder.js';
 import type { Value } from '../ir/ir.js';
 import { AUX, CF, RES } from '../state.js';
 import { type Row, type RowOptions, row } from './row.js';
+import { shuffle } from './sse-common.js';
 import { approximate, exactArithmetic, exactCompare, exactOrder, OPERATIONS, ORDER } from './sse-exact.js';
 
 interface Width {
@@ -181,11 +182,46 @@ function orderRow(opcode: string, name: string, w: Width, signalling: boolean): 
   );
 }
 
+/** Of which operands the approximations are exact arithmetic with a normal result: 2^−126 to 2^125, as bits. */
+const LEAST_NORMAL = 0x00800000;
+const LARGEST = 0x7e000000;
+
+/** Four singles with these bits. */
+const splat = (b: Builder, bits: number): Value =>
+  b.v128(Array.from({ length: 16 }, (_, k) => (bits >> (8 * (k % 4))) & 0xff));
+const ONE = 0x3f800000;
+
+/** 1/√x of the lower two singles, correctly rounded, in the lower half. */
+function inverseRoots(b: Builder, x: Value): Value {
+  const one = b.v128(Array.from({ length: 16 }, (_, k) => [0, 0, 0, 0, 0, 0, 0xf0, 0x3f][k % 8]!));
+  const root = b.op('f64x2.sqrt', [b.op('f64x2.promote_low_f32x4', [x])]);
+  return b.op('f32x4.demote_f64x2_zero', [b.op('f64x2.div', [one, root])]);
+}
+
+/** rcp and rsqrt of all four lanes; scalars are lane 0. What is out of range, negative for a root, or a NaN is the helper's. */
 function approximationRow(opcode: string, name: string, w: Width, root: boolean): Row {
   const helper = approximate(root, w.lanes);
   return row(`${w.prefix} 0f ${opcode}`, name + w.suffix, `V${w.code},W${w.code}`, (b) => {
     if (w.lanes > 1) b.requireAligned(1);
-    b.helper(helper, b.addressOf(1, w.lanes > 1 ? 16 : 4, false, false));
+    const x = w.lanes > 1 ? b.read(1) : b.op('f32x4.splat', [b.read(1)]);
+    const source = b.addressOf(1, w.lanes > 1 ? 16 : 4, false, false);
+    const size = root ? x : b.op('f32x4.abs', [x]);
+    const isInRange = b.op('v128.and', [
+      b.op('f32x4.ge', [size, splat(b, LEAST_NORMAL)]),
+      b.op('f32x4.le', [size, splat(b, LARGEST)]),
+    ]);
+    let result: Value;
+    if (!root) result = b.op('f32x4.div', [splat(b, ONE), x]);
+    else if (w.lanes === 1) result = inverseRoots(b, x);
+    else {
+      const upper = shuffle(b, x, x, 8, [1, 1]);
+      result = shuffle(b, inverseRoots(b, x), inverseRoots(b, upper), 8, [0, 2]);
+    }
+    b.if(
+      b.bin('eq', b.op('i32x4.bitmask', [isInRange]), b.i32(15)),
+      () => b.write(0, w.lanes > 1 ? result : b.op('f32x4.extract_lane', [result], 0)),
+      () => b.helper(helper, source),
+    );
   });
 }
 
