@@ -31,6 +31,8 @@ export interface StoredRegion {
   readonly destinations: readonly number[];
   readonly addresses: readonly number[];
   readonly sites: readonly SiteFacts[];
+  /** How often it was made anew: code that is kept settles from run to run. */
+  readonly version: number;
 }
 
 export interface StoredModule {

@@ -80,6 +80,16 @@ export class Chooser {
     if ((this.#versions.get(root) ?? 0) < MAX_VERSIONS) this.#redo.add(root);
   }
 
+  /** How often the region at a root was made anew. */
+  version(root: number): number {
+    return this.#versions.get(root) ?? 0;
+  }
+
+  /** A region comes from another run, where it was made anew so often. */
+  inherit(root: number, version: number): void {
+    if (version > this.version(root)) this.#versions.set(root, version);
+  }
+
   /** Tells how many instructions tier 0 has executed. @returns whether it is time for a round */
   isDue(instructions: number): boolean {
     this.#left -= instructions;

@@ -536,6 +536,7 @@ export class Translator {
       // Whole by its digest, but not ours.
       return null;
     }
+    for (const { root, version } of regions) this.#chooser.inherit(root, version);
     return module;
   }
 
@@ -556,6 +557,7 @@ export class Translator {
       destinations: [...destinations],
       addresses: [...addresses],
       sites,
+      version: this.#chooser.version(root),
     };
   }
 

@@ -22,6 +22,7 @@ function sample(root: number): StoredModule {
           [root, null, root + 3],
           [root + 3, 2 ** 46 + 8],
         ],
+        version: 2,
       },
     ],
     pages: [[Math.floor(root / 4096), 'ab'.repeat(32)]],
