@@ -28,7 +28,7 @@ const MAX_WAITING = 16 * 2 ** 20;
 /** Modules of one file. */
 const MAX_ENTRIES = 64;
 /** Bytes of WebAssembly that one slice installs: bounds the time it takes. */
-const MAX_INSTALLED = 256 * 1024;
+const MAX_INSTALLED = 64 * 1024;
 /** Modules that lacked pages are tried again after so many slices: another program may be running. */
 const RETRY = 64;
 const NAME_LENGTH = 32;
@@ -154,6 +154,11 @@ export class TranslationCache {
     this.#kept.push(kept);
     this.#keptBytes += stored.bytes.length;
     module.onGone = () => this.#gone(kept);
+  }
+
+  /** Whether there is something to write. */
+  get hasKept(): boolean {
+    return this.#kept.length > 0;
   }
 
   /** Writes what was kept since the last time. */

@@ -214,6 +214,11 @@ export class Translator {
     this.#cache?.touched(page, frame);
   }
 
+  /** Whether there is something to be kept for other runs. */
+  get hasKept(): boolean {
+    return this.#cache?.hasKept === true;
+  }
+
   /** Writes what is to be kept for other runs. */
   flush(): void {
     this.#cache?.flush();
