@@ -123,6 +123,11 @@ export class Cpu {
     return this.#engine.translationTime;
   }
 
+  /** Whether there is translated code that was not written for later runs yet. */
+  get hasCodeToKeep(): boolean {
+    return this.#engine.hasCodeToKeep;
+  }
+
   /** Writes translated code for later runs. */
   keepCode(): void {
     this.#engine.keepCode();

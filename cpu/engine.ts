@@ -173,6 +173,10 @@ export class Engine implements HelperContext {
     return this.#translator?.stats;
   }
 
+  get hasCodeToKeep(): boolean {
+    return this.#translator?.hasKept === true;
+  }
+
   keepCode(): void {
     this.#translator?.flush();
   }

@@ -69,7 +69,7 @@ export interface BootOptions {
   translator?: false | Partial<TranslatorOptions>;
   /**
    * Directory of the host where translated code of files is kept for later runs, so that they start fast. Written at
-   * shutdown. Whoever can write to it can change what programs do.
+   * shutdown, and now and then when nothing runs. Whoever can write to it can change what programs do.
    */
   codeCache?: string | CodeCacheOptions;
   /** Tasks that may exist at once. Default: 4096. */

@@ -43,6 +43,8 @@ const R9 = 9;
 /** What a system call and a page fault count for, in instructions. */
 const CALL_COST = 100;
 const FAULT_COST = 1000;
+/** Nanoseconds between two times that an idle kernel writes translated code for later runs; the rest comes at shutdown. */
+const KEEP_INTERVAL = 10_000_000_000;
 
 export interface KernelParts {
   host: Host;
@@ -89,6 +91,8 @@ export class Kernel {
   onReaped: (() => void) | null = null;
   /** Called after each turn of the scheduler. */
   onTurnEnd: (() => void) | null = null;
+  /** When translated code was last written for later runs. */
+  #codeKept = 0;
   readonly #unknownSyscall: SyscallRow;
 
   constructor(parts: KernelParts) {
@@ -163,7 +167,12 @@ export class Kernel {
   }
 
   turnEnded(): void {
-    this.load.update(this.host.monotonic(), this.scheduler.queued);
+    const now = this.host.monotonic();
+    this.load.update(now, this.scheduler.queued);
+    if (this.cpu.hasCodeToKeep && this.scheduler.queued === 0 && now - this.#codeKept > KEEP_INTERVAL) {
+      this.#codeKept = now;
+      this.cpu.keepCode();
+    }
     this.onTurnEnd?.();
   }
 

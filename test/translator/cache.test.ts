@@ -27,7 +27,7 @@ import { canRunNatively, EAGER, Probes, runNative, type TranslatorOption } from 
 
 /** As `MAX_BATCH`, `STEP` and `MAX_REGION` of cpu/tier1. */
 const MAX_BATCH = 2000;
-const STEP = 150;
+const STEP = 100;
 const MAX_REGION = 500;
 const PROGRAMS = 40;
 const CALLS = 100;
