@@ -27,6 +27,9 @@ export interface CodeStore {
 const MAX_WAITING = 16 * 2 ** 20;
 /** Modules of one file. */
 const MAX_ENTRIES = 64;
+/** Pages that were looked up, and modules that were used, of which notes are kept. */
+const MAX_ASKED = 50_000;
+const MAX_USED = 10_000;
 /** Bytes of WebAssembly that one slice installs: bounds the time it takes. */
 const MAX_INSTALLED = 64 * 1024;
 /** Modules that lacked pages are tried again after so many slices: another program may be running. */
@@ -76,7 +79,9 @@ export class TranslationCache {
 
   /** A page is executed for the first time, or again after it was changed. */
   touched(page: number, frame: number): void {
+    if (!this.#isOfFile(frame)) return;
     this.#isDue = true;
+    if (this.#asked.size > MAX_ASKED) this.#asked.clear();
     const file = this.#fileOf(page, this.digestOf(frame));
     if (this.#asked.has(file) || this.#waitingBytes > MAX_WAITING) return;
     this.#asked.add(file);
@@ -131,6 +136,7 @@ export class TranslationCache {
         bytes += stored.bytes.length;
         progress = true;
         this.hits++;
+        if (this.#used.length > MAX_USED) this.#used = this.#used.filter(({ module: { live } }) => live.size > 0);
         this.#used.push({ stored: withoutCode(stored), file, module });
         // Its pages have gone, or it made room: if they come again, so may it.
         module.onGone = () => this.#asked.delete(file);
@@ -139,12 +145,12 @@ export class TranslationCache {
     return bytes > 0;
   }
 
-  /** A module was translated: it is kept if its code is that of files. */
+  /** A module was translated, all of its regions are in place: it is kept if its code is that of files. */
   keep(module: RegionModule, describe: (pages: [page: number, digest: string][]) => StoredModule): void {
     this.misses++;
     const pages = new Map<number, number>();
     for (const { frames } of module.live) for (const [page, frame] of frames) pages.set(page, frame);
-    for (const frame of pages.values()) if (this.#memory.refs(frame) < 2) return;
+    for (const frame of pages.values()) if (!this.#isOfFile(frame)) return;
     const stored = describe([...pages].map(([page, frame]) => [page, this.digestOf(frame)]));
     const first = stored.regions[0];
     if (first === undefined || this.#keptBytes > MAX_WAITING) return;
@@ -218,6 +224,11 @@ export class TranslationCache {
       if (frame === 0 || this.digestOf(frame) !== digest) return false;
     }
     return true;
+  }
+
+  /** A page that only one address space holds was made by the program. */
+  #isOfFile(frame: number): boolean {
+    return this.#memory.refs(frame) > 1;
   }
 
   #fileOf(page: number, digest: string): string {

@@ -450,6 +450,8 @@ export class Translator {
     const module = new RegionModule(bytes.length, flagSources);
     const bodies = plans.map((plan) => bodyOf(plan));
     this.#link(module, bytes, bodies, bodies.keys(), outside);
+    // Of regions that are not in place nobody knows whether their pages stay as they are.
+    if (module.live.size < bodies.length) return;
     this.#cache?.keep(module, (pages) => {
       const regions = bodies.map((body, index) => this.#describe(body, index));
       return { regions, pages, imports, slots: [...emitted.slots], places: emitted.places, bytes };
@@ -495,7 +497,8 @@ export class Translator {
   // Code of other runs
 
   #fromCache(): boolean {
-    if (this.#cache === undefined) return false;
+    // Who looks wants to see how code comes about.
+    if (this.#cache === undefined || this.#parts.watcher() !== undefined) return false;
     return this.#cache.install(
       (page) => this.#reader.frame(page),
       (stored) => this.#installStored(stored),

@@ -163,6 +163,19 @@ if (canRunNatively('code cache')) {
     assert.match(warnings[0]!, 'cannot use the code cache');
   });
 
+  test('code that a program makes while it runs is not kept', async () => {
+    const functions = probes.build('functions', [join(import.meta.dirname, 'cache', 'functions.c')]);
+    const directory = freshDirectory();
+    const hasty = { ...(EAGER as object), firstRound: 5000 };
+    for (const _ of [1, 2]) {
+      const { stdout, stats } = await run(probes.directory, [['/probes/functions', '300']], directory, hasty);
+      assert.is(stdout, runNative(functions, ['300']).stdout);
+      const { misses, stores } = stats.cache!;
+      assert.ok(misses > 10, `only ${misses} modules were made`);
+      assert.ok(stores < misses / 2, `${stores} of ${misses} modules were kept`);
+    }
+  });
+
   test('several kernels with one directory at once', async () => {
     const directory = freshDirectory();
     const runs = await Promise.all([start(directory), start(directory), start(directory)]);
