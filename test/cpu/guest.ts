@@ -1,6 +1,7 @@
 /** A bare machine for tests: code at 0x400000, data at 0x500000 (two pages each unless said otherwise), stack below 0x600000. */
 import { isErr } from '../../abi/errno.js';
 import { Cpu, type CpuHooks, PageTable, PhysicalMemory, PTE_EXEC, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
+import type { TranslatorOptions } from '../../cpu/tier1/translator.js';
 
 export const CODE = 0x400000;
 export const DATA = 0x500000;
@@ -23,9 +24,11 @@ export class Guest {
   syscalls = 0;
   hooks: Partial<CpuHooks> = {};
 
-  constructor(options: { limit?: number; codePages?: number; codeWritable?: boolean } = {}) {
+  constructor(
+    options: { limit?: number; codePages?: number; codeWritable?: boolean; translator?: TranslatorOptions | null } = {},
+  ) {
     this.memory = new PhysicalMemory(options.limit ?? 16 << 20);
-    this.cpu = new Cpu(this.memory, {
+    const hooks: CpuHooks = {
       pageFault: (address, access) => {
         this.faults.push([address, access]);
         return this.hooks.pageFault?.(address, access) ?? false;
@@ -35,7 +38,8 @@ export class Guest {
         return this.hooks.syscall?.() ?? false;
       },
       rdtsc: () => 0x1234567890,
-    });
+    };
+    this.cpu = new Cpu(this.memory, hooks, options.translator);
     this.table = newTable(this.memory);
     const code = PTE_READ | PTE_EXEC | (options.codeWritable ? PTE_WRITE : 0);
     for (let i = 0; i < (options.codePages ?? 2); i++) this.map(CODE + i * PAGE, code);
