@@ -19,7 +19,6 @@ export const TRANSLATED = 0x558;
 export const ENTRIES = 0x560;
 export const REFUSALS = 0x564;
 
-
 /** What a region's function returns instead of an address: no canonical address has this value. */
 export const UNWIND = 1n << 62n;
 
@@ -45,6 +44,12 @@ export const WINDOWS = 0x800;
 export const WINDOW_COUNT = 32;
 export const WINDOW_SIZE = 32;
 export const WINDOW_BYTES = WINDOW_COUNT * WINDOW_SIZE;
+/**
+ * Access sites have the slots below; each has a second one, so many slots further, for the extent that was wanted last when
+ * the first was taken.
+ */
+export const SITE_SLOTS = WINDOW_COUNT / 2;
+export const SECOND_WINDOW = SITE_SLOTS * WINDOW_SIZE;
 export const W_LOW = 0;
 export const W_READ = 8;
 export const W_WRITE = 12;

@@ -27,6 +27,7 @@ import {
   KIND_STEP,
   KIND_TLB_MISS,
   NARROW_SPAN,
+  SECOND_WINDOW,
   W_DELTA,
   W_LOW,
   W_READ,
@@ -357,6 +358,8 @@ export class Lowering {
     if (register < 0 || register >= 16) return;
     const byte = address & 7;
     const inner = v.op === 'i64.extend_i32_u' ? v.args[0]! : v;
+    // xadd of a register with itself writes it twice: the first value is gone.
+    for (const [value, place] of this.#written) if (place.register === register) this.#written.delete(value);
     this.#written.set(inner, { register, byte });
     // From here on the register itself is the value.
     if (name !== 'i64.store' || !inner.flagged || inner.local >= 0) return;
@@ -780,19 +783,26 @@ export class Lowering {
       code.memoryAt(name, windowField(slot, field), WIDTH.window, { kind: 'window', slot, field } satisfies Relocation);
     };
     const wide = size > NARROW_SPAN;
+    const limit = write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ;
     const details = (write ? WRITE_ACCESS : 0) | flags;
     const miss = (): void => this.#stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details });
     const delta = this.temps.take('i32');
-    load('i32.load', W_DELTA);
-    code.set(delta);
-    code.get(address);
-    load('i64.load', W_LOW);
-    code.op('i64.sub');
-    load('i64.load32_u', write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ);
-    code.op('i64.ge_u');
-    code.if();
-    // Not in the window: the TLB may know.
+    /** Opens an `if` for addresses outside of the window. */
+    const outside = (offset: number): void => {
+      load('i32.load', W_DELTA + offset);
+      code.set(delta);
+      code.get(address);
+      load('i64.load', W_LOW + offset);
+      code.op('i64.sub');
+      load('i64.load32_u', limit + offset);
+      code.op('i64.ge_u');
+      code.if();
+    };
+    outside(0);
+    outside(SECOND_WINDOW);
+    // In neither: the TLB may know.
     this.#tlbDelta(address, size, write, delta, miss);
+    code.end();
     code.end();
     this.#pushPhysical(address, delta);
     code.set(pa);

@@ -5,23 +5,23 @@
 import type { PageTable } from '../page-table.js';
 import { PAGE_SIZE } from '../state.js';
 import { OPENED } from '../windows.js';
-import { WINDOW_COUNT } from './layout.js';
+import { SITE_SLOTS } from './layout.js';
 
 /** Pages around the place a slot was given out for that count as its neighbourhood. */
 const NEAR = 4096;
 
 export class Slots {
   /** Page that a slot was given out for; NaN: free. */
-  #anchors = new Float64Array(WINDOW_COUNT).fill(Number.NaN);
+  #anchors = new Float64Array(SITE_SLOTS).fill(Number.NaN);
 
   /** @returns the slot whose window holds the address in this address space, −1 when there is none and none is free */
   find(pageTable: PageTable, address: number, write: boolean): number {
     const { windows } = pageTable;
     const vpn = Math.floor(address / PAGE_SIZE);
-    for (let slot = 0; slot < WINDOW_COUNT; slot++) if (windows.holds(slot, vpn, write)) return slot;
+    for (let slot = 0; slot < SITE_SLOTS; slot++) if (windows.holds(slot, vpn, write)) return slot;
     let nearest = -1;
     let distance = NEAR;
-    for (let slot = 0; slot < WINDOW_COUNT; slot++) {
+    for (let slot = 0; slot < SITE_SLOTS; slot++) {
       const away = Math.abs(this.#anchors[slot]! - vpn);
       // Another extent of this address space may have it already.
       if (!(away < distance) || windows.isOpen(slot)) continue;
@@ -50,7 +50,7 @@ export class Slots {
     for (const [slot, page] of used) {
       let best = -1;
       let distance = NEAR;
-      for (let own = 0; own < WINDOW_COUNT; own++) {
+      for (let own = 0; own < SITE_SLOTS; own++) {
         if (taken.has(own)) continue;
         const away = windows.holds(own, page, false) ? 0 : Math.abs(this.#anchors[own]! - page);
         if (!(away < distance) || (away > 0 && windows.isOpen(own))) continue;

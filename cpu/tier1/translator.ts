@@ -9,7 +9,7 @@ import type { PhysicalMemory } from '../physical-memory.js';
 import { PAGE_SIZE, RIP, RSP, SLOW_EA } from '../state.js';
 import { table } from '../table/index.js';
 import type { HandlerSet } from '../tier0/handlers.js';
-import { OPENED, TAKEN } from '../windows.js';
+import { OPENED, type OpenResult, TAKEN } from '../windows.js';
 import { Batch } from './batch.js';
 import { type CodeStore, TranslationCache } from './cache.js';
 import { relocate, type StoredModule } from './cache-format.js';
@@ -26,7 +26,7 @@ import {
   type SiteFacts,
   type Translation,
 } from './installed.js';
-import { GROUP_ACCESS, KIND_MISS, MAX_REGIONS, STOP_KIND, WINDOW_COUNT, WRITE_ACCESS } from './layout.js';
+import { GROUP_ACCESS, KIND_MISS, MAX_REGIONS, SITE_SLOTS, STOP_KIND, WRITE_ACCESS } from './layout.js';
 import type { Plan } from './plan.js';
 import { Profile, Site } from './profile.js';
 import { Profiler } from './profiler.js';
@@ -42,11 +42,9 @@ const MAX_SITES = 100_000;
 /** Guest instructions translated at one time. */
 const MAX_BATCH = 2000;
 /** A site that missed so often because its window held another extent goes through the TLB. */
-const MAX_CONFLICTS = 16;
+const MAX_CONFLICTS = 64;
 /** Checks of a group that failed so often are made one by one. */
 const MAX_GROUP_MISSES = 32;
-/** An extent that was in the way so often is replaced by the one that was wanted. */
-const REPLACE_AFTER = 8;
 /** Slices of other programs in a row after which a batch is given up. */
 const MAX_WAITS = 1000;
 /** Bytes of WebAssembly that an instruction becomes, more or less. */
@@ -138,8 +136,6 @@ export class Translator {
   #profiler: Profiler;
   #former: RegionFormer;
   #slots = new Slots();
-  /** Misses of each slot because it holds another extent, since that was replaced. */
-  #conflictsOf = new Int32Array(WINDOW_COUNT);
   #stale: StaleFlags;
   #installed: InstalledRegions;
   #imports: RegionImports;
@@ -296,13 +292,12 @@ export class Translator {
     const write = (kind & WRITE_ACCESS) !== 0;
     const vpn = i32[(SLOW_EA >> 2) + 1]! * 2 ** 20 + (u32[SLOW_EA >> 2]! >>> 12);
     const { windows } = this.#pageTable!;
-    const isHeld = windows.holds(slot, vpn, write);
-    const mayReplace = this.#conflictsOf[slot]! >= REPLACE_AFTER;
-    const opened = isHeld ? OPENED : windows.open(slot, vpn, write, mayReplace);
-    if (opened === TAKEN) {
-      this.#counts.conflicts++;
-      this.#conflictsOf[slot] = mayReplace ? 0 : this.#conflictsOf[slot]! + 1;
-    }
+    const second = slot + SITE_SLOTS;
+    const isHeld = windows.holds(slot, vpn, write) || windows.holds(second, vpn, write);
+    let opened: OpenResult = isHeld ? OPENED : windows.open(slot, vpn, write);
+    // Another extent is in the way: the second window is for whatever comes.
+    if (opened === TAKEN) opened = windows.open(second, vpn, write, true);
+    if (opened === TAKEN) this.#counts.conflicts++;
     const address = i32[(RIP >> 2) + 1]! * TWO_32 + u32[RIP >> 2]!;
     const site = this.#profile.sites.get(address);
     if (site === undefined) return;
