@@ -11,7 +11,7 @@ if (canRunNatively('approximations')) {
   const probes = new Probes();
   test.after(() => probes.dispose());
   test('approximations are the same interpreted and translated', async () => {
-    const program = probes.build('approximations', [join(import.meta.dirname, 'probes', 'approximations.c')]);
+    const program = probes.build('approximations', [join(import.meta.dirname, 'approximations', 'approximations.c')]);
     const interpreted = await runInside(program, [], false);
     assert.is(interpreted.code, 0);
     assert.is(interpreted.stdout.split('\n').slice(0, 2).join('\n'), '2 -0.25 1 1\n2 0.25 1 1');
