@@ -209,3 +209,8 @@ export class ConcreteBuilder extends Builder {
     return this.i64(normal(result));
   }
 }
+
+/** Whether the operands of an operator are the same register. */
+export function isSameRegister({ args: [x, y] }: Value): boolean {
+  return x!.op === 'get' && y?.op === 'get' && x!.args[0]!.imm === y.args[0]!.imm && x!.imm === y.imm;
+}

@@ -131,3 +131,22 @@ export function surviving(source: FlagSource | undefined, writes: number): FlagS
   if (kind === 'logic') return res === undefined ? undefined : source;
   return [a, b, res].filter((operand) => operand !== undefined).length >= 2 ? { kind, size, a, b, res } : undefined;
 }
+
+/** Whether a statement has no effect but on flags. */
+export function isOnlyForFlags(s: Statement): boolean {
+  return s.s === 'flags' || (s.s === 'value' && !s.value.pinned);
+}
+
+export function hasFlags(list: readonly Statement[]): boolean {
+  return list.some((s) => s.s === 'flags' || (s.s === 'if' && (hasFlags(s.body) || hasFlags(s.otherwise))));
+}
+
+/** Whether an instruction works on flag words themselves, or sets flags on a condition. */
+export function needsWords(statements: readonly Statement[]): boolean {
+  return statements.some(
+    (s) =>
+      (s.s === 'value' && s.value.op === 'get' && (s.value.args[0]!.imm === RES || s.value.args[0]!.imm === AUX)) ||
+      (s.s === 'set' && [RES, AUX, CF].includes(s.address.imm as number)) ||
+      (s.s === 'if' && s.otherwise[0]?.s !== 'helper' && (hasFlags(s.body) || hasFlags(s.otherwise))),
+  );
+}

@@ -15,11 +15,12 @@ import { CONTROL_BITS, CONTROL_DEFAULT } from '../ir/builder.js';
 import { RECORD_SIZE } from '../record.js';
 import { FUEL, MXCSR, PAGE_SIZE, PAGE_VA, RESYNC, RIP, SLOW_EA } from '../state.js';
 import { Code } from '../wasm/code.js';
+import type { AccessPolicy } from './access.js';
 import { type FlagSource, type FlagState, registersOf } from './flags.js';
 import type { FlowGraph } from './graph/flow-graph.js';
 import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
 import { FRAME_BYTES, KIND_RECORD, KIND_STEP, NEXT_RECORD, REST, STALE_FLAGS, STOP_KIND, UNWIND } from './layout.js';
-import { type AccessPath, Lowering } from './lowering.js';
+import { Lowering } from './lowering.js';
 import { NEED_EXIT, NEED_WORDS, NEED_WRITTEN_SHIFT, type Plan, type PlannedBlock } from './plan.js';
 import type { Edge as RegionEdge } from './region.js';
 import { Registers } from './registers.js';
@@ -29,7 +30,7 @@ import { Temps } from './temps.js';
 import type { SourceMark } from './watch.js';
 
 /** Functions and facts from outside that a region's code needs. */
-export interface RegionEnvironment {
+export interface RegionEnvironment extends AccessPolicy {
   /** Function index of the region at a root, if it is in the same module. */
   region(root: number): number | undefined;
   /** (record, handler) → next record: executes one instruction in tier 0. */
@@ -43,9 +44,6 @@ export interface RegionEnvironment {
   handler(step: Step): number;
   /** Number of a flag source, for TypeScript. */
   flagSource(source: FlagSource): number;
-  path(step: Step, write: boolean, stack: boolean): AccessPath;
-  /** Checks of this instruction together with others have failed too often. */
-  isAlone(step: Step): boolean;
 }
 
 /** Parameter: bytes of the host's stack that calls may still take. */
@@ -111,14 +109,7 @@ class RegionEmitter implements StructureEmitter {
     this.#stale = code.local('i32', 'stale');
     this.#access = code.local('i64', 'access');
     this.#temps = new Temps(code);
-    this.#lowering = new Lowering(
-      code,
-      this.#registers,
-      this.#temps,
-      this,
-      (step, write, stack) => env.path(step, write, stack),
-      (step) => env.isAlone(step),
-    );
+    this.#lowering = new Lowering(code, this.#registers, this.#temps, this, env);
   }
 
   emit(): boolean {

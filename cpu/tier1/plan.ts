@@ -10,6 +10,7 @@ import type { Statement, Value } from '../ir/ir.js';
 import { flagUse } from '../ir/lazy-flags.js';
 import { AUX, CF, RES } from '../state.js';
 import { ConcreteBuilder, isConst, movesHalves } from './concrete.js';
+import { hasFlags } from './flags.js';
 import { type BitTable, bitTable, solveBackward, solveForward } from './graph/dataflow.js';
 import { FlowGraph } from './graph/flow-graph.js';
 import { makeReducible } from './graph/make-reducible.js';
@@ -188,10 +189,6 @@ function partialFlags(statements: readonly Statement[]): boolean {
       (s.s === 'flags' && (s.kind === 'inc' || s.kind === 'dec' || s.kind === 'carry' || s.kind === 'carryOverflow')) ||
       (s.s === 'if' && (hasFlags(s.otherwise) || (s.otherwise.length === 0 && hasFlags(s.body)))),
   );
-}
-
-function hasFlags(statements: readonly Statement[]): boolean {
-  return statements.some((s) => s.s === 'flags' || (s.s === 'if' && (hasFlags(s.body) || hasFlags(s.otherwise))));
 }
 
 class Planner {

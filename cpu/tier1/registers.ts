@@ -63,6 +63,14 @@ export class Registers {
     return pair < 0 ? -1 : 16 + pair;
   }
 
+  /** The local that holds exactly what is read, −1 if none does. */
+  holding(register: number, address: number, name: string): number {
+    if (register < 16) return name === 'i64.load' && (address & 7) === 0 ? this.general(register) : -1;
+    if (!this.isPair(register)) return name === 'v128.load' ? this.local(register) : -1;
+    if (name !== 'f64.load') return -1;
+    return address & 8 ? this.highLocal(register) : this.local(register);
+  }
+
   isPair(register: number): boolean {
     return register >= 16 && this.#high[register - 16]! >= 0;
   }

@@ -1,0 +1,228 @@
+/**
+ * Emits the accesses of a region's instructions to guest memory: a check that leads from the virtual to the physical address,
+ * through the windows of the access site or through the TLB, at once for all members of a group (groups.ts). What is in
+ * neither leaves the region before the instruction has had an effect.
+ */
+import type { Probe, Value } from '../ir/ir.js';
+import { TLB, TLB_WRITE } from '../state.js';
+import { tlbOffset } from '../tier0/frame.js';
+import type { Code } from '../wasm/code.js';
+import type { Group, Membership } from './groups.js';
+import {
+  GROUP_ACCESS,
+  KIND_STEP,
+  KIND_TLB_MISS,
+  NARROW_SPAN,
+  SECOND_WINDOW,
+  W_DELTA,
+  W_LOW,
+  W_READ,
+  W_READ_WIDE,
+  W_WRITE,
+  W_WRITE_WIDE,
+  WRITE_ACCESS,
+} from './layout.js';
+import { missKind, type Relocation, WIDTH, windowField } from './relocation.js';
+import type { Step } from './step.js';
+import type { Temps } from './temps.js';
+
+/** How an access finds its memory: the number of a window, or −1 for the TLB. */
+export type AccessPath = number;
+
+/** How the accesses of an instruction are to be checked. */
+export interface AccessPolicy {
+  path(step: Step, write: boolean, stack: boolean): AccessPath;
+  /** Checks of this instruction together with others have failed too often. */
+  isAlone(step: Step): boolean;
+}
+
+/** What accesses need of the code around them. */
+export interface AccessSurroundings {
+  /** Puts a value into a local and returns that. */
+  inLocal(v: Value): number;
+  /** Emits the way out at the current instruction, as `Exits` has it. */
+  stop(kind: number, address: number, relocation?: Relocation): void;
+}
+
+export class Accesses {
+  readonly #code: Code;
+  readonly #temps: Temps;
+  readonly #policy: AccessPolicy;
+  readonly #around: AccessSurroundings;
+  #groups: ReadonlyMap<Value, Membership> = new Map();
+  /** Locals of groups that have members to come. */
+  #groupLocals = new Set<number>();
+
+  constructor(code: Code, temps: Temps, policy: AccessPolicy, around: AccessSurroundings) {
+    this.#code = code;
+    this.#temps = temps;
+    this.#policy = policy;
+    this.#around = around;
+  }
+
+  beginBlock(groups: ReadonlyMap<Value, Membership>): void {
+    this.#groups = groups;
+    this.#groupLocals.clear();
+    for (const { group } of groups.values()) {
+      group.local = -1;
+      group.left = group.members;
+      group.aligned.clear();
+    }
+  }
+
+  /** Adds the locals that accesses to come need. */
+  hold(kept: Set<number>): void {
+    for (const local of this.#groupLocals) kept.add(local);
+  }
+
+  /** Constant distance of an access from the physical address in its value's local. */
+  offsetOf(address: Value): number {
+    const membership = this.#groups.get(address);
+    return membership === undefined || membership.group.local !== address.local
+      ? 0
+      : membership.distance - membership.group.low;
+  }
+
+  /** Emits the check of an access; its local then has the physical address, less `offsetOf`. */
+  probe(v: Value, step: Step): void {
+    const { size, write, aligned, stack } = v.probe as Probe;
+    const membership = this.#groups.get(v);
+    const group = membership?.group;
+    if (group !== undefined && group.local >= 0) {
+      v.local = group.local;
+      const distance = membership!.distance;
+      if (aligned) this.#requireAligned(group, distance, size, () => this.pushSum(group.local, distance - group.low));
+      if (--group.left === 0) this.#groupLocals.delete(group.local);
+      return;
+    }
+    const address = this.#around.inLocal(v.args[0]!);
+    if (aligned) {
+      const pushAddress = (): void => {
+        this.#code.get(address);
+        this.#code.op('i32.wrap_i64');
+      };
+      this.#requireAligned(group, membership?.distance ?? 0, size, pushAddress);
+    }
+    const path = this.#policy.path(step, write || group?.write === true, stack === true);
+    if (path < 0) {
+      v.local = this.#temps.take('i32');
+      this.#throughTlb(address, size, write, v.local);
+    } else if (group === undefined || group.left < group.members || this.#policy.isAlone(step)) {
+      v.local = this.#temps.take('i32');
+      this.#throughWindow(path, address, size, write, 0, v.local);
+    } else {
+      group.local = this.#temps.take('i32');
+      this.#groupLocals.add(group.local);
+      v.local = group.local;
+      const first = this.#addressAt(address, group.low - membership!.distance);
+      this.#throughWindow(path, first, group.high - group.low, group.write, GROUP_ACCESS, group.local);
+    }
+    if (group !== undefined && --group.left === 0) this.#groupLocals.delete(group.local);
+  }
+
+  /** Pushes the sum of an i32 local and a constant. */
+  pushSum(local: number, distance: number): void {
+    this.#code.get(local);
+    if (distance === 0) return;
+    this.#code.i32(distance);
+    this.#code.op('i32.add');
+  }
+
+  /** A local with an address at a distance from the one in another local. */
+  #addressAt(address: number, distance: number): number {
+    if (distance === 0) return address;
+    const local = this.#temps.take('i64');
+    this.#code.get(address);
+    this.#code.i64(distance);
+    this.#code.op('i64.add');
+    this.#code.set(local);
+    return local;
+  }
+
+  /** Leaves when an address is no multiple of the size; once for members of a group that differ by one. */
+  #requireAligned(group: Group | undefined, distance: number, size: number, pushAddress: () => void): void {
+    const residue = ((distance % size) + size) % size;
+    if (group?.aligned.has(residue)) return;
+    group?.aligned.add(residue);
+    const code = this.#code;
+    pushAddress();
+    code.i32(size - 1);
+    code.op('i32.and');
+    code.if();
+    this.#around.stop(KIND_STEP, -1);
+    code.end();
+  }
+
+  #throughWindow(slot: number, address: number, size: number, write: boolean, flags: number, pa: number): void {
+    const code = this.#code;
+    const load = (name: string, field: number): void => {
+      code.i32(0);
+      code.memoryAt(name, windowField(slot, field), WIDTH.window, { kind: 'window', slot, field } satisfies Relocation);
+    };
+    const wide = size > NARROW_SPAN;
+    const limit = write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ;
+    const details = (write ? WRITE_ACCESS : 0) | flags;
+    const miss = (): void =>
+      this.#around.stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details });
+    const delta = this.#temps.take('i32');
+    /** Opens an `if` for addresses outside of the window. */
+    const outside = (offset: number): void => {
+      load('i32.load', W_DELTA + offset);
+      code.set(delta);
+      code.get(address);
+      load('i64.load', W_LOW + offset);
+      code.op('i64.sub');
+      load('i64.load32_u', limit + offset);
+      code.op('i64.ge_u');
+      code.if();
+    };
+    outside(0);
+    outside(SECOND_WINDOW);
+    // In neither: the TLB may know.
+    this.#tlbDelta(address, size, write, delta, miss);
+    code.end();
+    code.end();
+    this.#pushPhysical(address, delta);
+    code.set(pa);
+  }
+
+  #throughTlb(address: number, size: number, write: boolean, pa: number): void {
+    const kind = KIND_TLB_MISS | (write ? WRITE_ACCESS : 0);
+    this.#tlbDelta(address, size, write, pa, () => this.#around.stop(kind, address));
+    this.#pushPhysical(address, pa);
+    this.#code.set(pa);
+  }
+
+  #pushPhysical(address: number, delta: number): void {
+    this.#code.get(address);
+    this.#code.op('i32.wrap_i64');
+    this.#code.get(delta);
+    this.#code.op('i32.add');
+  }
+
+  /** delta = physical − virtual address, from the TLB. */
+  #tlbDelta(address: number, size: number, write: boolean, delta: number, miss: () => void): void {
+    const code = this.#code;
+    const part = write ? TLB_WRITE : 0;
+    tlbOffset(code, address);
+    code.i32(0);
+    code.memory('i32.load', TLB);
+    code.op('i32.add');
+    code.tee(delta);
+    code.memory('i64.load', part);
+    code.get(address);
+    if (size > 1) {
+      code.i64(size - 1);
+      code.op('i64.add');
+    }
+    code.i64(-4096);
+    code.op('i64.and');
+    code.op('i64.ne');
+    code.if();
+    miss();
+    code.end();
+    code.get(delta);
+    code.memory('i32.load', part + 8);
+    code.set(delta);
+  }
+}
