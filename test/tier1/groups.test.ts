@@ -324,6 +324,12 @@ test('a base that moves on by a constant stays the same', () => {
   assert.equal(groupsOf(read(3, 0), add, read(3, 0), add, read(3, -64)), [[0, 40, 3, false]]);
 });
 
+test('an index that moves on counts as often as it is scaled', () => {
+  const indexed = withMemory([0x3b], 0, { base: 3, index: 12, scale: 3, displacement: 0 }, true);
+  const add = [...withRegister([0x81], 0, 12, true), ...dword(4)];
+  assert.equal(groupsOf(indexed, add, indexed), [[0, 40, 2, false]]);
+});
+
 test('another base, a changed one, and what is too far away are apart', () => {
   assert.equal(groupsOf(read(3, 0), read(5, 0)), []);
   const wrapped = [...withRegister([0x81], 0, 3, false), ...dword(32)];
