@@ -41,7 +41,7 @@ const MAX_SKIPS = 2;
 const MAX_VERSIONS = 5;
 /** Times that control must have been seen to go from a region to a place before that counts; and for a root there. */
 const HOT_LINKS = 4;
-const HOT_EXITS = 48;
+const HOT_EXITS = 16;
 /** Instructions in tier 0 that translating one instruction is thought to cost. */
 const COST = 4000;
 const LONGEST_PAUSE = 10_000_000;

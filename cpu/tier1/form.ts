@@ -9,17 +9,26 @@ import type { Block, Edge, End, Instruction, Region } from './region.js';
 
 /** Guest instructions of one region. Beyond, V8's optimising tier takes too long. */
 const MAX_REGION = 1000;
-/** Callees are put in place as long as the region stays smaller than this. */
-const INLINE_BUDGET = 500;
-/** Recursive calls are put in place as long as the region is smaller than this. */
-const RECURSION_BUDGET = 250;
 /** A region with all code that can be reached is taken whole up to this size. */
-const WHOLE_LIMIT = 80;
-/** Callees up to this size are put in place of their calls, so deep. */
-const INLINE_SIZE = 60;
-const INLINE_DEPTH = 3;
-/** A function is put in place of calls in itself so often. */
-const INLINE_RECURSION = 2;
+const WHOLE_LIMIT = 40;
+/**
+ * What is put in place of calls: callees up to `size` instructions, `depth` deep, calls of functions in themselves up to
+ * `recursion` times and as long as the region is smaller than `recursionBudget`, others as long as it is smaller than
+ * `budget`. Code that a program spends its time in gets more than code of programs that do many things.
+ */
+interface Inlining {
+  readonly size: number;
+  readonly depth: number;
+  readonly budget: number;
+  readonly recursion: number;
+  readonly recursionBudget: number;
+}
+const HOT: Inlining = { size: 60, depth: 3, budget: 500, recursion: 2, recursionBudget: 250 };
+const WARM: Inlining = { size: 20, depth: 2, budget: 150, recursion: 1, recursionBudget: 60 };
+/** Share of what tier 0 executes from which on code is hot. */
+const HOT_SHARE = 0.1;
+/** Roots that are remembered as hot. */
+const MAX_HOT = 10_000;
 const MAX_TARGETS = 64;
 /** Of an indirect call so many targets are called directly. */
 const MAX_CALL_TARGETS = 3;
@@ -34,6 +43,8 @@ export class RegionFormer {
   #reader: CodeReader;
   #profile: Profile;
   #bodies = new Map<number, Body | undefined>();
+  /** Roots that were hot once: what is translated is not counted any more. */
+  #hot = new Set<number>();
 
   constructor(reader: CodeReader, profile: Profile) {
     this.#reader = reader;
@@ -43,6 +54,7 @@ export class RegionFormer {
   /** Forgets what it found out: the profile or the code has changed. */
   begin(): void {
     this.#bodies.clear();
+    if (this.#hot.size > MAX_HOT) this.#hot.clear();
   }
 
   /**
@@ -52,7 +64,9 @@ export class RegionFormer {
   form(root: number, isRoot: (address: number) => boolean): Region | undefined {
     const body = this.#body(root);
     if (body === undefined) return undefined;
-    const builder = new RegionBuilder((address) => this.#body(address), this.#profile, isRoot);
+    if (this.share(root) >= HOT_SHARE) this.#hot.add(root);
+    const inlining = this.#hot.has(root) ? HOT : WARM;
+    const builder = new RegionBuilder((address) => this.#body(address), this.#profile, isRoot, inlining);
     return builder.build(root, body);
   }
 
@@ -162,11 +176,19 @@ class RegionBuilder {
   #isRoot: (address: number) => boolean;
   #blocks: Block[] = [];
   #size = 0;
-  #budget = INLINE_BUDGET;
+  #inlining: Inlining;
+  #budget: number;
   #callees = new Set<number>();
   #pages = new Set<number>();
 
-  constructor(bodyOf: (address: number) => Body | undefined, profile: Profile, isRoot: (address: number) => boolean) {
+  constructor(
+    bodyOf: (address: number) => Body | undefined,
+    profile: Profile,
+    isRoot: (address: number) => boolean,
+    inlining: Inlining,
+  ) {
+    this.#inlining = inlining;
+    this.#budget = inlining.budget;
     this.#bodyOf = bodyOf;
     this.#profile = profile;
     this.#isRoot = isRoot;
@@ -249,16 +271,12 @@ class RegionBuilder {
 
   #call(callee: number, back: Edge, frame: Frame): End {
     const { depth, chain } = frame;
+    const limits = this.#inlining;
     const recursion = chain.filter((one) => one === callee).length;
-    const body = depth < INLINE_DEPTH && recursion <= INLINE_RECURSION ? this.#bodyOf(callee) : undefined;
+    const body = depth < limits.depth && recursion <= limits.recursion ? this.#bodyOf(callee) : undefined;
     const size = body?.instructions.size ?? 0;
-    // A call that leaves the region comes back to it only through its root: only what stays inside is worth it.
-    if (
-      body !== undefined &&
-      size <= INLINE_SIZE &&
-      size <= this.#budget - (recursion > 0 ? INLINE_BUDGET - RECURSION_BUDGET : 0) &&
-      this.#profile.sites.has(callee)
-    ) {
+    const room = this.#budget - (recursion > 0 ? limits.budget - limits.recursionBudget : 0);
+    if (body !== undefined && size <= limits.size && size <= room && this.#profile.sites.has(callee)) {
       this.#budget -= size;
       const block = this.#copy(callee, body, { back, depth: depth + 1, chain: [...chain, callee] });
       return { kind: 'jump', to: { block, address: callee } };
