@@ -225,14 +225,14 @@ export class Calls {
     const code = this.#code;
     code.i32(0);
     code.memory('i32.load', REST);
-    code.set(this.#out.rest);
-    if (this.#plan.defaultSse) {
-      code.i32(0);
-      this.#orOtherControl();
-      code.if();
-      this.#out.leaveClean(address);
-      code.end();
-    }
+    code.tee(this.#out.rest);
+    code.i32(this.#least);
+    code.op('i32.le_s');
+    this.#orOtherControl();
+    code.if();
+    // The callee may have used the slice up: its end is tier 0's.
+    this.#out.leaveClean(address);
+    code.end();
     this.#registers.load(block < 0 ? 0 : this.#plan.blocks[block]!.liveIn);
     this.#lowering.flags = 'words';
   }
