@@ -11,7 +11,7 @@ import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, RESYNC, RIP, TLB } from './state.js';
 import type { CodeStore } from './tier1/cache.js';
-import { DEFAULT_TRANSLATOR, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
+import { DEFAULT_TRANSLATOR, type TranslatorOptions, type TranslatorStats } from './tier1/translator-options.js';
 import type { RegionWatcher } from './tier1/watch.js';
 import { restoreFx, saveFx } from './x87/index.js';
 

@@ -71,7 +71,8 @@ import type { HandlerSet } from './tier0/handlers.js';
 import { interpreter } from './tier0/interpreter.js';
 import type { CodeStore } from './tier1/cache.js';
 import { TRANSLATED } from './tier1/layout.js';
-import { Translator, type TranslatorOptions, type TranslatorStats } from './tier1/translator.js';
+import { Translator } from './tier1/translator.js';
+import type { TranslatorOptions, TranslatorStats } from './tier1/translator-options.js';
 import type { RegionWatcher } from './tier1/watch.js';
 import { fpuExceptionCode } from './x87/index.js';
 

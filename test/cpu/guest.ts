@@ -1,7 +1,7 @@
 /** A bare machine for tests: code at 0x400000, data at 0x500000 (two pages each unless said otherwise), stack below 0x600000. */
 import { isErr } from '../../abi/errno.js';
 import { Cpu, type CpuHooks, PageTable, PhysicalMemory, PTE_EXEC, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
-import type { TranslatorOptions } from '../../cpu/tier1/translator.js';
+import type { TranslatorOptions } from '../../cpu/tier1/translator-options.js';
 
 export const CODE = 0x400000;
 export const DATA = 0x500000;

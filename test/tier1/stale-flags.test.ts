@@ -12,7 +12,7 @@ import { AUX, CF, GPR, RES } from '../../cpu/state.js';
 import type { FlagOperand, FlagSource } from '../../cpu/tier1/flags.js';
 import { STALE_FLAGS } from '../../cpu/tier1/layout.js';
 import { StaleFlags } from '../../cpu/tier1/stale-flags.js';
-import { DEFAULT_TRANSLATOR } from '../../cpu/tier1/translator.js';
+import { DEFAULT_TRANSLATOR } from '../../cpu/tier1/translator-options.js';
 import { CODE, DATA, Guest, PAGE, RBX, RSI, SYSCALL } from '../cpu/guest.js';
 
 type Kind = FlagSource['kind'];

@@ -1,0 +1,212 @@
+/**
+ * What is being translated: roots become regions, regions a batch (batch.ts), which makes progress a part at a time while
+ * the program goes on, and its module is put in place in the end. There is one batch at a time; roots that it has no room
+ * for come later, and so do all of them when something that it builds on has changed.
+ */
+import type { PhysicalMemory } from '../physical-memory.js';
+import { Batch } from './batch.js';
+import { type Chooser, WORTHY_SHARE } from './chooser.js';
+import type { CodeReader } from './code-reader.js';
+import { destinations, type EmittedModule } from './emit-module.js';
+import type { FlagSource } from './flags.js';
+import type { RegionFormer } from './form.js';
+import { type InstalledRegions, type RegionBody, RegionModule, type Translation } from './installed.js';
+import type { KeptCode } from './kept-code.js';
+import type { Linker } from './linker.js';
+import type { Plan } from './plan.js';
+import type { Region } from './region.js';
+import type { SiteWindows } from './site-windows.js';
+import type { StaleFlags } from './stale-flags.js';
+import type { Step } from './step.js';
+import type { RegionWatcher } from './watch.js';
+
+/** Guest instructions translated at one time. */
+const MAX_BATCH = 2000;
+/** Slices of other programs in a row after which a batch is given up. */
+const MAX_WAITS = 1000;
+/** Bytes of WebAssembly that an instruction becomes, more or less. */
+const BYTES_PER_INSTRUCTION = 64;
+
+export interface BatchesParts {
+  memory: PhysicalMemory;
+  reader: CodeReader;
+  former: RegionFormer;
+  chooser: Chooser;
+  installed: InstalledRegions;
+  windows: SiteWindows;
+  stale: StaleFlags;
+  linker: Linker;
+  kept: KeptCode | undefined;
+  watcher: () => RegionWatcher | undefined;
+  /** Regions in one batch, at most. */
+  maxRegions: number;
+  /** A region is about to be made anew. */
+  remember: (body: RegionBody) => void;
+}
+
+export class Batches {
+  /** Instructions in one batch, and worked on in one part of it, at most so far. */
+  largestBatch = 0;
+  largestStep = 0;
+  readonly #parts: BatchesParts;
+  /** Regions on their way. */
+  #batch: Batch | undefined;
+
+  constructor(parts: BatchesParts) {
+    this.#parts = parts;
+  }
+
+  get isIdle(): boolean {
+    return this.#batch === undefined;
+  }
+
+  /** The contents of a frame change. */
+  written(frame: number): void {
+    if (this.#batch !== undefined && has(this.#batch.frames.values(), frame)) this.abandon(true);
+  }
+
+  /** Forms regions for roots and what they call. @returns instructions that are on their way */
+  begin(roots: ReadonlySet<number>): number {
+    for (const root of roots) {
+      const old = this.#parts.installed.find(root);
+      if (old !== undefined && old.body.sites.length > 0) this.#parts.remember(old.body);
+    }
+    const accepted = this.#acceptable(roots);
+    if (accepted.size === 0) return 0;
+    const { installed, memory, reader, stale, watcher, windows } = this.#parts;
+    installed.makeRoom(MAX_BATCH * BYTES_PER_INSTRUCTION, accepted.size);
+    const regions = this.#formBatch(accepted);
+    const env = {
+      isInstalled: (root: number) => installed.find(root) !== undefined,
+      record: (address: number) => installed.recordAt(address),
+      flagSource: (source: FlagSource) => stale.number(source),
+      path: (step: Step, write: boolean, stack: boolean) => windows.path(step, write, stack),
+      isAlone: (step: Step) => windows.isAlone(step),
+    };
+    const isWatched = watcher() !== undefined;
+    this.#batch = new Batch(regions, (page) => reader.frame(page), env, stale, isWatched);
+    // Its instructions are copies: from now on a change has to be noticed.
+    for (const frame of this.#batch.frames.values()) memory.markCode(frame);
+    return regions.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** The next part of the batch. */
+  goOn(): void {
+    const batch = this.#batch;
+    if (batch === undefined) return;
+    if (!batch.isHere((page) => this.#parts.reader.frame(page))) {
+      // Another program runs. Should the one of the batch never do so again, nothing is lost.
+      if (++batch.waits > MAX_WAITS) this.abandon(false);
+      return;
+    }
+    batch.waits = 0;
+    if (!batch.isComplete) {
+      this.abandon(true);
+      return;
+    }
+    const size = batch.step();
+    if (size > this.largestStep) this.largestStep = size;
+    if (size > 0) return;
+    this.#batch = undefined;
+    const emitted = batch.finish();
+    if (emitted !== undefined) this.#put(batch.plans, emitted);
+    batch.release();
+  }
+
+  /** Gives the batch up. @param again its roots are still wanted */
+  abandon(again: boolean): void {
+    const batch = this.#batch;
+    if (batch === undefined) return;
+    this.#batch = undefined;
+    batch.release();
+    if (again) for (const { root } of batch.regions) this.#parts.chooser.defer(root);
+  }
+
+  /** Regions for roots, as many as make one batch; the other roots are taken out and come later. */
+  #formBatch(roots: Set<number>): Region[] {
+    const isRoot = (address: number): boolean =>
+      roots.has(address) || this.#parts.installed.find(address) !== undefined;
+    for (;;) {
+      const regions = [...roots].map((root) => this.#parts.former.form(root, isRoot)!);
+      let size = 0;
+      const rest = regions.findIndex((region, i) => (size += region.size) > MAX_BATCH && i > 0);
+      if (rest < 0) {
+        this.largestBatch = Math.max(this.largestBatch, size);
+        return regions;
+      }
+      // What is inlined counts. Without the others, some calls of theirs become ways out: all are formed again.
+      for (const { root } of regions.slice(rest)) {
+        roots.delete(root);
+        this.#parts.chooser.defer(root);
+      }
+    }
+  }
+
+  /**
+   * Those of the roots that have code, with what they call: as many as go into one batch and as there is room for. Others
+   * come later.
+   */
+  #acceptable(roots: ReadonlySet<number>): Set<number> {
+    const accepted = new Set<number>();
+    const queue = new Set(roots);
+    let room = this.#parts.maxRegions;
+    let size = 0;
+    for (const root of queue) {
+      const own = this.#parts.former.size(root);
+      if (own === 0) continue;
+      if (size > MAX_BATCH || room === 0) {
+        this.#parts.chooser.defer(root);
+        continue;
+      }
+      accepted.add(root);
+      size += own;
+      room--;
+      for (const callee of this.#parts.former.calls(root)) {
+        const isWorthy = this.#parts.former.share(callee) >= WORTHY_SHARE / 2;
+        if (isWorthy && this.#parts.installed.find(callee) === undefined) queue.add(callee);
+      }
+    }
+    return accepted;
+  }
+
+  #put(plans: readonly Plan[], emitted: EmittedModule): void {
+    const { bytes, imports, flagSources, watched } = emitted;
+    const outside = new Map<number, Translation>();
+    for (const root of imports) {
+      const translation = this.#parts.installed.find(root);
+      if (translation === undefined) {
+        // It has gone in the meantime: once more without it.
+        for (const { region } of plans) this.#parts.chooser.defer(region.root);
+        return;
+      }
+      outside.set(root, translation);
+    }
+    for (const region of watched) this.#parts.watcher()?.(region);
+    const module = new RegionModule(bytes.length, flagSources);
+    const bodies = plans.map((plan) => bodyOf(plan));
+    this.#parts.linker.link(module, bytes, bodies, bodies.keys(), outside);
+    // Of regions that are not in place nobody knows whether their pages stay as they are.
+    if (module.live.size < bodies.length) return;
+    this.#parts.kept?.keep(module, bodies, emitted);
+  }
+}
+
+function bodyOf(plan: Plan): RegionBody {
+  const { root, size, blocks, pages } = plan.region;
+  const addresses = new Set<number>();
+  for (const { instructions } of blocks) for (const { address } of instructions) addresses.add(address);
+  return {
+    root,
+    size,
+    pages,
+    destinations: destinations(plan),
+    addresses: Float64Array.from(addresses).sort(),
+    defaultSse: plan.defaultSse,
+    sites: [],
+  };
+}
+
+function has<T>(items: Iterable<T>, wanted: T): boolean {
+  for (const item of items) if (item === wanted) return true;
+  return false;
+}

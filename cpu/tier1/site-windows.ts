@@ -1,0 +1,88 @@
+/**
+ * Access sites and their windows: which window (../windows.ts) an instruction gets when it is translated, and what happens
+ * when that does not hold what the instruction accesses.
+ */
+import type { PageTable } from '../page-table.js';
+import type { PhysicalMemory } from '../physical-memory.js';
+import { RIP, RSP, SLOW_EA } from '../state.js';
+import { OPENED, type OpenResult, TAKEN } from '../windows.js';
+import { GROUP_ACCESS, KIND_MISS, SITE_SLOTS, STOP_KIND, WRITE_ACCESS } from './layout.js';
+import type { Profile, Site } from './profile.js';
+import { Slots } from './slots.js';
+import type { Step } from './step.js';
+
+const TWO_32 = 2 ** 32;
+/** A site that missed so often because its window held another extent goes through the TLB. */
+const MAX_CONFLICTS = 64;
+/** Checks of a group that failed so often are made one by one. */
+const MAX_GROUP_MISSES = 32;
+
+export class SiteWindows {
+  /** Accesses that found no window, and those of them where another extent was in the way. */
+  misses = 0;
+  conflicts = 0;
+  readonly #memory: PhysicalMemory;
+  readonly #profile: Profile;
+  readonly #redo: (site: Site, address: number) => void;
+  readonly #slots = new Slots();
+  #pageTable: PageTable | undefined;
+
+  /** @param redo an instruction should be translated anew, for now its accesses would be checked in another way */
+  constructor(memory: PhysicalMemory, profile: Profile, redo: (site: Site, address: number) => void) {
+    this.#memory = memory;
+    this.#profile = profile;
+    this.#redo = redo;
+  }
+
+  setPageTable(pageTable: PageTable): void {
+    this.#pageTable = pageTable;
+  }
+
+  /** How an instruction accesses memory: slot (−1: the TLB) and the address that it was chosen for. */
+  path(step: Step, write: boolean, stack: boolean): { slot: number; address: number } {
+    const { i32, u32 } = this.#memory;
+    const site = this.#profile.sites.get(step.instruction.address);
+    if (site !== undefined && site.conflicts >= MAX_CONFLICTS) return { slot: -1, address: 0 };
+    const { ripRelative, address, length, displacement, base, index } = step.instruction;
+    let at = site?.lastAddress ?? Number.NaN;
+    if (stack) at = i32[(RSP >> 2) + 1]! * TWO_32 + u32[RSP >> 2]!;
+    else if (ripRelative) at = address + length + displacement;
+    else if (Number.isNaN(at) && base === RSP && index === 0x400) at = i32[(RSP >> 2) + 1]! * TWO_32 + u32[RSP >> 2]!;
+    const slot = Number.isNaN(at) ? -1 : this.#slots.find(this.#pageTable!, at, write);
+    return { slot, address: at };
+  }
+
+  /** Whether checks of an instruction together with others have failed too often. */
+  isAlone(step: Step): boolean {
+    return (this.#profile.sites.get(step.instruction.address)?.groupMisses ?? 0) >= MAX_GROUP_MISSES;
+  }
+
+  /** Slots for code of another run, as `Slots.assign`. */
+  assign(used: Parameters<Slots['assign']>[1]): ReturnType<Slots['assign']> {
+    return this.#slots.assign(this.#pageTable!, used);
+  }
+
+  /** A region stopped: its window is opened where the access was, if it can be. */
+  stopped(): void {
+    const { u32, i32 } = this.#memory;
+    const kind = u32[STOP_KIND >> 2]!;
+    if ((kind & 0xff) !== KIND_MISS) return;
+    this.misses++;
+    const slot = (kind >> 8) & 0xff;
+    const write = (kind & WRITE_ACCESS) !== 0;
+    const vpn = i32[(SLOW_EA >> 2) + 1]! * 2 ** 20 + (u32[SLOW_EA >> 2]! >>> 12);
+    const { windows } = this.#pageTable!;
+    const second = slot + SITE_SLOTS;
+    const isHeld = windows.holds(slot, vpn, write) || windows.holds(second, vpn, write);
+    let opened: OpenResult = isHeld ? OPENED : windows.open(slot, vpn, write);
+    // Another extent is in the way: the second window is for whatever comes.
+    if (opened === TAKEN) opened = windows.open(second, vpn, write, true);
+    if (opened === TAKEN) this.conflicts++;
+    const address = i32[(RIP >> 2) + 1]! * TWO_32 + u32[RIP >> 2]!;
+    const site = this.#profile.sites.get(address);
+    if (site === undefined) return;
+    // The extent ends between the accesses of the group.
+    if (isHeld && kind & GROUP_ACCESS && ++site.groupMisses === MAX_GROUP_MISSES) this.#redo(site, address);
+    if (opened === TAKEN && ++site.conflicts === MAX_CONFLICTS) this.#redo(site, address);
+  }
+}
