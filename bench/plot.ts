@@ -77,6 +77,7 @@ export function plot(results: Results): string {
   const height = top + lines.reduce((sum, line) => sum + heightOf(line), 0) + 12;
   const out: string[] = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="11">`,
+    '<title>Times of programs in qemu-user and in Banos, as multiples of the native time</title>',
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
   ];
   const legend = [
