@@ -46,7 +46,7 @@ class BareProgram {
   #table: PageTable;
 
   constructor(file: string) {
-    this.cpu = new Cpu(this.memory, { pageFault: () => false, syscall: () => this.#syscall(), rdtsc: () => 0 });
+    this.cpu = new Cpu(this.memory, { pageFault: () => false, syscall: () => this.#syscall(), rdtsc: () => 0 }, null);
     const table = PageTable.create(this.memory);
     if (isErr(table)) throw new Error('no memory for a page table');
     this.#table = table;
