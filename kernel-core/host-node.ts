@@ -7,7 +7,7 @@ import { sha256 } from './host-digest.js';
 import { NodeFiles } from './host-files.js';
 
 const MILLISECOND = 1_000_000;
-/** setTimeout takes 31 bits of milliseconds; a longer wait is cut, and the kernel arms again when it finds nothing due. */
+/** setTimeout takes 31 bits of milliseconds; a longer wait is made of several. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 /** Random bytes that are fetched at once: every program gets 16 at its start, and a call for them costs microseconds. */
@@ -64,8 +64,17 @@ export class NodeHost implements Host {
   }
 
   timer(deadline: number, callback: () => void): HostTimer {
-    const delay = Math.ceil((deadline - this.monotonic()) / MILLISECOND);
-    const timeout = setTimeout(callback, Math.min(Math.max(delay, 0), LONGEST_TIMEOUT));
+    let timeout: NodeJS.Timeout;
+    const arm = (): void => {
+      const delay = Math.ceil((deadline - this.monotonic()) / MILLISECOND);
+      timeout = setTimeout(expire, Math.min(Math.max(delay, 0), LONGEST_TIMEOUT));
+    };
+    // Node counts whole milliseconds from the turn of its loop, so that a time-out can come some part of one too early.
+    const expire = (): void => {
+      if (this.monotonic() >= deadline) callback();
+      else arm();
+    };
+    arm();
     return { cancel: () => clearTimeout(timeout) };
   }
 
