@@ -244,7 +244,7 @@ export class Cpu {
       codePages: code.pageCount,
       decodedRecords: code.decodedRecords,
       tlbMisses,
-      exits: Object.fromEntries(exits),
+      exits: { ...exits },
       translator: this.#engine.translatorStats,
     };
   }

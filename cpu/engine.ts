@@ -60,6 +60,7 @@ import {
   SPLIT_SECOND,
   SPLIT_SIZE,
   SPLIT_WRITE,
+  TLB,
   TLB_EXEC,
   TLB_WRITE,
   tlbIndex,
@@ -103,7 +104,8 @@ export class Engine implements HelperContext {
   readonly code: CodeCache;
   readonly fault: FaultInfo = { signal: 0, code: 0, address: 0, trapno: 0, err: 0, cr2: 0 };
   retired = 0;
-  exits = new Map<number, number>();
+  /** How often `run` came back, by EXIT_*. */
+  readonly exits = [0, 0, 0, 0, 0];
   tlbMisses = 0;
   /** Gets to see every region as it is translated. */
   watcher: RegionWatcher | undefined;
@@ -142,6 +144,7 @@ export class Engine implements HelperContext {
         slow: (info: number, pc: number) => this.#slow(info, pc),
         trap: (vector: number, pc: number) => this.#trap(vector, pc),
         helper: (id: number, pc: number, pa: number) => this.#helper(id, pc, pa),
+        syscall: (pc: number) => (this.syscall(pc >>> 0) ? 1 : 0),
         commit: () => this.#commit(),
         fetch: () => this.#fetch(),
         resync: (pc: number) => this.#resync(pc),
@@ -209,7 +212,7 @@ export class Engine implements HelperContext {
       this.#interpreted += (used - translated) / RECORD_SIZE;
     } while (reason === EXIT_SLICE && left > 0);
     this.retired = (whole - left) / RECORD_SIZE;
-    this.exits.set(reason, (this.exits.get(reason) ?? 0) + 1);
+    this.exits[reason]!++;
     this.code.release();
     return reason;
   }
@@ -464,26 +467,34 @@ export class Engine implements HelperContext {
 
   /** Record at SLOW_EA, PAGE_VA set; 0 with the fault set. FUEL is plain and RIP holds the address. */
   #fetch(): number {
-    const { i32 } = this.memory;
-    const low = i32[SLOW_EA >> 2]! >>> 0;
+    const { i32, u32 } = this.memory;
+    const low = i32[SLOW_EA >> 2]!;
     const high = i32[(SLOW_EA >> 2) + 1]!;
+    const page = low & -PAGE_SIZE;
+    // Slices begin where code has been: mostly the TLB knows.
+    const entry = (u32[TLB >> 2]! + TLB_EXEC + tlbIndex((low >>> 12) | (high << 20)) * 16) >>> 2;
+    const known = i32[entry] === page && i32[entry + 1] === high;
+    const record = (known && u32[(u32[entry + 2]! >>> 2) + (low - page)]!) || this.#fetchSlowly(low, high);
+    if (record === 0) return 0;
+    // What decodes and faults in may have replaced the views.
+    const words = this.memory.i32;
+    words[PAGE_VA >> 2] = page;
+    words[(PAGE_VA >> 2) + 1] = high;
+    return record;
+  }
+
+  #fetchSlowly(low: number, high: number): number {
     if (!isCanonical(high)) {
       this.#setFault(SIGSEGV, SI_KERNEL, 0, TRAP_GP, 0);
-      this.#leave(EXIT_FAULT, i32[FUEL >> 2]!);
+      this.#leave(EXIT_FAULT, this.memory.i32[FUEL >> 2]!);
       return 0;
     }
-    const address = high * TWO_32 + low;
+    const address = high * TWO_32 + (low >>> 0);
     const record = this.#decoded(() => {
       const page = this.#codePage(address);
       return page && this.code.record(page, low & (PAGE_SIZE - 1));
     });
-    if (record === 0) {
-      this.#leave(EXIT_FAULT, this.memory.i32[FUEL >> 2]!);
-      return 0;
-    }
-    const { u32 } = this.memory;
-    u32[PAGE_VA >> 2] = low & -PAGE_SIZE;
-    u32[(PAGE_VA >> 2) + 1] = high;
+    if (record === 0) this.#leave(EXIT_FAULT, this.memory.i32[FUEL >> 2]!);
     return record;
   }
 

@@ -33,3 +33,6 @@ export interface HelperContext {
  * @returns false when it raised an exception or the run loop must be left; then it has changed nothing
  */
 export type Helper = (cpu: HelperContext, record: number, pa: number) => boolean;
+
+/** The syscall instruction. Emitted code of the interpreter calls its import instead, which does the same. */
+export const systemCall: Helper = (cpu, record) => cpu.syscall(record);

@@ -34,6 +34,8 @@ export class PhysicalMemory {
   readonly limitFrames: number;
   /** Addresses of the TLB blocks of all live address spaces (kept by PageTable). */
   readonly tlbBlocks = new Set<number>();
+  /** Slots of WINDOWS that may be open, as bits (kept by Windows). */
+  activeWindows = 0;
   /** Leaves of all live page tables (kept by PageTable): memory of the host that the frames do not count. */
   tableLeaves = 0;
   #refs: Uint32Array;

@@ -8,6 +8,7 @@ import type { PhysicalMemory } from './physical-memory.js';
 import { PAGE_SIZE, TLB, TLB_WINDOWS } from './state.js';
 import {
   NARROW_SPAN,
+  SITE_SLOTS,
   W_DELTA,
   W_LOW,
   W_PAGES,
@@ -54,7 +55,21 @@ export class Windows {
 
   /** Copies the slots to where translated code looks. */
   activate(): void {
-    this.#memory.u8.copyWithin(WINDOWS, this.#base, this.#base + WINDOW_BYTES);
+    const memory = this.#memory;
+    let slots = this.#open | memory.activeWindows;
+    memory.activeWindows = this.#open;
+    if (slots >>> SITE_SLOTS !== 0) {
+      memory.u8.copyWithin(WINDOWS, this.#base, this.#base + WINDOW_BYTES);
+      return;
+    }
+    for (; slots !== 0; slots &= slots - 1) this.#copySlot(31 - Math.clz32(slots & -slots));
+  }
+
+  #copySlot(slot: number): void {
+    const { i32 } = this.#memory;
+    const from = (this.#base + slot * WINDOW_SIZE) >> 2;
+    const to = (WINDOWS + slot * WINDOW_SIZE) >> 2;
+    for (let i = 0; i < WINDOW_SIZE / 4; i++) i32[to + i] = i32[from + i]!;
   }
 
   /** Whether a page is inside of an open slot that permits the access. */
@@ -101,9 +116,16 @@ export class Windows {
     const isTaken = wasOpen && (oldLow < low || oldLow >= low + pages);
     if (isTaken && !replace) return TAKEN;
     this.#write(at, low, pages, writable, delta);
+    if (writable) {
+      for (let page = low; page < low + pages; page++) {
+        if (isSame && page === oldLow) page = oldLow + oldPages - 1;
+        else this.#memory.noteWriteCached(page + delta);
+      }
+    }
     this.#open |= 1 << slot;
     if (this.#isActive()) {
-      this.#memory.u8.copyWithin(WINDOWS + slot * WINDOW_SIZE, at * 4, at * 4 + WINDOW_SIZE);
+      this.#memory.activeWindows |= 1 << slot;
+      this.#copySlot(slot);
     }
     return isTaken ? TAKEN : OPENED;
   }
@@ -177,11 +199,9 @@ export class Windows {
     u32[at + W_READ_WIDE / 4] = bytes - WIDE_SPAN + 1;
     u32[at + W_WRITE / 4] = writable ? bytes - NARROW_SPAN + 1 : 0;
     u32[at + W_WRITE_WIDE / 4] = writable ? bytes - WIDE_SPAN + 1 : 0;
-    u32[at + W_DELTA / 4] = Number(BigInt.asUintN(32, BigInt(delta) * BigInt(PAGE_SIZE)));
+    // Both are whole numbers far below 2^53; what counts are the low 32 bits.
+    u32[at + W_DELTA / 4] = (delta - Math.floor(delta / TWO_20) * TWO_20) * PAGE_SIZE;
     u32[at + W_PAGES / 4] = pages;
-    if (!writable) return;
-    const first = low + delta;
-    for (let i = 0; i < pages; i++) this.#memory.noteWriteCached(first + i);
   }
 }
 

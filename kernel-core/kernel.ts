@@ -179,11 +179,13 @@ export class Kernel {
   #syscall(): boolean {
     const { cpu } = this;
     const task = this.scheduler.current!;
-    const number = cpu.reg(RAX);
-    const row = this.syscalls[number] ?? this.#unknownSyscall;
+    // By halves: what is always an integer stays one.
+    const low = cpu.regLo(RAX);
+    const known = cpu.regHi(RAX) === 0 ? this.syscalls[low] : undefined;
+    const row = known ?? this.#unknownSyscall;
     this.syscallCount++;
     this.scheduler.charge(CALL_COST);
-    task.syscall = number;
+    task.syscall = known === undefined ? cpu.reg(RAX) : low | 0;
     // Only what the call has: what else the registers hold may be beyond 32 bits, and then costs an allocation each.
     const count = row.args.length;
     const a = count > 0 ? cpu.reg(RDI) : 0;

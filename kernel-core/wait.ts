@@ -49,6 +49,11 @@ export class Wait {
   readonly task: Task;
   request: WaitRequest | null = null;
   readonly #timer: Timer;
+  /**
+   * Where the task is registered still, though the wait is over: mostly the next one is for the same. An event is harmless
+   * then, because the task does not sleep.
+   */
+  #kept: Hook | null = null;
   #expired = false;
 
   constructor(task: Task) {
@@ -61,7 +66,7 @@ export class Wait {
 
   /** See the head of the file. @returns the result, or PENDING when the task now sleeps */
   block(request: WaitRequest): number {
-    for (const hook of request.hooks) hook.on('notify', this.#wake, this);
+    this.#register(request.hooks);
     this.request = request;
     this.#expired = false;
     return this.#retry();
@@ -75,6 +80,21 @@ export class Wait {
   /** Ends the wait without a result: the task dies. */
   abandon(): void {
     if (this.request !== null) this.#end(this.request);
+    this.#leaveKept();
+  }
+
+  #register(hooks: readonly Hook[]): void {
+    if (this.#kept !== null) {
+      // Behind others it has to queue anew: who waits longest is first.
+      if (hooks.length === 1 && hooks[0] === this.#kept && this.#kept.listenerCount('notify') === 1) return;
+      this.#leaveKept();
+    }
+    for (const hook of hooks) hook.on('notify', this.#wake, this);
+  }
+
+  #leaveKept(): void {
+    this.#kept?.off('notify', this.#wake, this);
+    this.#kept = null;
   }
 
   #retry(): number {
@@ -100,7 +120,9 @@ export class Wait {
   }
 
   #end(request: WaitRequest): void {
-    for (const hook of request.hooks) hook.off('notify', this.#wake, this);
+    const { hooks } = request;
+    if (hooks.length === 1) this.#kept = hooks[0]!;
+    else for (const hook of hooks) hook.off('notify', this.#wake, this);
     this.task.kernel.timers.cancel(this.#timer);
     this.request = null;
     request.cleanup?.();

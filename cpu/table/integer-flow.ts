@@ -4,7 +4,7 @@
  */
 import { TRAP_BP, TRAP_DB, TRAP_GP, TRAP_UD } from '../exits.js';
 import { FLAGS_FIXED } from '../flags.js';
-import type { Helper } from '../helpers.js';
+import { type Helper, systemCall } from '../helpers.js';
 import type { Builder } from '../ir/builder.js';
 import { CC_NAMES, type Value } from '../ir/ir.js';
 import { R_IMM } from '../record.js';
@@ -83,7 +83,6 @@ function jumpIfZero(b: Builder): void {
   b.jump(cond);
 }
 
-const syscall: Helper = (cpu, record) => cpu.syscall(record);
 
 const cpuidOut = new Uint32Array(4);
 
@@ -213,7 +212,7 @@ export const flow: readonly Row[] = [
     b.set(RIP, 'i64.store', next);
     b.set(RCX, 'i64.store', next);
     b.set(R11, 'i64.store', b.widen(b.bin('or', flagsWord(b), b.i32(FLAGS_FIXED)), 32, false));
-    b.helper(syscall);
+    b.helper(systemCall);
     b.target(b.get(RIP, 'i64.load'));
     b.jump();
   }),

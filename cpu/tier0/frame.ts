@@ -23,6 +23,7 @@ export interface RuntimeIndices {
   probe: number;
   trap: number;
   helper: number;
+  syscall: number;
   commit: number;
   taken: number;
   go: number;

@@ -8,6 +8,7 @@
  * trap) branches to `leave` before a side effect has happened; the run loop then executes the record in function mode.
  */
 import { TRAP_GP } from '../exits.js';
+import { type Helper, systemCall } from '../helpers.js';
 import type { Statement, Value } from '../ir/ir.js';
 import {
   R_A,
@@ -103,6 +104,22 @@ export class Lowering {
     return id;
   }
 
+  /** Pushes what a helper answers. System calls have an import of their own: nothing has to be looked up for them. */
+  #helper(helper: Helper, pa: Value | undefined): void {
+    const { code } = this;
+    const id = this.#nextHelper();
+    if (helper === systemCall) {
+      code.get(PC);
+      code.call(this.#runtime.syscall);
+      return;
+    }
+    code.i32(id);
+    code.get(PC);
+    if (pa === undefined) code.i32(0);
+    else this.#value(pa);
+    code.call(this.#runtime.helper);
+  }
+
   #nextRecord(): void {
     this.code.get(PC);
     this.code.i32(RECORD_SIZE);
@@ -143,11 +160,7 @@ export class Lowering {
           code.br(this.#hot.leave);
           return;
         }
-        code.i32(this.#nextHelper());
-        code.get(PC);
-        if (statement.pa === undefined) code.i32(0);
-        else this.#value(statement.pa);
-        code.call(this.#runtime.helper);
+        this.#helper(statement.helper, statement.pa);
         code.op('i32.eqz');
         this.#returnZeroIf();
         return;

@@ -25,6 +25,8 @@ export const IMPORTS: Record<string, readonly [params: ValueType[], results: Val
   trap: [['i32', 'i32'], []],
   /** (helper id, record, physical address) → 0 when the run loop must be left */
   helper: [['i32', 'i32', 'i32'], ['i32']],
+  /** (record) runs the system call that is in the registers → 0 when the run loop must be left */
+  syscall: [['i32'], ['i32']],
   /** Writes the split buffer back. */
   commit: [[], []],
   /** → record for SLOW_EA, PAGE_VA set; 0 when the run loop must be left */
@@ -100,6 +102,7 @@ export function addRuntime(module: ModuleBuilder): Runtime {
     near,
     trap: imports['trap']!,
     helper: imports['helper']!,
+    syscall: imports['syscall']!,
     commit: imports['commit']!,
     span,
     goto,

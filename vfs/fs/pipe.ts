@@ -166,7 +166,7 @@ export class Pipe {
   }
 
   #dropFirst(): void {
-    const slot = this.#slots.shift();
+    const slot = this.#slots.length === 1 ? this.#slots.pop() : this.#slots.shift();
     if (slot !== undefined) this.#recycle(slot.frame);
   }
 
