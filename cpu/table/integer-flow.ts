@@ -83,7 +83,6 @@ function jumpIfZero(b: Builder): void {
   b.jump(cond);
 }
 
-
 const cpuidOut = new Uint32Array(4);
 
 const cpuid: Helper = (cpu) => {
