@@ -14,12 +14,14 @@ import type { VfsEnv } from '../vfs/filesystem.js';
 import type { MountNamespace } from '../vfs/mount.js';
 import { holdPath, releasePath } from '../vfs/namei.js';
 import type { CodeDump } from './code-dump.js';
+import { UserQuota } from './epoll/user-quota.js';
 import { FdTable } from './fd-table.js';
 import { FileSystemTypes } from './filesystem-types.js';
 import { FutexTable } from './futex.js';
 import type { Host } from './host.js';
 import { LoadAverage } from './load-average.js';
 import { faultCode, faultSignal } from './mm/fault.js';
+import { PAGE_SIZE } from './mm/layout.js';
 import { relieveMemory } from './oom.js';
 import { Process } from './process.js';
 import { ProcessTable } from './process-table.js';
@@ -43,6 +45,8 @@ const R9 = 9;
 /** What a system call and a page fault count for, in instructions. */
 const CALL_COST = 100;
 const FAULT_COST = 1000;
+/** Bytes that an interest of an epoll set counts for: a user's may take a twenty-fifth of memory. @source epoll(7) */
+const EPOLL_ITEM_COST = 200;
 /** Nanoseconds between two times that an idle kernel writes translated code for later runs; the rest comes at shutdown. */
 const KEEP_INTERVAL = 10_000_000_000;
 
@@ -73,6 +77,8 @@ export class Kernel {
   readonly devpts: Devpts;
   readonly timers = new TimerQueue();
   readonly futexes = new FutexTable();
+  /** Interests of each user in all epoll sets. */
+  readonly epollQuota: UserQuota;
   readonly load = new LoadAverage();
   readonly fileSystemTypes = new FileSystemTypes();
   readonly processes: ProcessTable;
@@ -98,6 +104,7 @@ export class Kernel {
   constructor(parts: KernelParts) {
     this.host = parts.host;
     this.memory = parts.memory;
+    this.epollQuota = new UserQuota(Math.floor((parts.memory.limitFrames * PAGE_SIZE) / 25 / EPOLL_ITEM_COST));
     this.vfsEnv = parts.vfsEnv;
     this.namespace = parts.namespace;
     this.devpts = parts.devpts;

@@ -8,6 +8,7 @@
 import type { Mutex } from 'async-mutex';
 import { EBADF, EINVAL, EISDIR, ENODEV, ENOTTY, type Err, ESPIPE, fail } from '../abi/errno.js';
 import { O_ACCMODE, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/fcntl.js';
+import { S_IFDIR, S_IFMT, S_IFREG } from '../abi/stat.js';
 import type { Caller } from './caller.js';
 import { type Path, releasePath } from './dentry.js';
 import type { Inode, PollMask } from './inode.js';
@@ -22,6 +23,11 @@ export interface UserMemory {
   write(address: number, source: Uint8Array): number | Err;
 }
 
+/** Told when the last reference to a description goes: an epoll set then forgets its interest in it. */
+export interface FileObserver {
+  fileReleased(): void;
+}
+
 export abstract class OpenFile {
   readonly inode: Inode;
   /** O_ACCMODE and status flags (O_APPEND, O_NONBLOCK …); F_SETFL changes the latter. */
@@ -34,6 +40,8 @@ export abstract class OpenFile {
   refs = 1;
   /** Counted in `inode.writeCount` and `path.mount.writers`; set by open, undone by release. */
   countsAsWriter = false;
+  /** Made on first use. */
+  observers: Set<FileObserver> | null = null;
 
   constructor(inode: Inode, flags: number) {
     this.inode = inode;
@@ -64,6 +72,25 @@ export abstract class OpenFile {
   /** Events ready on this description. Pure. */
   poll(): PollMask {
     return this.inode.poll();
+  }
+
+  /** Whether it has events that come and go. What is always ready cannot be put into an epoll set (-EPERM). */
+  get pollable(): boolean {
+    const type = this.inode.mode & S_IFMT;
+    return type !== S_IFREG && type !== S_IFDIR;
+  }
+
+  /**
+   * The part of a notification of the inode that concerns this description: a pipe's reader does not hear of room.
+   * @param mask as notified; 0 stands for "anything"
+   */
+  heard(mask: PollMask): PollMask {
+    return mask;
+  }
+
+  /** Lines of /proc/PID/fdinfo behind those that every description has. */
+  get info(): string {
+    return '';
   }
 
   /** Reads at `position` (seekable files; others ignore it). @returns bytes, 0 at the end, -EAGAIN if it would have to wait, -EISDIR, -EFAULT … */
@@ -136,7 +163,9 @@ export abstract class OpenFile {
 
   /** Drops a reference; the last one releases the description. */
   unref(): void {
-    if (--this.refs === 0) this.release();
+    if (--this.refs > 0) return;
+    if (this.observers !== null) for (const observer of this.observers) observer.fileReleased();
+    this.release();
   }
 
   /** The last reference is gone: tell peers, give buffers back. Overriders call super. */

@@ -30,13 +30,12 @@ import {
   POLLWRNORM,
 } from '../../abi/poll.js';
 import type { OpenFile } from '../../vfs/file.js';
-import { SigSet } from '../signals/sigset.js';
 import type { Task } from '../task.js';
 import type { Hook } from '../wait.js';
 import { openFile } from './args.js';
 import { getI64, NANOSECONDS, readTimespec, writeTimespec, writeTimeval } from './layouts.js';
 import type { SyscallRows } from './row.js';
-import { readSigSet, withTemporaryMask } from './signals.js';
+import { restoreMask, useMask } from './signals.js';
 
 /** Deadline of a call that does not wait at all, and of one that waits for ever. */
 const NO_WAIT = Number.NEGATIVE_INFINITY;
@@ -59,13 +58,6 @@ interface PollWait {
   /** Where the remaining time is to be written when the call ends, and how; 0: nowhere. */
   timeAddress: number;
   writeTime: (task: Task, address: number, nanoseconds: number) => void;
-}
-
-/** The mask that ppoll or pselect6 put in place goes when the call was not interrupted. */
-function restoreMask(task: Task): void {
-  if (task.savedMask === null) return;
-  task.blocked.copy(task.savedMask);
-  task.savedMask = null;
 }
 
 function finish(task: Task, interests: Interests, count: number): number {
@@ -128,17 +120,6 @@ const writeVal = (task: Task, address: number, nanoseconds: number): void => {
 /** Monotonic deadline of a wait of `nanoseconds`. */
 const deadlineOf = (task: Task, nanoseconds: number): number =>
   nanoseconds === 0 ? NO_WAIT : task.kernel.host.monotonic() + nanoseconds;
-
-const temporaryMask = new SigSet();
-
-/** Puts the signal mask at `address` in place, if there is one. @returns 0, -EINVAL, -EFAULT */
-function useMask(task: Task, address: number, size: number): number | Err {
-  if (address === 0) return 0;
-  const read = readSigSet(task, address, size, temporaryMask);
-  if (read !== 0) return read;
-  withTemporaryMask(task, temporaryMask);
-  return 0;
-}
 
 // poll.
 

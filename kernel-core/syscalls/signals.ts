@@ -50,11 +50,29 @@ function writeSigSet(task: Task, address: number, set: SigSet): number | Err {
 }
 
 /** Runs with `mask` until the call ends; a handler that interrupts it sees the old mask again afterwards. */
-export function withTemporaryMask(task: Task, mask: SigSet): void {
+function withTemporaryMask(task: Task, mask: SigSet): void {
   task.savedMask ??= new SigSet();
   task.savedMask.copy(task.blocked);
   task.blocked.copy(mask);
   task.blocked.clearUnblockable();
+}
+
+/** The mask of `withTemporaryMask` goes when the call was not interrupted. */
+export function restoreMask(task: Task): void {
+  if (task.savedMask === null) return;
+  task.blocked.copy(task.savedMask);
+  task.savedMask = null;
+}
+
+const temporaryMask = new SigSet();
+
+/** Puts the signal mask at `address` in place, if there is one. @returns 0, -EINVAL, -EFAULT */
+export function useMask(task: Task, address: number, size: number): number | Err {
+  if (address === 0) return 0;
+  const read = readSigSet(task, address, size, temporaryMask);
+  if (read !== 0) return read;
+  withTemporaryMask(task, temporaryMask);
+  return 0;
 }
 
 function sigaction(task: Task, signalArgument: number, newAddress: number, oldAddress: number, size: number): number {

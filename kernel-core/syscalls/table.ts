@@ -3,6 +3,8 @@ import { ENOSYS, fail } from '../../abi/errno.js';
 import { SYSCALL_NAMES } from '../../abi/syscall-numbers.js';
 import { credentialSyscalls } from './credentials.js';
 import { directorySyscalls } from './directories.js';
+import { epollSyscalls } from './epoll.js';
+import { eventfdSyscalls } from './eventfd.js';
 import { execSyscalls } from './exec.js';
 import { fileSyscalls } from './files.js';
 import { futexSyscalls } from './futex.js';
@@ -23,6 +25,8 @@ const FAMILIES: readonly SyscallRows[] = [
   metadataSyscalls,
   mountSyscalls,
   pollSyscalls,
+  epollSyscalls,
+  eventfdSyscalls,
   memorySyscalls,
   processSyscalls,
   execSyscalls,

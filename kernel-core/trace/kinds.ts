@@ -1,6 +1,7 @@
 /** Every kind of argument that a system call row may name, with its formatter. */
 import type { ArgumentFormat } from './call.js';
 import { COMMAND_KINDS } from './kinds-commands.js';
+import { EVENT_KINDS } from './kinds-events.js';
 import { FLAG_KINDS } from './kinds-flags.js';
 import { MEMORY_KINDS } from './kinds-memory.js';
 import { NUMBER_KINDS } from './kinds-numbers.js';
@@ -18,6 +19,7 @@ const KINDS = {
   ...SIGNAL_KINDS,
   ...COMMAND_KINDS,
   ...POLL_KINDS,
+  ...EVENT_KINDS,
 };
 
 /** How an argument is traced; what a row's `args` may name. */

@@ -4,15 +4,15 @@
  * On Linux all of these share one inode; here each has its own, because the hook that waiters hang on belongs to the
  * inode. They show the same device, inode number and mode nevertheless. @source Linux fs/anon_inodes.c
  */
-import { ENXIO, type Err, fail } from '../../abi/errno.js';
+import { ENXIO, EOPNOTSUPP, type Err, fail } from '../../abi/errno.js';
 import { ANON_INODE_FS_MAGIC } from '../../abi/mount.js';
 import { S_IRUSR, S_IWUSR } from '../../abi/stat.js';
 import { type Caller, KERNEL_CALLER } from '../caller.js';
 import { makeDevice } from '../devices.js';
-import type { OpenFile } from '../file.js';
+import { OpenFile } from '../file.js';
 import type { VfsEnv } from '../filesystem.js';
 import { type AttributeChange, Inode } from '../inode.js';
-import { AnonymousFs, applyAttributes } from './anonymous-fs.js';
+import { AnonymousFs } from './anonymous-fs.js';
 
 const ANON_INODE_DEVICE = makeDevice(0, 14);
 
@@ -51,7 +51,15 @@ export abstract class AnonymousInode extends Inode {
     return fail(ENXIO);
   }
 
-  override setAttributes(change: AttributeChange): number | Err {
-    return applyAttributes(this, change);
+  /** On Linux the one inode behind all of them cannot be changed. */
+  override setAttributes(_change: AttributeChange): number | Err {
+    return fail(EOPNOTSUPP);
+  }
+}
+
+/** A description of one. It has an offset that stays where it is. @source Linux noop_llseek */
+export abstract class AnonymousFile extends OpenFile {
+  override seek(_offset: number, _whence: number): number | Err {
+    return this.offset;
   }
 }

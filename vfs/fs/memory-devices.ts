@@ -34,6 +34,10 @@ abstract class MemoryDevice extends OpenFile {
   override poll(): number {
     return READY;
   }
+
+  override get pollable(): boolean {
+    return false;
+  }
 }
 
 class NullFile extends MemoryDevice {
@@ -139,6 +143,17 @@ class RandomFile extends MemoryDevice {
   }
 }
 
+/** /dev/random tells when the generator has been seeded, which it always has. */
+class BlockingRandomFile extends RandomFile {
+  override poll(): number {
+    return POLLIN | POLLRDNORM;
+  }
+
+  override get pollable(): boolean {
+    return true;
+  }
+}
+
 /** Moves `total` bytes by `portion`; a fault after the first bytes ends it short. */
 function inPortions(total: number, portion: number, move: (count: number) => number | Err): number | Err {
   let done = 0;
@@ -161,7 +176,7 @@ export const MEMORY_DEVICES: readonly {
   { minor: 3, name: 'null', open: (inode, flags) => new NullFile(inode, flags) },
   { minor: 5, name: 'zero', open: (inode, flags) => new ZeroFile(inode, flags) },
   { minor: 7, name: 'full', open: (inode, flags) => new FullFile(inode, flags) },
-  { minor: 8, name: 'random', open: (inode, flags, random) => new RandomFile(inode, flags, random) },
+  { minor: 8, name: 'random', open: (inode, flags, random) => new BlockingRandomFile(inode, flags, random) },
   { minor: 9, name: 'urandom', open: (inode, flags, random) => new RandomFile(inode, flags, random) },
 ];
 

@@ -23,6 +23,10 @@ import { type FifoInode, Pipe } from './pipe.js';
 /** st_dev of pipes. Device numbers with major 0 below 16 belong to file systems without a mount. */
 const PIPEFS_DEVICE = makeDevice(0, 15);
 
+/** What can happen to the end that reads, and to the one that writes. */
+const READER_EVENTS = POLLIN | POLLRDNORM | POLLHUP;
+const WRITER_EVENTS = POLLOUT | POLLWRNORM | POLLERR;
+
 const instances = new WeakMap<VfsEnv, AnonymousFs>();
 
 function pipefsOf(env: VfsEnv): AnonymousFs {
@@ -144,6 +148,13 @@ export class PipeFile extends OpenFile {
   override poll(): number {
     const reader = this.readable ? this.pipe.pollReader(this.#seenWriters) : 0;
     return this.writable ? reader | this.pipe.pollWriter() : reader;
+  }
+
+  /** Each end has its own queue of waiters on Linux. */
+  override heard(mask: number): number {
+    let ours = this.readable ? READER_EVENTS : 0;
+    if (this.writable) ours |= WRITER_EVENTS;
+    return mask & ours;
   }
 
   override read(to: IoIter, _position: number, _caller: Caller): number | Err {

@@ -65,7 +65,7 @@ function info(open: OpenFile, closeOnExec: boolean): string {
   if (open.path !== null && !(flags & O_PATH)) flags |= O_LARGEFILE;
   if (closeOnExec) flags |= O_CLOEXEC;
   const mount = open.path?.mount.id ?? 0;
-  return `pos:\t${open.offset}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${mount}\nino:\t${open.node.ino}\n`;
+  return `pos:\t${open.offset}\nflags:\t0${flags.toString(8)}\nmnt_id:\t${mount}\nino:\t${open.node.ino}\n${open.info}`;
 }
 
 const count = (task: ProcTask): number => {
