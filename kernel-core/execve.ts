@@ -60,6 +60,7 @@ export function execFile(
     envp,
     processor: PROCESSOR,
     random,
+    vdso: kernel.vdso,
     open: (path) => openProgram(task, null, path, 0),
     identify: (program) => {
       cred = credentialsFor(task, program);

@@ -4,16 +4,16 @@
  */
 import type { Timespec } from '../vfs/caller.js';
 import type { HostFiles } from '../vfs/fs/hostfs.js';
-import type { Host, HostTimer } from './host.js';
+import { type Host, type HostTimer, wallClock } from './host.js';
 import { sha256 } from './host-digest.js';
 import { NodeFiles } from './host-files.js';
 
 /** 2024-01-01T00:00:00Z: the wall clock at virtual time 0, in seconds. */
 const EPOCH = 1_704_067_200;
-const SECOND = 1_000_000_000;
 
 export class DeterministicHost implements Host {
   readonly files: HostFiles = new NodeFiles();
+  readonly epoch: Readonly<Timespec> = { sec: EPOCH, nsec: 0 };
   #now = 0;
   #state: number;
 
@@ -27,8 +27,7 @@ export class DeterministicHost implements Host {
   }
 
   realtime(out: Timespec): void {
-    out.sec = EPOCH + Math.floor(this.#now / SECOND);
-    out.nsec = this.#now % SECOND;
+    wallClock(this.epoch, this.#now, out);
   }
 
   /** The virtual clock is cheap, and its answers are part of the trace. */

@@ -1,8 +1,10 @@
 /** The host as Node gives it: real clocks, the system's random numbers, timers of the event loop. */
 import { randomFillSync } from 'node:crypto';
+// Not the global of that name, which is a getter and costs as much as the clock itself.
+import { performance } from 'node:perf_hooks';
 import type { Timespec } from '../vfs/caller.js';
 import type { HostFiles } from '../vfs/fs/hostfs.js';
-import type { Host, HostTimer } from './host.js';
+import { type Host, type HostTimer, wallClock } from './host.js';
 import { sha256 } from './host-digest.js';
 import { NodeFiles } from './host-files.js';
 
@@ -15,6 +17,7 @@ const RANDOM_POOL = 1024;
 
 export class NodeHost implements Host {
   readonly files: HostFiles = new NodeFiles();
+  readonly epoch: Readonly<Timespec>;
   readonly #start = performance.now();
   readonly #randomPool = new Uint8Array(RANDOM_POOL);
   /** Bytes of the pool that were not given out, from its start. */
@@ -23,14 +26,18 @@ export class NodeHost implements Host {
   /** `#tick` holds until the event loop goes on. */
   #isTickFresh = false;
 
+  constructor() {
+    const milliseconds = performance.timeOrigin + this.#start;
+    const sec = Math.floor(milliseconds / 1000);
+    this.epoch = { sec, nsec: Math.floor((milliseconds - sec * 1000) * MILLISECOND) };
+  }
+
   monotonic(): number {
     return Math.round((performance.now() - this.#start) * MILLISECOND);
   }
 
   realtime(out: Timespec): void {
-    const milliseconds = performance.timeOrigin + performance.now();
-    out.sec = Math.floor(milliseconds / 1000);
-    out.nsec = Math.floor((milliseconds % 1000) * MILLISECOND);
+    wallClock(this.epoch, this.monotonic(), out);
   }
 
   coarseRealtime(out: Timespec): void {

@@ -6,6 +6,16 @@
 import type { Timespec } from '../vfs/caller.js';
 import type { HostFiles } from '../vfs/fs/hostfs.js';
 
+const SECOND = 1_000_000_000;
+
+/** `epoch` + `monotonic` nanoseconds. */
+export function wallClock(epoch: Readonly<Timespec>, monotonic: number, out: Timespec): void {
+  const nanoseconds = epoch.nsec + monotonic;
+  const seconds = Math.floor(nanoseconds / SECOND);
+  out.sec = epoch.sec + seconds;
+  out.nsec = nanoseconds - seconds * SECOND;
+}
+
 export interface HostTimer {
   cancel(): void;
 }
@@ -13,7 +23,9 @@ export interface HostTimer {
 export interface Host {
   /** Nanoseconds on a clock that never goes back; its zero is the moment the host object was made. */
   monotonic(): number;
-  /** Wall-clock time since the epoch. */
+  /** Wall-clock time when the monotonic clock was 0: programs tell the one from the other by it (vDSO). */
+  readonly epoch: Readonly<Timespec>;
+  /** Wall-clock time since 1970: `epoch` and what the monotonic clock shows. */
   realtime(out: Timespec): void;
   /**
    * As `realtime`, cheaply: what it was at some moment since the event loop had its last turn. For times of files, which

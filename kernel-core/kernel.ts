@@ -15,6 +15,7 @@ import type { MountNamespace } from '../vfs/mount.js';
 import { holdPath, releasePath } from '../vfs/namei.js';
 import type { CodeDump } from './code-dump.js';
 import { UserQuota } from './epoll/user-quota.js';
+import { Vdso } from './exec/vdso.js';
 import { FdTable } from './fd-table.js';
 import { FileSystemTypes } from './filesystem-types.js';
 import { FutexTable } from './futex.js';
@@ -79,6 +80,8 @@ export class Kernel {
   readonly futexes = new FutexTable();
   /** Interests of each user in all epoll sets. */
   readonly epollQuota: UserQuota;
+  /** Null when memory is too small for it. */
+  readonly vdso: Vdso | null;
   readonly load = new LoadAverage();
   readonly fileSystemTypes = new FileSystemTypes();
   readonly processes: ProcessTable;
@@ -105,6 +108,7 @@ export class Kernel {
     this.host = parts.host;
     this.memory = parts.memory;
     this.epollQuota = new UserQuota(Math.floor((parts.memory.limitFrames * PAGE_SIZE) / 25 / EPOLL_ITEM_COST));
+    this.vdso = Vdso.create(parts.memory, parts.host.epoch);
     this.vfsEnv = parts.vfsEnv;
     this.namespace = parts.namespace;
     this.devpts = parts.devpts;
@@ -165,6 +169,7 @@ export class Kernel {
   /** Lets go of what the kernel itself holds; no process but init is left. */
   dispose(): void {
     this.scheduler.stop();
+    this.vdso?.dispose();
     releasePath(this.rootContext.root);
     releasePath(this.rootContext.cwd);
   }

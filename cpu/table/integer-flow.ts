@@ -98,9 +98,10 @@ const cpuid: Helper = (cpu) => {
 const rdtsc: Helper = (cpu) => {
   const ticks = cpu.rdtsc();
   const { u32 } = cpu.memory;
-  u32[RAX >> 2] = ticks % 2 ** 32;
+  const high = Math.floor(ticks / 2 ** 32);
+  u32[RAX >> 2] = ticks - high * 2 ** 32;
   u32[(RAX >> 2) + 1] = 0;
-  u32[RDX >> 2] = Math.floor(ticks / 2 ** 32);
+  u32[RDX >> 2] = high;
   u32[(RDX >> 2) + 1] = 0;
   return true;
 };

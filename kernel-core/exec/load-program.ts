@@ -36,6 +36,7 @@ import { ArgumentBudget } from './arguments.js';
 import { mapInterpreter, mapProgram } from './map-program.js';
 import { HEAD_SIZE, isScript, parseScript } from './script.js';
 import { buildStack, type ProcessorFacts, type ProgramIdentity, stringsStart } from './stack-image.js';
+import { mapVdso, type Vdso } from './vdso.js';
 
 export interface LoadRequest {
   readonly memory: PhysicalMemory;
@@ -49,6 +50,8 @@ export interface LoadRequest {
   readonly processor: ProcessorFacts;
   /** 16 bytes for AT_RANDOM. */
   readonly random: Uint8Array;
+  /** Null: the program gets none. */
+  readonly vdso: Vdso | null;
   /** Opens an interpreter for execution, with every permission check; the description is given back when done with. */
   open(path: string): OpenFile | Err;
   /** Whose rights `file`, the ELF program that runs in the end, gets. */
@@ -258,6 +261,8 @@ function fillSpace(
     entry = base + interpreter.plan.entry;
   }
   if (!(entry >= 0 && entry < USER_END)) return EXEC_FATAL;
+  const vdso = request.vdso === null ? null : mapVdso(space, request.vdso);
+  if (isErr(vdso)) return vdso;
 
   const image = buildStack({
     name,
@@ -268,6 +273,7 @@ function fillSpace(
       headerCount: plan.count,
       interpreterBase,
       entry: programEntry,
+      vdso,
     },
     identity: request.identify(file),
     processor: request.processor,

@@ -31,6 +31,7 @@ import {
   AT_PLATFORM,
   AT_RANDOM,
   AT_SECURE,
+  AT_SYSINFO_EHDR,
   AT_UID,
 } from '../../abi/elf.js';
 import { PHDR_SIZE } from '../../elf/fields.js';
@@ -64,6 +65,8 @@ export interface Placement {
   readonly interpreterBase: number;
   /** Entry of the program itself, not of the interpreter. */
   readonly entry: number;
+  /** Address of the vDSO, null without. */
+  readonly vdso: number | null;
 }
 
 export interface StackImage {
@@ -172,6 +175,7 @@ function auxiliaryVector(contents: StackContents, addresses: Addresses): readonl
   const { placement, identity, processor } = contents;
   // biome-ignore format: a pair per line
   return [
+    ...(placement.vdso === null ? [] : [AT_SYSINFO_EHDR, placement.vdso]),
     AT_MINSIGSTKSZ, processor.minSignalStack,
     AT_HWCAP, processor.hwcap,
     AT_PAGESZ, PAGE_SIZE,

@@ -1,6 +1,7 @@
 /** An address space as procfs shows it. */
 import { PTE_WRITE } from '../../cpu/index.js';
 import type { ProcMemory, ProcRegion, ProcRegionUsage } from '../../vfs/fs/procfs/source.js';
+import { Vdso } from '../exec/vdso.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import { PAGE_SIZE } from '../mm/layout.js';
 import {
@@ -101,6 +102,7 @@ export function procMemory(mm: AddressSpace): ProcMemory {
 function regionName(mm: AddressSpace, vma: Vma): string {
   const { startBreak, break: end, startStack } = mm.program;
   if (vma.shared !== null) return '/dev/zero (deleted)';
+  if (vma.cache instanceof Vdso) return '[vdso]';
   if (vma.start < end && vma.end > startBreak && vma.start >= startBreak) return '[heap]';
   return vma.growsDown && vma.start <= startStack && vma.end >= startStack ? '[stack]' : '';
 }
@@ -111,7 +113,7 @@ function residentByKind(mm: AddressSpace): { anonymous: number; file: number; sh
     mm.pageTable.forEach(vma.start / PAGE_SIZE, vma.end / PAGE_SIZE, (_vpn, frame) => {
       if (frame === mm.zeroFrame) return;
       if (vma.shared !== null) kinds.shared++;
-      else if (vma.file !== null && mm.memory.refs(frame) > 1) kinds.file++;
+      else if (vma.cache !== null && mm.memory.refs(frame) > 1) kinds.file++;
       else kinds.anonymous++;
     });
   }

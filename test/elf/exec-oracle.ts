@@ -100,6 +100,7 @@ export function loadHere(path: string, memoryBytes = 64 * 2 ** 20): Outcome {
     envp: ENVIRONMENT,
     processor: PROCESSOR,
     random: RANDOM,
+    vdso: null,
     open(name) {
       const opened = openHostFile(world, name);
       return isErr(opened) ? opened : opened.ref();

@@ -48,6 +48,7 @@ function stage(files: Record<string, Uint8Array>, changes: Partial<LoadRequest> 
     envp: ['HOME=/'],
     processor: { hwcap: 1, hwcap2: 0, minSignalStack: 2048 },
     random: new Uint8Array(16).fill(7),
+    vdso: null,
     open: (path) => opened.get(path)?.ref() ?? fail(ENOENT),
     identify: () => ({ uid: 1, euid: 2, gid: 3, egid: 4, secure: true }),
     ...changes,
