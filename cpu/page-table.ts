@@ -219,16 +219,6 @@ export class PageTable {
     return leaf;
   }
 
-  /** Forgets the cached translations of reads and writes. */
-  #flushData(): void {
-    const { u32 } = this.#memory;
-    const first = this.tlb >>> 2;
-    u32.fill(0, first, first + TLB_EXEC / 4);
-    for (const part of [0, TLB_WRITE]) {
-      for (const entry of MARKED_ENTRIES) u32[((this.tlb + part) >>> 2) + entry * 4] = emptyTag(entry);
-    }
-  }
-
   #invalidate(): void {
     if (!this.#hasValid) return;
     this.#hasValid = false;
@@ -239,8 +229,7 @@ export class PageTable {
   /** @param old entry of the page before it changed */
   #drop(vpn: number, old: number): void {
     if (old !== 0) {
-      // An access that misses both the window and the TLB opens the window again: one that the TLB knows would not.
-      if (this.windows.drop(vpn)) this.#flushData();
+      this.windows.drop(vpn);
       if (old & PTE_EXEC) this.#invalidate();
     }
     const { u32 } = this.#memory;

@@ -34,6 +34,8 @@ export class PhysicalMemory {
   readonly limitFrames: number;
   /** Addresses of the TLB blocks of all live address spaces (kept by PageTable). */
   readonly tlbBlocks = new Set<number>();
+  /** How often a frame became one with code. */
+  codeMarks = 0;
   /** Slots of WINDOWS that may be open, as bits (kept by Windows). */
   activeWindows = 0;
   /** Leaves of all live page tables (kept by PageTable): memory of the host that the frames do not count. */
@@ -227,6 +229,7 @@ export class PhysicalMemory {
 
   #evictWrites(frame: number): void {
     const { u32 } = this;
+    this.codeMarks++;
     for (const block of this.tlbBlocks) {
       evictFrame(u32, block, frame);
       const first = (block + TLB_WRITE) >>> 2;

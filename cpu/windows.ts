@@ -2,10 +2,11 @@
  * Windows of one address space (tier1/layout.ts): extents of pages whose frames are contiguous, which translated code
  * checks an access against instead of looking its page up. A window is a cache of the page table: it is opened where an
  * access missed, grows as neighbours become present, and is closed when a page in it changes. The slots are in the TLB
- * block; those of the active address space are copied to WINDOWS. No locks.
+ * block; those of the active address space are copied to WINDOWS. An access that is in none of its windows finds other
+ * extents by a hash of its address, in a table of the TLB block. No locks.
  */
 import type { PhysicalMemory } from './physical-memory.js';
-import { PAGE_SIZE, TLB, TLB_WINDOWS } from './state.js';
+import { EXTENT_ENTRIES, extentIndex, PAGE_SIZE, TLB, TLB_EXTENTS, TLB_WINDOWS } from './state.js';
 import {
   NARROW_SPAN,
   SITE_SLOTS,
@@ -30,7 +31,19 @@ const TWO_20 = 2 ** 20;
 /** Pages of one window: its length has to fit 32 bits. */
 const MAX_PAGES = TWO_20 - 1;
 
+/** Extents that the records by address are made from. */
+const MAX_EXTENTS = 32;
+
 type EntryOf = (vpn: number) => number;
+
+/** Pages [low, end) whose frames are at one distance. */
+interface Extent {
+  readonly low: number;
+  readonly end: number;
+  readonly writable: boolean;
+  /** Frame − page. */
+  readonly delta: number;
+}
 
 export const CLOSED = 0;
 export const OPENED = 1;
@@ -44,6 +57,10 @@ export class Windows {
   #entryOf: EntryOf;
   /** Slots that may be open, as bits. */
   #open = 0;
+  /** What the records of the extents by address are made from; all of them that there are, and perhaps more. */
+  #extents: Extent[] = [];
+  /** `PhysicalMemory.codeMarks` when they were made. */
+  #codeMarks = 0;
 
   /** @param tlb physical address of the TLB block */
   constructor(memory: PhysicalMemory, tlb: number, entryOf: EntryOf) {
@@ -130,6 +147,56 @@ export class Windows {
     return isTaken ? TAKEN : OPENED;
   }
 
+  /**
+   * An access was outside of its windows, and the extents by address did not have it: they get what is around the page,
+   * when the page table permits the access.
+   */
+  note(vpn: number, write: boolean): void {
+    const entry = this.#entryOf(vpn);
+    if ((entry & PTE_ANY) === 0 || (write && !this.#isWritable(entry))) return;
+    const { codeMarks } = this.#memory;
+    if (this.#codeMarks !== codeMarks) {
+      this.#extents.length = 0;
+      this.#codeMarks = codeMarks;
+    }
+    const writable = this.#isWritable(entry);
+    let extent = this.#extents.find((known) => known.writable === writable && known.low <= vpn && vpn < known.end);
+    if (extent === undefined) {
+      extent = this.#around(vpn, entry);
+      if (this.#extents.length === MAX_EXTENTS) this.#clearExtents();
+      this.#extents.push(extent);
+      const { low, end, delta } = extent;
+      if (writable) for (let page = low; page < end; page++) this.#memory.noteWriteCached(page + delta);
+    }
+    const at = (this.#tlb + TLB_EXTENTS + extentIndex(vpn) * WINDOW_SIZE) >> 2;
+    this.#write(at, extent.low, extent.end - extent.low, writable, extent.delta);
+  }
+
+  /** All pages around one that have its rights and its distance. Takes the place of what is known of them. */
+  #around(vpn: number, entry: number): Extent {
+    const writable = this.#isWritable(entry);
+    const delta = (entry >>> FRAME_SHIFT) - vpn;
+    const parts = this.#extents.filter((known) => known.delta === delta && known.writable === writable);
+    let low = vpn;
+    let end = vpn + 1;
+    for (; end - low < MAX_PAGES && this.#fits(end, delta, writable); end++) {
+      const known = parts.find((part) => part.low === end);
+      if (known !== undefined) end = known.end - 1;
+    }
+    for (; end - low < MAX_PAGES && this.#fits(low - 1, delta, writable); low--) {
+      const known = parts.find((part) => part.end === low);
+      if (known !== undefined) low = known.low + 1;
+    }
+    this.#extents = this.#extents.filter((known) => known.low < low || known.end > end);
+    return { low, end: Math.min(end, low + MAX_PAGES), writable, delta };
+  }
+
+  #clearExtents(): void {
+    if (this.#extents.length === 0) return;
+    this.#extents.length = 0;
+    clearExtents(this.#memory.u32, this.#tlb);
+  }
+
   /** A page that was absent is there: windows that end at it grow. */
   extend(vpn: number): void {
     const { u32 } = this.#memory;
@@ -143,8 +210,8 @@ export class Windows {
     }
   }
 
-  /** Closes what holds a page. @returns whether something was */
-  drop(vpn: number): boolean {
+  /** Closes what holds a page. */
+  drop(vpn: number): void {
     let isClosed = false;
     for (let open = this.#open; open !== 0; open &= open - 1) {
       const slot = 31 - Math.clz32(open & -open);
@@ -154,11 +221,13 @@ export class Windows {
       this.#close(slot);
       isClosed = true;
     }
-    return isClosed;
+    // What the extents still know would keep the window closed: it opens where they are missed, too.
+    if (isClosed || this.#extents.some(({ low, end }) => low <= vpn && vpn < end)) this.#clearExtents();
   }
 
   dropAll(): void {
     for (let slot = 0; slot < WINDOW_COUNT; slot++) if (this.#open & (1 << slot)) this.#close(slot);
+    this.#clearExtents();
   }
 
   #close(slot: number): void {
@@ -205,10 +274,19 @@ export class Windows {
   }
 }
 
-/** Closes for writing the windows of a TLB block (and of WINDOWS, when it is the active one) that hold a frame. */
+/**
+ * Closes for writing the windows of a TLB block (and of WINDOWS, when it is the active one) that hold a frame, and empties
+ * its extents by address.
+ */
 export function evictFrame(u32: Uint32Array, tlb: number, frame: number): void {
+  clearExtents(u32, tlb);
   closeWrites(u32, tlb + TLB_WINDOWS, frame);
   if (u32[TLB >> 2] === tlb) closeWrites(u32, WINDOWS, frame);
+}
+
+function clearExtents(u32: Uint32Array, tlb: number): void {
+  const first = (tlb + TLB_EXTENTS) >>> 2;
+  u32.fill(0, first, first + (EXTENT_ENTRIES * WINDOW_SIZE) / 4);
 }
 
 function closeWrites(u32: Uint32Array, base: number, frame: number): void {

@@ -1,17 +1,16 @@
 /**
  * Emits the accesses of a region's instructions to guest memory: a check that leads from the virtual to the physical address,
- * through the windows of the access site or through the TLB, at once for all members of a group (groups.ts). What is in
- * neither leaves the region before the instruction has had an effect.
+ * through the windows of the access site or through the extents by address, at once for all members of a group (groups.ts).
+ * What is in neither leaves the region before the instruction has had an effect.
  */
 import type { Probe, Value } from '../ir/ir.js';
-import { TLB, TLB_WRITE } from '../state.js';
-import { tlbOffset } from '../tier0/frame.js';
+import { EXTENT_BLOCK_SHIFT, TLB, TLB_EXTENTS, TLB_HASH } from '../state.js';
 import type { Code } from '../wasm/code.js';
 import type { Group, Membership } from './groups.js';
 import {
   GROUP_ACCESS,
+  KIND_EXTENT_MISS,
   KIND_STEP,
-  KIND_TLB_MISS,
   NARROW_SPAN,
   SECOND_WINDOW,
   W_DELTA,
@@ -20,13 +19,14 @@ import {
   W_READ_WIDE,
   W_WRITE,
   W_WRITE_WIDE,
+  WINDOW_SIZE,
   WRITE_ACCESS,
 } from './layout.js';
 import { missKind, type Relocation, WIDTH, windowField } from './relocation.js';
 import type { Step } from './step.js';
 import type { Temps } from './temps.js';
 
-/** How an access finds its memory: the number of a window, or −1 for the TLB. */
+/** How an access finds its memory: the number of a window, or −1 for the extents by address. */
 export type AccessPath = number;
 
 /** How the accesses of an instruction are to be checked. */
@@ -106,7 +106,7 @@ export class Accesses {
     const path = this.#policy.path(step, write || group?.write === true, stack === true);
     if (path < 0) {
       v.local = this.#temps.take('i32');
-      this.#throughTlb(address, size, write, v.local);
+      this.#throughExtents(address, size, write, v.local);
     } else if (group === undefined || group.left < group.members || this.#policy.isAlone(step)) {
       v.local = this.#temps.take('i32');
       this.#throughWindow(path, address, size, write, 0, v.local);
@@ -178,17 +178,17 @@ export class Accesses {
     };
     outside(0);
     outside(SECOND_WINDOW);
-    // In neither: the TLB may know.
-    this.#tlbDelta(address, size, write, delta, miss);
+    // In neither: it may be in a third one.
+    this.#extentDelta(address, size, write, delta, miss);
     code.end();
     code.end();
     this.#pushPhysical(address, delta);
     code.set(pa);
   }
 
-  #throughTlb(address: number, size: number, write: boolean, pa: number): void {
-    const kind = KIND_TLB_MISS | (write ? WRITE_ACCESS : 0);
-    this.#tlbDelta(address, size, write, pa, () => this.#around.stop(kind, address));
+  #throughExtents(address: number, size: number, write: boolean, pa: number): void {
+    const kind = KIND_EXTENT_MISS | (write ? WRITE_ACCESS : 0);
+    this.#extentDelta(address, size, write, pa, () => this.#around.stop(kind, address));
     this.#pushPhysical(address, pa);
     this.#code.set(pa);
   }
@@ -200,29 +200,36 @@ export class Accesses {
     this.#code.op('i32.add');
   }
 
-  /** delta = physical − virtual address, from the TLB. */
-  #tlbDelta(address: number, size: number, write: boolean, delta: number, miss: () => void): void {
+  /** delta = physical − virtual address, from the extents by address. */
+  #extentDelta(address: number, size: number, write: boolean, delta: number, miss: () => void): void {
     const code = this.#code;
-    const part = write ? TLB_WRITE : 0;
-    tlbOffset(code, address);
+    const wide = size > NARROW_SPAN;
+    const limit = write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ;
+    code.get(address);
+    code.get(address);
+    code.i64(EXTENT_BLOCK_SHIFT);
+    code.op('i64.shr_u');
+    code.op('i32.wrap_i64');
+    code.i32(TLB_HASH);
+    code.op('i32.mul');
+    code.i32(24);
+    code.op('i32.shr_u');
+    code.i32(Math.log2(WINDOW_SIZE));
+    code.op('i32.shl');
     code.i32(0);
     code.memory('i32.load', TLB);
     code.op('i32.add');
     code.tee(delta);
-    code.memory('i64.load', part);
-    code.get(address);
-    if (size > 1) {
-      code.i64(size - 1);
-      code.op('i64.add');
-    }
-    code.i64(-4096);
-    code.op('i64.and');
-    code.op('i64.ne');
+    code.memory('i64.load', TLB_EXTENTS + W_LOW);
+    code.op('i64.sub');
+    code.get(delta);
+    code.memory('i64.load32_u', TLB_EXTENTS + limit);
+    code.op('i64.ge_u');
     code.if();
     miss();
     code.end();
     code.get(delta);
-    code.memory('i32.load', part + 8);
+    code.memory('i32.load', TLB_EXTENTS + W_DELTA);
     code.set(delta);
   }
 }

@@ -80,7 +80,7 @@ export class Batch {
 
   /** Whether all that the regions call for certain is there, as it was when they were formed. */
   get isComplete(): boolean {
-    const own = new Set(this.regions.map(({ root }) => root));
+    const own = new Set(this.regions.flatMap(({ root, doors }) => [root, ...doors]));
     return this.regions.every(({ callees }) => {
       for (const callee of callees) if (!own.has(callee) && !this.#env.isInstalled(callee)) return false;
       return true;

@@ -7,7 +7,7 @@ import type { PhysicalMemory } from '../physical-memory.js';
 import { Batch } from './batch.js';
 import { type Chooser, WORTHY_SHARE } from './chooser.js';
 import type { CodeReader } from './code-reader.js';
-import { destinations, type EmittedModule } from './emit-module.js';
+import { type Door, destinations, type EmittedModule } from './emit-module.js';
 import type { FlagSource } from './flags.js';
 import type { RegionFormer } from './form.js';
 import { type InstalledRegions, type RegionBody, RegionModule, type Translation } from './installed.js';
@@ -62,20 +62,27 @@ export class Batches {
 
   /** The contents of a frame change. */
   written(frame: number): void {
-    if (this.#batch !== undefined && has(this.#batch.frames.values(), frame)) this.abandon(true);
+    if (this.#batch !== undefined && some(this.#batch.frames.values(), (one) => one === frame)) this.abandon(true);
   }
 
-  /** Forms regions for roots and what they call. @returns instructions that are on their way */
-  begin(roots: ReadonlySet<number>): number {
+  /**
+   * Forms regions for roots and what they call.
+   * @param wanted places where regions that are made anew are to be entered, too
+   * @returns instructions that are on their way
+   */
+  begin(roots: ReadonlySet<number>, wanted: Iterable<number>): number {
+    const entries = new Set([...roots, ...wanted]);
     for (const root of roots) {
       const old = this.#parts.installed.find(root);
-      if (old !== undefined && old.body.sites.length > 0) this.#parts.remember(old.body);
+      if (old === undefined) continue;
+      for (const door of old.body.doors) entries.add(door);
+      if (old.body.sites.length > 0) this.#parts.remember(old.body);
     }
     const accepted = this.#acceptable(roots);
     if (accepted.size === 0) return 0;
     const { installed, memory, reader, stale, watcher, windows } = this.#parts;
     installed.makeRoom(MAX_BATCH * BYTES_PER_INSTRUCTION, accepted.size);
-    const regions = this.#formBatch(accepted);
+    const regions = this.#formBatch(accepted, entries);
     const env = {
       isInstalled: (root: number) => installed.find(root) !== undefined,
       record: (address: number) => installed.recordAt(address),
@@ -123,11 +130,9 @@ export class Batches {
   }
 
   /** Regions for roots, as many as make one batch; the other roots are taken out and come later. */
-  #formBatch(roots: Set<number>): Region[] {
-    const isRoot = (address: number): boolean =>
-      roots.has(address) || this.#parts.installed.find(address) !== undefined;
+  #formBatch(roots: Set<number>, entries: ReadonlySet<number>): Region[] {
     for (;;) {
-      const regions = [...roots].map((root) => this.#parts.former.form(root, isRoot)!);
+      const regions = this.#form(roots, entries);
       let size = 0;
       const rest = regions.findIndex((region, i) => (size += region.size) > MAX_BATCH && i > 0);
       if (rest < 0) {
@@ -140,6 +145,22 @@ export class Batches {
         this.#parts.chooser.defer(root);
       }
     }
+  }
+
+  /** What is a door of one region needs none of its own. */
+  #form(roots: Set<number>, entries: ReadonlySet<number>): Region[] {
+    const isRoot = (address: number): boolean =>
+      roots.has(address) || this.#parts.installed.find(address) !== undefined;
+    const regions = [...roots].map((root) => this.#parts.former.form(root, isRoot, entries)!);
+    const largestFirst = [...regions].sort((a, b) => b.size - a.size);
+    for (const { root, doors } of largestFirst) {
+      if (!roots.has(root)) continue;
+      for (const door of doors) {
+        roots.delete(door);
+        this.#parts.chooser.served(door);
+      }
+    }
+    return regions.filter(({ root }) => roots.has(root));
   }
 
   /**
@@ -170,7 +191,7 @@ export class Batches {
   }
 
   #put(plans: readonly Plan[], emitted: EmittedModule): void {
-    const { bytes, imports, flagSources, watched } = emitted;
+    const { bytes, doors, imports, flagSources, watched } = emitted;
     const outside = new Map<number, Translation>();
     for (const root of imports) {
       const translation = this.#parts.installed.find(root);
@@ -183,20 +204,24 @@ export class Batches {
     }
     for (const region of watched) this.#parts.watcher()?.(region);
     const module = new RegionModule(bytes.length, flagSources);
-    const bodies = plans.map((plan) => bodyOf(plan));
+    const regions = plans.map((plan) => bodyOf(plan));
+    const bodies = [...regions, ...doors.map((door) => bodyOfDoor(door, regions))];
     this.#parts.linker.link(module, bytes, bodies, bodies.keys(), outside);
     // Of regions that are not in place nobody knows whether their pages stay as they are.
-    if (module.live.size < bodies.length) return;
+    const isLive = ({ root }: RegionBody): boolean => some(module.live, ({ body }) => body.root === root);
+    if (!regions.every(isLive)) return;
     this.#parts.kept?.keep(module, bodies, emitted);
   }
 }
 
 function bodyOf(plan: Plan): RegionBody {
-  const { root, size, blocks, pages } = plan.region;
+  const { root, doors, size, blocks, pages } = plan.region;
   const addresses = new Set<number>();
   for (const { instructions } of blocks) for (const { address } of instructions) addresses.add(address);
   return {
     root,
+    doorOf: undefined,
+    doors,
     size,
     pages,
     destinations: destinations(plan),
@@ -206,7 +231,13 @@ function bodyOf(plan: Plan): RegionBody {
   };
 }
 
-function has<T>(items: Iterable<T>, wanted: T): boolean {
-  for (const item of items) if (item === wanted) return true;
+function bodyOfDoor({ address, region }: Door, regions: readonly RegionBody[]): RegionBody {
+  const body = regions.find(({ root }) => root === region)!;
+  const destinations = new Set([region]);
+  return { ...body, root: address, doorOf: region, doors: [], destinations, addresses: new Float64Array() };
+}
+
+function some<T>(items: Iterable<T>, predicate: (item: T) => boolean): boolean {
+  for (const item of items) if (predicate(item)) return true;
   return false;
 }

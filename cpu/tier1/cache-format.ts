@@ -25,6 +25,9 @@ export interface StoredRegion {
   /** Which function of the module it is. */
   readonly index: number;
   readonly root: number;
+  /** As `RegionBody`. */
+  readonly doorOf: number | undefined;
+  readonly doors: readonly number[];
   readonly size: number;
   readonly defaultSse: boolean;
   readonly pages: readonly number[];

@@ -29,7 +29,10 @@ export interface ChosenRegion {
 /** What has been translated, in the active address space. */
 export interface ChosenRegions {
   isRoot(address: number): boolean;
+  /** Of a door: the region that it leads into. */
   byNumber(region: number): ChosenRegion | undefined;
+  /** Root of a region that has the instruction at an address and can get a door there. */
+  withDoors(address: number): number | undefined;
   roots(): Iterable<number>;
 }
 
@@ -115,19 +118,40 @@ export class Chooser {
     this.#left = Math.min(LONGEST_PAUSE, Math.max(this.#options.firstRound, size * COST));
   }
 
-  /** Roots to translate now. Those that have a region get a new one. */
-  choose(): Set<number> {
+  /** A root is a door of a region that is on its way. */
+  served(root: number): void {
+    this.#deferred.delete(root);
+  }
+
+  /**
+   * Roots to translate now. Those that have a region get a new one.
+   * @returns with places where these regions shall have doors
+   */
+  choose(): { roots: Set<number>; doors: Set<number> } {
     const chosen = new Set<number>();
     this.#chooseByProfile(chosen);
     for (const root of chosen) if (this.#former.share(root) < WORTHY_SHARE) chosen.delete(root);
     this.#chooseByLinks(chosen);
+    const doors = new Set<number>();
+    for (const roots of [chosen, this.#deferred]) this.#chooseDoors(roots, doors);
     for (const root of this.#redo) chosen.add(root);
     for (const root of chosen)
       if (this.#regions.isRoot(root)) this.#versions.set(root, (this.#versions.get(root) ?? 0) + 1);
     this.#redo.clear();
     for (const root of this.#deferred) chosen.add(root);
     this.#deferred.clear();
-    return chosen;
+    return { roots: chosen, doors };
+  }
+
+  /** Roots that are part of a region with doors get one there instead of a region of their own. */
+  #chooseDoors(roots: Set<number>, doors: Set<number>): void {
+    for (const root of roots) {
+      const around = this.#regions.isRoot(root) ? undefined : this.#regions.withDoors(root);
+      if (around === undefined || this.version(around) >= MAX_VERSIONS) continue;
+      roots.delete(root);
+      doors.add(root);
+      this.#redo.add(around);
+    }
   }
 
   #chooseByProfile(chosen: Set<number>): void {

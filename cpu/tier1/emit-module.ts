@@ -3,11 +3,12 @@
  * other modules, imported by the address of their roots.
  */
 import { PAGE_SIZE } from '../state.js';
-import type { Place } from '../wasm/code.js';
+import { Code, type Place } from '../wasm/code.js';
 import { ModuleBuilder } from '../wasm/module.js';
 import type { FlagSource } from './flags.js';
 import { emitRegion, type RegionEnvironment } from './function.js';
 import type { RegionFunction } from './installed.js';
+import { DOOR } from './layout.js';
 import type { Plan } from './plan.js';
 import type { Relocation } from './relocation.js';
 import type { Step } from './step.js';
@@ -26,11 +27,19 @@ export interface ModuleEnvironment {
   isAlone(step: Step): boolean;
 }
 
+/** An address at which the region at a root can be entered, besides that root. */
+export interface Door {
+  readonly address: number;
+  readonly region: number;
+}
+
 export interface EmittedModule {
   readonly bytes: Uint8Array;
+  /** Functions behind those of the regions. */
+  readonly doors: readonly Door[];
   /** What has to be written anew in another run. */
   readonly places: readonly Place<Relocation>[];
-  /** Roots of regions that it imports. Region i of the plans is exported as `exportName(i)`. */
+  /** Roots of regions that it imports. Region i of the plans is exported as `exportName(i)`, doors behind them. */
   readonly imports: readonly number[];
   /** Numbers of flag sources in the code. */
   readonly flagSources: readonly number[];
@@ -58,6 +67,7 @@ export class ModuleEmitter {
   #module = new ModuleBuilder();
   #functions = new Map<number, number>();
   #imports: number[];
+  #doors: Door[] = [];
   #flagSources = new Set<number>();
   #slots = new Map<number, number>();
   #environment: RegionEnvironment;
@@ -83,6 +93,14 @@ export class ModuleEmitter {
     }
     this.#imports = [...functions.keys()];
     for (const root of own) functions.set(root, module.declare(['i32'], ['i64']));
+    for (const plan of plans) {
+      for (const door of plan.region.doors) {
+        // It may be another region's already, in this module or in place.
+        if (functions.has(door)) continue;
+        functions.set(door, module.declare(['i32'], ['i64']));
+        this.#doors.push({ address: door, region: plan.region.root });
+      }
+    }
     this.#environment = {
       region: (root) => functions.get(root),
       stepFunction,
@@ -125,12 +143,26 @@ export class ModuleEmitter {
     return true;
   }
 
+  /** Enters a region at one of its doors. */
+  #emitDoor({ address, region }: Door, index: number): void {
+    const code = new Code(1);
+    code.i32(0);
+    code.i64(address);
+    code.memory('i64.store', DOOR);
+    code.get(0);
+    code.returnCall(this.#functions.get(region)!);
+    this.#module.define(this.#functions.get(address)!, code);
+    this.#module.export(exportName(index), this.#functions.get(address)!);
+  }
+
   /** All regions have been emitted. */
   finish(): EmittedModule {
+    for (const [i, door] of this.#doors.entries()) this.#emitDoor(door, this.#plans.length + i);
     const bytes = this.#module.build();
     return {
       bytes,
       places: this.#module.places as Place<Relocation>[],
+      doors: this.#doors,
       imports: this.#imports,
       flagSources: [...this.#flagSources],
       slots: this.#slots,

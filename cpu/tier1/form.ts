@@ -30,6 +30,8 @@ const HOT_SHARE = 0.1;
 /** Roots that are remembered as hot. */
 const MAX_HOT = 10_000;
 const MAX_TARGETS = 64;
+/** A region whose indirect jumps have so many targets is thought to be an interpreter's loop, and gets doors. */
+const LEAST_FOR_DOORS = 6;
 /** Of an indirect call so many targets are called directly. */
 const MAX_CALL_TARGETS = 3;
 
@@ -59,15 +61,39 @@ export class RegionFormer {
 
   /**
    * @param isRoot whether an address is, or is about to be, the root of a region that can be called
+   * @param wanted places where regions are to be entered: as doors, if the region has such
    * @returns undefined when there is no code at the root
    */
-  form(root: number, isRoot: (address: number) => boolean): Region | undefined {
+  form(root: number, isRoot: (address: number) => boolean, wanted: Iterable<number>): Region | undefined {
     const body = this.#body(root);
     if (body === undefined) return undefined;
     if (this.share(root) >= HOT_SHARE) this.#hot.add(root);
     const inlining = this.#hot.has(root) ? HOT : WARM;
     const builder = new RegionBuilder((address) => this.#body(address), this.#profile, isRoot, inlining);
-    return builder.build(root, body);
+    return builder.build(root, body, this.#doors(root, body, wanted));
+  }
+
+  /**
+   * Places besides the root at which a region can be entered. An interpreter's loop is entered everywhere: behind each call
+   * that did not come back by itself, at each operation behind one that is not part of the region. Regions of their own for
+   * all these would each have the whole loop. In code that meets at one place anyway, before its jumps, doors cost nothing.
+   */
+  #doors(root: number, { instructions, leaders }: Body, wanted: Iterable<number>): number[] {
+    const doors = new Set<number>();
+    for (const [address, { flow }] of instructions) {
+      if (flow !== 'indirectJump') continue;
+      for (const target of this.#targets(address)) if (instructions.has(target)) doors.add(target);
+    }
+    if (doors.size < LEAST_FOR_DOORS) return [];
+    for (const { flow, address, length } of instructions.values()) {
+      if (flow !== 'call' && flow !== 'indirectCall') continue;
+      if (instructions.has(address + length)) doors.add(address + length);
+    }
+    for (const address of wanted) if (instructions.has(address)) doors.add(address);
+    doors.delete(root);
+    doors.delete(0);
+    for (const address of doors) leaders.add(address);
+    return [...doors];
   }
 
   /** Instructions that a region would have without what it inlines; 0: there is no code. */
@@ -111,7 +137,7 @@ export class RegionFormer {
     return this.#bodies.get(root);
   }
 
-  /** @returns undefined when there is nothing, or, with `whole`, more than the limit */
+  /** What was executed most comes first. @returns undefined when there is nothing, or, with `whole`, more than the limit */
   #reach(root: number, whole: boolean, limit: number): Body | undefined {
     const { sites } = this.#profile;
     const instructions = new Map<number, Instruction>();
@@ -122,7 +148,7 @@ export class RegionFormer {
       if (!instructions.has(address) && (whole || sites.has(address))) open.push(address);
     };
     while (open.length > 0) {
-      let address = open.pop()!;
+      let address = this.#takeHottest(open);
       while (!instructions.has(address)) {
         const instruction = this.#reader.at(address);
         if (instruction === undefined) break;
@@ -147,6 +173,20 @@ export class RegionFormer {
       if (instructions.has(address)) leaders.add(address);
     }
     return instructions.size === 0 ? undefined : { instructions, leaders };
+  }
+
+  #takeHottest(open: number[]): number {
+    const { sites } = this.#profile;
+    let best = open.length - 1;
+    let most = -1;
+    for (let i = open.length - 1; i >= 0; i--) {
+      const heat = sites.get(open[i]!)?.heat ?? 0;
+      if (heat <= most) continue;
+      most = heat;
+      best = i;
+    }
+    const [address] = open.splice(best, 1);
+    return address!;
   }
 
   #targets(address: number): number[] {
@@ -194,14 +234,18 @@ class RegionBuilder {
     this.#isRoot = isRoot;
   }
 
-  build(root: number, body: Body): Region {
+  build(root: number, body: Body, doors: readonly number[]): Region {
     this.#budget -= body.instructions.size;
-    this.#copy(root, body, { back: { block: -1, address: 0 }, depth: 0, chain: [root] });
-    return { root, blocks: this.#blocks, size: this.#size, callees: this.#callees, pages: this.#pages };
+    const entry: Block = { address: root, instructions: [], end: { kind: 'stop' } };
+    if (doors.length > 0) this.#blocks.push(entry);
+    const numbers = this.#copy(root, body, { back: { block: -1, address: 0 }, depth: 0, chain: [root] });
+    const targets = [root, ...doors].map((address) => ({ block: numbers.get(address)!, address }));
+    entry.end = { kind: 'enter', targets };
+    return { root, doors, blocks: this.#blocks, size: this.#size, callees: this.#callees, pages: this.#pages };
   }
 
-  /** Adds the blocks of a body. @returns the number of its first block */
-  #copy(root: number, body: Body, frame: Frame | undefined): number {
+  /** Adds the blocks of a body. @returns their numbers, by address */
+  #copy(root: number, body: Body, frame: Frame): ReadonlyMap<number, number> {
     const numbers = new Map<number, number>();
     const mine: [number, Block][] = [];
     for (const address of [root, ...body.leaders]) {
@@ -212,8 +256,8 @@ class RegionBuilder {
       this.#blocks.push(block);
     }
     const edge = (address: number): Edge => ({ block: numbers.get(address) ?? -1, address });
-    for (const [address, block] of mine) this.#fill(block, address, body, edge, frame!);
-    return numbers.get(root)!;
+    for (const [address, block] of mine) this.#fill(block, address, body, edge, frame);
+    return numbers;
   }
 
   #fill(block: Block, start: number, body: Body, edge: (address: number) => Edge, frame: Frame): void {
@@ -278,8 +322,8 @@ class RegionBuilder {
     const room = this.#budget - (recursion > 0 ? limits.budget - limits.recursionBudget : 0);
     if (body !== undefined && size <= limits.size && size <= room && this.#profile.sites.has(callee)) {
       this.#budget -= size;
-      const block = this.#copy(callee, body, { back, depth: depth + 1, chain: [...chain, callee] });
-      return { kind: 'jump', to: { block, address: callee } };
+      const numbers = this.#copy(callee, body, { back, depth: depth + 1, chain: [...chain, callee] });
+      return { kind: 'jump', to: { block: numbers.get(callee)!, address: callee } };
     }
     if (this.#isRoot(callee)) this.#callees.add(callee);
     return { kind: 'call', callee, next: back };

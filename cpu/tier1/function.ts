@@ -19,7 +19,7 @@ import { emitDispatch } from './dispatch.js';
 import type { FlagState } from './flags.js';
 import type { FlowGraph } from './graph/flow-graph.js';
 import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
-import { KIND_STEP, REST } from './layout.js';
+import { DOOR, KIND_STEP, MISSED_AT, MISSED_TO, REST } from './layout.js';
 import { Lowering } from './lowering.js';
 import { NEED_WORDS, type Plan, type PlannedBlock } from './plan.js';
 import { Registers } from './registers.js';
@@ -117,6 +117,8 @@ class RegionEmitter implements StructureEmitter {
   #prologue(): void {
     const { code } = this;
     const { region, blocks } = this.#plan;
+    const hasDoors = region.doors.length > 0;
+    if (hasDoors) this.#whichDoor();
     code.i32(0);
     code.memory('i32.load', REST);
     code.tee(this.#out.rest);
@@ -127,10 +129,28 @@ class RegionEmitter implements StructureEmitter {
     code.op('i32.lt_s');
     code.op('i32.or');
     code.if();
-    code.i64(region.root);
+    if (hasDoors) code.get(this.#out.rip);
+    else code.i64(region.root);
     code.return();
     code.end();
     this.#registers.load(blocks[0]!.liveIn);
+  }
+
+  /** rip = where the region is entered. */
+  #whichDoor(): void {
+    const { code } = this;
+    code.i32(0);
+    code.memory('i64.load', DOOR);
+    code.tee(this.#out.rip);
+    code.op('i64.eqz');
+    code.if();
+    code.i64(this.#plan.region.root);
+    code.set(this.#out.rip);
+    code.else();
+    code.i32(0);
+    code.i64(0);
+    code.memory('i64.store', DOOR);
+    code.end();
   }
 
   // Structure
@@ -242,11 +262,28 @@ class RegionEmitter implements StructureEmitter {
       targets.map((target) => target.address),
       (i) => take(edges[i]!),
     );
+    this.#noteMiss(node, address);
     this.#out.leaveWords();
     code.get(address);
     code.set(this.#out.rip);
     this.#out.leave(this.#dirty);
     this.#lowering.endBlock();
+  }
+
+  /** For the profile, an indirect jump to a place that the region does not have. Where jumps meet, any of them will do. */
+  #noteMiss(node: number, target: number): void {
+    const { code } = this;
+    const { blocks } = this.#plan;
+    const isJump = ({ block }: PlannedBlock): boolean => block.end.kind === 'indirect';
+    const jump = this.#isDispatch(node) ? blocks.find(isJump) : this.#planned(node);
+    const at = jump?.steps.at(-1)?.instruction.address;
+    if (at === undefined) return;
+    code.i32(0);
+    code.i64(at);
+    code.memory('i64.store', MISSED_AT);
+    code.i32(0);
+    code.get(target);
+    code.memory('i64.store', MISSED_TO);
   }
 
   exit(block: number): void {

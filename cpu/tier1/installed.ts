@@ -35,6 +35,10 @@ export type RegionFunction = (room: number) => bigint;
 /** What is known of a region's code when its graph is gone. */
 export interface RegionBody {
   readonly root: number;
+  /** Of a door: the root of the region that it leads into. Its code is a jump to there. */
+  readonly doorOf: number | undefined;
+  /** Other places at which the region can be entered. */
+  readonly doors: readonly number[];
   /** As `Region.size`. */
   readonly size: number;
   /** Where control may go from it, as far as it is known: places that may be roots of other regions. */
@@ -155,8 +159,12 @@ export class InstalledRegions {
     this.#pageTable = pageTable;
   }
 
-  at(number: number): Translation | undefined {
-    return this.#translations[number];
+  /** A region; of a door the one that it leads into. */
+  main(number: number): Translation | undefined {
+    const translation = this.#translations[number];
+    if (translation?.body.doorOf === undefined) return translation;
+    const [main] = translation.callees;
+    return main;
   }
 
   roots(): Iterable<number> {
@@ -165,6 +173,16 @@ export class InstalledRegions {
 
   usersOf(frame: number): Iterable<Translation> {
     return this.#byFrame.get(frame) ?? [];
+  }
+
+  /** A region with doors that has an instruction at an address. */
+  withDoors(address: number): Translation | undefined {
+    const frame = this.#parts.reader.frame(Math.floor(address / PAGE_SIZE));
+    for (const user of this.usersOf(frame)) {
+      if (user.body.doors.length === 0 || !includes(user.body, address)) continue;
+      if (this.find(user.body.root) === user) return user;
+    }
+    return undefined;
   }
 
   /** The region at a root that is valid in the active address space. */

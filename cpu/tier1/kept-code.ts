@@ -65,7 +65,9 @@ export class KeptCode {
   /** @returns undefined: not now; null: never */
   #installStored(stored: StoredModule): RegionModule | undefined | null {
     const installed = this.#installed;
-    const regions = stored.regions.filter(({ root }) => installed.find(root) === undefined);
+    const missing = stored.regions.filter(({ root }) => installed.find(root) === undefined);
+    const roots = new Set(missing.map(({ root }) => root));
+    const regions = missing.filter(({ doorOf }) => doorOf === undefined || roots.has(doorOf));
     if (regions.length === 0) return null;
     installed.makeRoom(stored.bytes.length, regions.length);
     const outside = new Map<number, Translation>();
@@ -106,7 +108,7 @@ export class KeptCode {
   }
 
   #describe(body: RegionBody, index: number): StoredModule['regions'][number] {
-    const { root, size, defaultSse, pages, destinations, addresses } = body;
+    const { root, doorOf, doors, size, defaultSse, pages, destinations, addresses } = body;
     const sites: SiteFacts[] = [];
     for (const address of addresses) {
       const site = this.#profile.sites.get(address);
@@ -116,6 +118,8 @@ export class KeptCode {
     return {
       index,
       root,
+      doorOf,
+      doors,
       size,
       defaultSse,
       pages: [...pages],
@@ -128,9 +132,11 @@ export class KeptCode {
 }
 
 function bodyOfStored(stored: StoredModule['regions'][number]): RegionBody {
-  const { root, size, defaultSse, pages, destinations, addresses, sites } = stored;
+  const { root, doorOf, doors, size, defaultSse, pages, destinations, addresses, sites } = stored;
   return {
     root,
+    doorOf,
+    doors,
     size,
     defaultSse,
     pages: new Set(pages),

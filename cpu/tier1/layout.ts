@@ -19,6 +19,12 @@ export const TRANSLATED = 0x558;
 export const ENTRIES = 0x560;
 export const REFUSALS = 0x564;
 
+/** i64: the door at which a region is being entered; 0: its root. The region takes it away. */
+export const DOOR = 0x568;
+/** i64 each: where a region has just left because of an indirect jump, and where that led; 0: it has not. */
+export const MISSED_AT = 0x570;
+export const MISSED_TO = 0x578;
+
 /** What a region's function returns instead of an address: no canonical address has this value. */
 export const UNWIND = 1n << 62n;
 
@@ -28,8 +34,8 @@ export const KIND_STEP = 1;
 export const KIND_MISS = 2;
 /** An instruction was executed by tier 0 and control went elsewhere: NEXT_RECORD, with FUEL set. */
 export const KIND_RECORD = 3;
-/** The TLB did not have the address in SLOW_EA. */
-export const KIND_TLB_MISS = 4;
+/** The address in SLOW_EA was not among the extents by address. */
+export const KIND_EXTENT_MISS = 4;
 export const WRITE_ACCESS = 1 << 16;
 /** The check was for several accesses. */
 export const GROUP_ACCESS = 1 << 17;

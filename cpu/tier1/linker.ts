@@ -21,6 +21,7 @@ export class Linker {
 
   /**
    * Makes a module's functions and installs its regions.
+   * @param bodies doors behind the regions that they lead into
    * @param indices which function each is
    * @param outside regions of other modules that it imports, by root
    */
@@ -39,9 +40,11 @@ export class Linker {
     installed.open(module);
     const made = new Map<number, Translation>();
     for (const [i, body] of bodies.entries()) {
+      if (body.doorOf !== undefined && !made.has(body.doorOf)) continue;
       const translation = installed.install(body, module, functions[i]!);
       if (translation === undefined) continue;
       made.set(body.root, translation);
+      if (body.doorOf !== undefined) continue;
       this.regions++;
       this.instructions += body.size;
     }

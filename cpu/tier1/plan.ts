@@ -270,14 +270,15 @@ export function planRegion(region: Region): Plan {
 function graphOf(region: Region): Pick<Plan, 'graph' | 'leaving' | 'dispatch'> {
   const { blocks } = region;
   const leaving: Plan['leaving'] = [];
-  const isJump = ({ end }: Block): boolean => end.kind === 'indirect' && end.targets.length > 0;
-  const isShared = blocks.filter(isJump).length > 1;
+  const isJump = ({ end }: Block): boolean =>
+    end.kind === 'enter' || (end.kind === 'indirect' && end.targets.length > 0);
+  const isShared = blocks[0]!.end.kind === 'enter' || blocks.filter(isJump).length > 1;
   const targets = new Map<number, Edge>();
   const toDispatch: number[][] = [];
   const successors = blocks.map((block, from) => {
     const { end } = block;
     if (isShared && isJump(block)) {
-      for (const edge of edgesOf(end)) targets.set(edge.address, edge);
+      for (const edge of edgesOf(end)) if (!targets.has(edge.address)) targets.set(edge.address, edge);
       const list: number[] = [];
       toDispatch.push(list);
       return list;

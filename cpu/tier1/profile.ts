@@ -16,6 +16,8 @@ export class Site {
   /** Times that it was executed; half of what it was before the last round, and so on. */
   count = 0;
   round = 0;
+  /** Times that it was executed, ever. */
+  heat = 0;
   /** Calls that came here. */
   entries = 0;
   /** Jumps back to here. */
@@ -59,6 +61,7 @@ export class Profile {
       site.round = this.round;
     }
     site.count++;
+    site.heat++;
     this.total++;
   }
 

@@ -59,6 +59,8 @@ export type End =
   | { kind: 'inlineReturn'; to: Edge }
   | { kind: 'return' }
   | { kind: 'indirect'; targets: readonly Edge[] }
+  /** Of a first block without instructions: to where the region is being entered. */
+  | { kind: 'enter'; targets: readonly Edge[] }
   | { kind: 'stop' };
 
 export interface Block {
@@ -70,6 +72,8 @@ export interface Block {
 export interface Region {
   /** Where it is entered. */
   readonly root: number;
+  /** Other places where it can be entered; none as a rule. Block 0 ends in 'enter' then. */
+  readonly doors: readonly number[];
   /** Block 0 is the entry. */
   readonly blocks: Block[];
   /** Instructions in all blocks: more than any way through the region without a back edge executes. */
@@ -91,6 +95,7 @@ export function edgesOf(end: End): readonly Edge[] {
     case 'indirectCall':
       return [end.next];
     case 'indirect':
+    case 'enter':
       return end.targets;
     default:
       return [];

@@ -6,13 +6,13 @@ import type { PageTable } from '../page-table.js';
 import type { PhysicalMemory } from '../physical-memory.js';
 import { RIP, RSP, SLOW_EA } from '../state.js';
 import { OPENED, type OpenResult, TAKEN } from '../windows.js';
-import { GROUP_ACCESS, KIND_MISS, SITE_SLOTS, STOP_KIND, WRITE_ACCESS } from './layout.js';
+import { GROUP_ACCESS, KIND_EXTENT_MISS, KIND_MISS, SITE_SLOTS, STOP_KIND, WRITE_ACCESS } from './layout.js';
 import type { Profile, Site } from './profile.js';
 import { Slots } from './slots.js';
 import type { Step } from './step.js';
 
 const TWO_32 = 2 ** 32;
-/** A site that missed so often because its window held another extent goes through the TLB. */
+/** A site that missed so often because its window held another extent goes through the extents by address. */
 const MAX_CONFLICTS = 64;
 /** Checks of a group that failed so often are made one by one. */
 const MAX_GROUP_MISSES = 32;
@@ -38,7 +38,7 @@ export class SiteWindows {
     this.#pageTable = pageTable;
   }
 
-  /** How an instruction accesses memory: slot (−1: the TLB) and the address that it was chosen for. */
+  /** How an instruction accesses memory: slot (−1: the extents by address) and the address that it was chosen for. */
   path(step: Step, write: boolean, stack: boolean): { slot: number; address: number } {
     const { i32, u32 } = this.#memory;
     const site = this.#profile.sites.get(step.instruction.address);
@@ -66,12 +66,15 @@ export class SiteWindows {
   stopped(): void {
     const { u32, i32 } = this.#memory;
     const kind = u32[STOP_KIND >> 2]!;
-    if ((kind & 0xff) !== KIND_MISS) return;
+    const isExtentMiss = (kind & 0xff) === KIND_EXTENT_MISS;
+    if ((kind & 0xff) !== KIND_MISS && !isExtentMiss) return;
     this.misses++;
-    const slot = (kind >> 8) & 0xff;
     const write = (kind & WRITE_ACCESS) !== 0;
     const vpn = i32[(SLOW_EA >> 2) + 1]! * 2 ** 20 + (u32[SLOW_EA >> 2]! >>> 12);
     const { windows } = this.#pageTable!;
+    windows.note(vpn, write);
+    if (isExtentMiss) return;
+    const slot = (kind >> 8) & 0xff;
     const second = slot + SITE_SLOTS;
     const isHeld = windows.holds(slot, vpn, write) || windows.holds(second, vpn, write);
     let opened: OpenResult = isHeld ? OPENED : windows.open(slot, vpn, write);

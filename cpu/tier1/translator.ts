@@ -88,11 +88,12 @@ export class Translator {
     const chosen = {
       isRoot: (address: number) => this.#installed.find(address) !== undefined,
       byNumber: (number: number) => {
-        const translation = this.#installed.at(number);
+        const translation = this.#installed.main(number);
         if (translation === undefined) return undefined;
         const { body, unlinked } = translation;
         return { root: body.root, unlinked, includes: (address: number) => includes(body, address) };
       },
+      withDoors: (address: number) => this.#installed.withDoors(address)?.body.root,
       roots: () => this.#installed.roots(),
     };
     this.#chooser = new Chooser(this.#profile, this.#former, chosen, options);
@@ -250,8 +251,8 @@ export class Translator {
   /** @returns whether anything was translated */
   #round(): boolean {
     this.#former.begin();
-    const roots = this.#chooser.choose();
-    const size = roots.size === 0 ? 0 : this.#batches.begin(roots);
+    const { roots, doors } = this.#chooser.choose();
+    const size = roots.size === 0 ? 0 : this.#batches.begin(roots, doors);
     this.#chooser.endRound(size);
     return size > 0;
   }

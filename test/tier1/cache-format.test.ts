@@ -13,6 +13,8 @@ function sample(root: number): StoredModule {
       {
         index: 1,
         root,
+        doorOf: root - 16,
+        doors: [root + 10],
         size: 3,
         defaultSse: true,
         pages: [Math.floor(root / 4096)],

@@ -31,7 +31,7 @@ function plan(code: readonly number[]): PlannedBlock {
   }
   const block = { address: CODE, instructions, end: { kind: 'stop' as const } };
   const size = instructions.length;
-  return planRegion({ root: CODE, blocks: [block], size, callees: new Set(), pages: new Set([CODE / PAGE]) })
+  return planRegion({ root: CODE, doors: [], blocks: [block], size, callees: new Set(), pages: new Set([CODE / PAGE]) })
     .blocks[0]!;
 }
 

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Cpu, type PageTable, PhysicalMemory, PTE_EXEC, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
-import { PAGE_SIZE, TLB_WINDOWS } from '../../cpu/state.js';
+import { EXTENT_ENTRIES, extentIndex, PAGE_SIZE, TLB_EXTENTS, TLB_WINDOWS } from '../../cpu/state.js';
 import {
   NARROW_SPAN,
   W_DELTA,
@@ -82,6 +82,9 @@ class Machine {
         if (this.#checkSlot(table, this.slot(table.tlb + TLB_WINDOWS, number))) open++;
         else assert.not(table.windows.isOpen(number), 'says that it is open');
       }
+      for (let number = 0; number < EXTENT_ENTRIES; number++) {
+        if (this.#checkSlot(table, this.slot(table.tlb + TLB_EXTENTS, number))) open++;
+      }
       if (t !== this.active) continue;
       const { u8 } = this.memory;
       const own = u8.slice(table.tlb + TLB_WINDOWS, table.tlb + TLB_WINDOWS + WINDOW_BYTES);
@@ -125,6 +128,7 @@ type Step =
   | { do: 'run'; table: number; page: number; frame: number; count: number; right: number }
   | { do: 'clear' | 'protect'; table: number; page: number; right: number }
   | { do: 'open'; table: number; page: number; slot: number; write: boolean; replace: boolean }
+  | { do: 'note'; table: number; page: number; write: boolean }
   | { do: 'code' | 'plain'; frame: number }
   | { do: 'activate' | 'flush'; table: number };
 
@@ -160,6 +164,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       replace: fc.boolean(),
     }),
   },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('note' as const), table, page, write: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('code' as const, 'plain' as const), frame }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('activate' as const, 'flush' as const), table }) },
 );
@@ -184,6 +189,9 @@ function take(machine: Machine, base: number, s: Step): void {
       break;
     case 'open':
       open(machine, tables[s.table]!, base + s.page, s);
+      break;
+    case 'note':
+      note(machine, tables[s.table]!, base + s.page, s.write);
       break;
     case 'code':
       memory.markCode(first + s.frame);
@@ -219,6 +227,16 @@ function open(
   const isHeld = result === OPENED || replace;
   if (isHeld) assert.ok(windows.holds(slot, vpn, write), 'does not hold what it was opened for');
   else assert.is(result, TAKEN);
+}
+
+function note(machine: Machine, target: PageTable, vpn: number, write: boolean): void {
+  target.windows.note(vpn, write);
+  const { low, pages, read, write: mayWrite } = machine.slot(target.tlb + TLB_EXTENTS, extentIndex(vpn));
+  const lowPage = Number(low >> 12n);
+  const isHeld = read !== 0 && vpn >= lowPage && vpn < lowPage + pages && (!write || mayWrite !== 0);
+  const prot = target.protOf(vpn);
+  const isWritable = (prot & PTE_WRITE) !== 0 && !machine.memory.isCode(target.frameOf(vpn));
+  assert.is(isHeld, prot !== 0 && (!write || isWritable), 'the record of a page has what the page table permits');
 }
 
 test('whatever an open slot says is true of the page table', () => {
