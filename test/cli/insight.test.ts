@@ -64,11 +64,11 @@ test('dumpCode shows a region that was translated with its code, and not as the 
     await kernel.shutdown();
     return shown;
   };
-  // Any address of busybox's text that became part of a region will do: the first instruction of each of its pages is tried.
-  const pages = Array.from({ length: 0xf0 }, (_, i) => 0x401000n + BigInt(i) * 0x1000n + 0x800n);
-  const shown = await dump(pages);
+  // Any address of busybox's text that became part of a region will do: many are tried.
+  const places = Array.from({ length: 0xf0 * 8 }, (_, i) => 0x401000n + BigInt(i) * 0x200n);
+  const shown = await dump(places);
   const regions = shown.split('--- ').filter((part) => part.startsWith('region at'));
-  assert.ok(regions.length > 0, 'some page has a translated instruction in its middle');
+  assert.ok(regions.length > 0, 'some place is in translated code');
   for (const region of regions) {
     const [title, ...lines] = region.split('\n');
     const [, wanted] = /with 0x([0-9a-f]+)/.exec(title!)!;
