@@ -118,17 +118,24 @@ class Builder {
  * Boots a kernel.
  * @throws Error that says what to do: no root file system, a damaged tarball, an unreadable mount
  */
-export async function boot(options: BootOptions = {}): Promise<BootedKernel> {
+export const boot = (options: BootOptions = {}): Promise<BootedKernel> => bootAs(BootedKernel, options);
+
+/** As `boot`, for a layer above that adds to the face: the kernel is a `Face`. */
+export async function bootAs<K extends BootedKernel>(
+  Face: new (...parts: ConstructorParameters<typeof BootedKernel>) => K,
+  options: BootOptions,
+): Promise<K> {
   const builder = new Builder(options);
   try {
-    return await assemble(builder, options);
+    const kernel = await assemble(builder, options);
+    return new Face(kernel, () => builder.dispose());
   } catch (error) {
     builder.dispose();
     throw error;
   }
 }
 
-async function assemble(builder: Builder, options: BootOptions): Promise<BootedKernel> {
+async function assemble(builder: Builder, options: BootOptions): Promise<Kernel> {
   const { host, memory, env } = builder;
   const hostname = options.hostname ?? 'banos';
   const root = await makeRoot(builder, options.rootfs, hostname);
@@ -174,7 +181,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<BootedK
     const hostfs = new Hostfs(env, builder.nextDevice(), { host: host.files, path, readOnly: readOnly === true });
     mountAt(kernel, hostfs, toKernelText(guest), readOnly === true ? MS_RDONLY : 0, toKernelText(path));
   }
-  return new BootedKernel(kernel, () => builder.dispose());
+  return kernel;
 }
 
 function codeStoreOf(host: Host, option: BootOptions['codeCache']): DirectoryStore | undefined {

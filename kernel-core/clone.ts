@@ -62,7 +62,7 @@ const has = (flags: number, bit: number): boolean =>
  */
 export function cloneTask(parent: Task, args: CloneArguments): number {
   const { flags } = args;
-  const invalid = checkFlags(flags);
+  const invalid = checkFlags(parent, flags);
   if (invalid !== 0) return invalid;
   const child = makeTask(parent, args);
   if (isErr(child)) return child;
@@ -70,7 +70,8 @@ export function cloneTask(parent: Task, args: CloneArguments): number {
   const { tid } = child;
   kernel.processes.forks++;
   kernel.scheduler.charge(has(flags, CLONE_VM) ? TASK_COST : TASK_COST + PAGE_COST * child.mm!.rss);
-  copyContext(parent, child, args);
+  if (parent.program === null) copyContext(parent, child, args);
+  else child.program = parent.program.program.adopt(child);
   if (has(flags, CLONE_PARENT_SETTID)) parent.mm!.writeU32(args.parentTid, tid);
   if (has(flags, CLONE_CHILD_SETTID)) child.mm!.writeU32(args.childTid, tid);
   if (has(flags, CLONE_CHILD_CLEARTID)) child.clearChildTid = args.childTid;
@@ -87,11 +88,13 @@ export function cloneTask(parent: Task, args: CloneArguments): number {
   });
 }
 
-function checkFlags(flags: number): number | Err {
+function checkFlags(parent: Task, flags: number): number | Err {
   if (has(flags, CLONE_THREAD) && !has(flags, CLONE_SIGHAND)) return fail(EINVAL);
   if (has(flags, CLONE_SIGHAND) && !has(flags, CLONE_VM)) return fail(EINVAL);
   if (has(flags, CLONE_SIGHAND) && has(flags, CLONE_CLEAR_SIGHAND)) return fail(EINVAL);
   if ((flags & (NAMESPACES | CLONE_PIDFD)) !== 0) return fail(EINVAL);
+  // A TypeScript program cannot go on in two places: it says what the new process runs.
+  if (!has(flags, CLONE_THREAD) && parent.program?.program.childMain === null) return fail(EINVAL);
   return 0;
 }
 

@@ -18,6 +18,7 @@ import { MAY_EXEC, permission } from '../vfs/permission.js';
 import { EXEC_FATAL, type LoadedProgram, loadProgram } from './exec/load-program.js';
 import type { ProcessorFacts, ProgramIdentity } from './exec/stack-image.js';
 import { exitTask, releaseMemory } from './exit.js';
+import { Program } from './program/program.js';
 import { SS_DISABLE } from './signals/frame.js';
 import { exitGroup } from './signals/send.js';
 import type { Task } from './task.js';
@@ -62,6 +63,7 @@ export function execFile(
     random,
     vdso: kernel.vdso,
     open: (path) => openProgram(task, null, path, 0),
+    programOf: (program) => kernel.programs.find(program),
     identify: (program) => {
       cred = credentialsFor(task, program);
       return identityOf(task.cred, cred);
@@ -139,6 +141,15 @@ function becomeLeader(task: Task): void {
   kernel.processes.addTask(task);
 }
 
+function startMachineCode(task: Task, loaded: LoadedProgram): void {
+  const { cpu, scheduler } = task.kernel;
+  scheduler.load(task);
+  cpu.activate(loaded.space.pageTable);
+  cpu.resetContext();
+  cpu.setReg(RSP, loaded.stackPointer);
+  cpu.rip = loaded.entry;
+}
+
 /** The point of no return. */
 function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: string): void {
   const { kernel, process } = task;
@@ -147,12 +158,9 @@ function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: stri
   if (process.leader !== task) becomeLeader(task);
   releaseMemory(task);
   task.mm = loaded.space;
-  const { cpu, scheduler } = kernel;
-  scheduler.load(task);
-  cpu.activate(loaded.space.pageTable);
-  cpu.resetContext();
-  cpu.setReg(RSP, loaded.stackPointer);
-  cpu.rip = loaded.entry;
+  task.program?.ended();
+  task.program = loaded.program === null ? null : new Program(task, loaded.program).thread;
+  if (loaded.program === null) startMachineCode(task, loaded);
 
   const changed = cred.euid !== task.cred.euid || cred.egid !== task.cred.egid;
   task.cred = cred;

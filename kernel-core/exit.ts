@@ -20,6 +20,7 @@ export function exitTask(task: Task, status: number): void {
   const { kernel, process } = task;
   if (task.state === 'dead') return;
   task.wait.abandon();
+  task.program?.ended();
   kernel.tracer?.exit(task, status);
   releaseMemory(task);
   task.files.unref(task);

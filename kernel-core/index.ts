@@ -10,14 +10,17 @@
  * await kernel.shutdown();
  * ```
  */
-export { type BootOptions, boot, type HostMount } from './boot.js';
+export { type BootOptions, boot, bootAs, type HostMount } from './boot.js';
 export type { CodeDumpOptions } from './code-dump.js';
 export type { CodeCacheOptions } from './code-store.js';
 export type { CpuStatistics } from './cpu-statistics.js';
 export type { KernelDump, ProcessDump } from './dump.js';
-export type { ErrnoError } from './errno-error.js';
+export { type ErrnoError, errnoError } from './errno-error.js';
 export type { ExitStatus, GuestProcess } from './host-guest.js';
 export type { Disposable, Pty, PtySize } from './host-pty.js';
-export type { BootedKernel as Kernel, SpawnOptions } from './public.js';
+export type { MemoryBlock, ProgramMemory } from './program/memory.js';
+export type { Program, ProgramHandler, ProgramMain } from './program/program.js';
+export { BootedKernel, type BootedKernel as Kernel, type SpawnOptions } from './public.js';
+export type { SignalInfo } from './signals/state.js';
 export type { Identity } from './spawn.js';
 export { VERSION } from './version.js';

@@ -26,6 +26,7 @@ import { PAGE_SIZE } from './mm/layout.js';
 import { relieveMemory } from './oom.js';
 import { Process } from './process.js';
 import { ProcessTable } from './process-table.js';
+import { InstalledPrograms } from './program/installed.js';
 import { Scheduler } from './scheduler.js';
 import { isRestart } from './signals/deliver.js';
 import { SignalHandlers } from './signals/state.js';
@@ -84,6 +85,8 @@ export class Kernel {
   readonly vdso: Vdso | null;
   readonly load = new LoadAverage();
   readonly fileSystemTypes = new FileSystemTypes();
+  /** TypeScript programs that are files. */
+  readonly programs = new InstalledPrograms();
   readonly processes: ProcessTable;
   readonly scheduler: Scheduler;
   readonly syscalls: readonly SyscallRow[];
@@ -155,8 +158,35 @@ export class Kernel {
 
   /** The wait of `task` ended: its call returns `result`. */
   finishSyscall(task: Task, result: number): void {
+    if (task.program !== null) {
+      task.program.returned(this.#settle(task, result));
+      return;
+    }
     this.scheduler.load(task);
     this.#return(task, result);
+  }
+
+  /**
+   * A TypeScript program's task makes a system call, in a turn of the scheduler or outside of one.
+   * @returns the result, maybe one that asks to be restarted; PENDING; CONTEXT_REPLACED
+   */
+  callFromProgram(task: Task, number: number, args: readonly number[]): number {
+    const row = this.syscalls[number] ?? this.#unknownSyscall;
+    this.syscallCount++;
+    // Time must pass for a program that only calls, also on the virtual clock.
+    this.host.elapsed(CALL_COST);
+    task.syscall = number;
+    const [a, b, c, d, e, f] = args;
+    if (this.tracer !== null) {
+      this.tracer.enter(task, row, args);
+      task.traced = { row, args };
+    }
+    const result = row.fn(task, a, b, c, d, e, f);
+    if (result === PENDING) return result;
+    if (result !== CONTEXT_REPLACED) return this.#settle(task, result);
+    if (this.tracer !== null && task.traced !== null) this.tracer.leave(task, row, args, 0);
+    task.traced = null;
+    return result;
   }
 
   /** Gives back memory that file systems keep only because it may be wanted again. @returns whether there was any */
@@ -228,14 +258,19 @@ export class Kernel {
 
   /** Puts the result into rax. @returns whether the program may go on without a look at signals */
   #return(task: Task, result: number): boolean {
+    this.cpu.setReg(RAX, this.#settle(task, result));
+    return task.syscall < 0 && !task.hasDeliverableSignal && task.savedMask === null && !this.scheduler.isSliceSpent;
+  }
+
+  /** A call has its result. @returns what the program is to see, unless it asks to be restarted */
+  #settle(task: Task, result: number): number {
     if (this.tracer !== null && task.traced !== null) {
       this.tracer.leave(task, task.traced.row, task.traced.args, result);
       task.traced = null;
     }
     const answer = task.mm?.outOfMemory === true ? this.#exhausted(task, result) : result;
-    this.cpu.setReg(RAX, answer);
     if (!isRestart(answer)) task.syscall = -1;
-    return task.syscall < 0 && !task.hasDeliverableSignal && task.savedMask === null && !this.scheduler.isSliceSpent;
+    return answer;
   }
 
   /** A call could not touch a page for want of memory. @returns what it answers once somebody has died for it */

@@ -10,8 +10,11 @@ import { decodeExit, type ExitStatus, GuestProcess, type GuestStreams } from './
 import { openPty, type PtySize } from './host-pty.js';
 import { GuestInput, GuestOutput } from './host-streams.js';
 import type { Kernel } from './kernel.js';
+import { embedderProgram, endEmbedder } from './program/embedder.js';
+import type { Program, ProgramMain } from './program/program.js';
 import { kernelSignal, sendToProcess } from './signals/send.js';
 import { type Identity, spawnProcess } from './spawn.js';
+import { toKernelText } from './text.js';
 
 const DEFAULT_ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root' };
 const DEFAULT_UMASK = 0o022;
@@ -82,6 +85,31 @@ export class BootedKernel {
     return child;
   }
 
+  /**
+   * Makes `main` an executable file, so that programs and `spawn` can start it by its name. It runs as a process; what it
+   * gets are bare system calls: the libc puts a face on them (`installProgram`).
+   * @param path absolute; nothing may be there yet
+   * @throws ErrnoError: EEXIST, ENOENT, EOPNOTSUPP on a directory of the host …
+   */
+  installSystemProgram(path: string, main: ProgramMain): void {
+    if (typeof path !== 'string' || typeof main !== 'function') throw new TypeError('a path and a function are needed');
+    if (path.includes('\0')) throw new TypeError('a path has no zero bytes');
+    if (this.#down) throw new Error('the kernel is shut down');
+    const result = this.#kernel.programs.install(this.#kernel.rootContext, toKernelText(path), main);
+    if (isErr(result)) throw errnoError(result, 'open', path);
+  }
+
+  /**
+   * System calls of the embedder itself: process 1 makes them, the kernel's own, with the superuser's rights.
+   * @throws ErrnoError: ENOMEM
+   */
+  get system(): Program {
+    if (this.#down) throw new Error('the kernel is shut down');
+    const program = embedderProgram(this.#kernel);
+    if (isErr(program)) throw errnoError(program, 'mmap');
+    return program;
+  }
+
   /** A picture of processes, descriptors, mounts, memory and timers: plain data, for messages and for people. */
   dump(): KernelDump {
     return dumpKernel(this.#kernel);
@@ -133,6 +161,7 @@ export class BootedKernel {
       }
       check();
     });
+    endEmbedder(kernel);
     kernel.codeDump?.finish();
     kernel.cpu.keepCode();
     kernel.dispose();

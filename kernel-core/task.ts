@@ -13,6 +13,7 @@ import type { Kernel } from './kernel.js';
 import type { AddressSpace } from './mm/address-space.js';
 import { TaskView } from './proc/task.js';
 import type { Process } from './process.js';
+import type { ProgramThread } from './program/thread.js';
 import { SigSet } from './signals/sigset.js';
 import { isIgnored, PendingSignals, type SignalHandlers } from './signals/state.js';
 import type { SyscallRow } from './syscalls/row.js';
@@ -45,6 +46,8 @@ export class Task implements TtyCaller {
   state: TaskState = 'running';
   /** In the scheduler's run queue. */
   queued = false;
+  /** What the task runs in place of machine code; null: machine code. */
+  program: ProgramThread | null = null;
   /** Saved registers while the task is not on the CPU. */
   readonly context: Uint8Array;
   mm: AddressSpace | null;
@@ -66,7 +69,7 @@ export class Task implements TtyCaller {
   syscall = -1;
   restart: RestartBlock | null = null;
   /** The call that the tracer has seen begin and not end. */
-  traced: { row: SyscallRow; args: number[] } | null = null;
+  traced: { row: SyscallRow; args: readonly number[] } | null = null;
   /** exit(2) clears this word and wakes its futex. */
   clearChildTid = 0;
   robustList = 0;

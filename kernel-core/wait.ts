@@ -48,6 +48,8 @@ export interface WaitRequest {
 export class Wait {
   readonly task: Task;
   request: WaitRequest | null = null;
+  /** The call that is being made must not wait: where it would, it answers -EAGAIN. */
+  refused = false;
   readonly #timer: Timer;
   /**
    * Where the task is registered still, though the wait is over: mostly the next one is for the same. An event is harmless
@@ -66,6 +68,10 @@ export class Wait {
 
   /** See the head of the file. @returns the result, or PENDING when the task now sleeps */
   block(request: WaitRequest): number {
+    if (this.refused) {
+      request.cleanup?.();
+      return WOULD_BLOCK;
+    }
     this.#register(request.hooks);
     this.request = request;
     this.#expired = false;
@@ -129,6 +135,8 @@ export class Wait {
   }
 
   #wake(): void {
+    // From a hook that is only kept; a TypeScript program's task sleeps then, too, while the program is busy elsewhere.
+    if (this.request === null) return;
     this.task.kernel.scheduler.wake(this.task);
   }
 }

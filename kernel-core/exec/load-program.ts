@@ -32,10 +32,11 @@ import { AddressSpace } from '../mm/address-space.js';
 import { PAGE_SIZE, PIE_BASE, pageCeil, pageFloor, STACK_TOP, USER_END } from '../mm/layout.js';
 import type { MmLimits } from '../mm/limits.js';
 import { mapStack } from '../mm/stack.js';
+import type { ProgramMain, ProgramStart } from '../program/program.js';
 import { ArgumentBudget } from './arguments.js';
 import { mapInterpreter, mapProgram } from './map-program.js';
 import { HEAD_SIZE, isScript, parseScript } from './script.js';
-import { buildStack, type ProcessorFacts, type ProgramIdentity, stringsStart } from './stack-image.js';
+import { buildStack, type Placement, type ProcessorFacts, type ProgramIdentity, stringsStart } from './stack-image.js';
 import { mapVdso, type Vdso } from './vdso.js';
 
 export interface LoadRequest {
@@ -54,7 +55,9 @@ export interface LoadRequest {
   readonly vdso: Vdso | null;
   /** Opens an interpreter for execution, with every permission check; the description is given back when done with. */
   open(path: string): OpenFile | Err;
-  /** Whose rights `file`, the ELF program that runs in the end, gets. */
+  /** What `file` stands for if it is a TypeScript program, else null. */
+  programOf(file: OpenFile): ProgramMain | null;
+  /** Whose rights `file`, the program that runs in the end, gets. */
   identify(file: OpenFile): ProgramIdentity;
 }
 
@@ -64,6 +67,8 @@ export interface LoadedProgram {
   /** First rip: of the interpreter, if there is one. */
   readonly entry: number;
   readonly stackPointer: number;
+  /** What runs in place of machine code. */
+  readonly program: ProgramStart | null;
 }
 
 /**
@@ -88,7 +93,8 @@ export function loadProgram(request: LoadRequest): LoadedProgram | Err {
   }
   const file = resolveScripts(request, argv, budget);
   if (isErr(file)) return file;
-  const loaded = loadElf(request, file, argv);
+  const main = request.programOf(file);
+  const loaded = main === null ? loadElf(request, file, argv) : loadTypeScript(request, file, main, argv);
   file.unref();
   return loaded;
 }
@@ -98,6 +104,8 @@ function resolveScripts(request: LoadRequest, argv: string[], budget: ArgumentBu
   let file = request.file.ref();
   let { name } = request;
   for (let depth = 0; ; depth++) {
+    // The file of a TypeScript program looks like a script whose interpreter is missing.
+    if (request.programOf(file) !== null) return file;
     const head = readHead(file, HEAD_SIZE);
     if (!isErr(head) && !isScript(head)) return file;
     const next = isErr(head) ? head : enterScript(request, head, name, argv, budget);
@@ -180,6 +188,33 @@ function readPlan(file: OpenFile, head: Uint8Array): ProgramPlan | Err {
   const headers = readExact(file, table.size, table.offset);
   return isErr(headers) ? fail(ENOEXEC) : planProgram(table, headers);
 }
+
+/** A TypeScript program has a stack as every program has, for those who read its arguments from there (procfs), and no code. */
+function loadTypeScript(
+  request: LoadRequest,
+  file: OpenFile,
+  main: ProgramMain,
+  argv: readonly string[],
+): LoadedProgram | Err {
+  if (file.inode.writeCount > 0) return fail(ETXTBSY);
+  const space = AddressSpace.create(request.memory, request.limits);
+  if (isErr(space)) return space;
+  const stack = mapStack(
+    space,
+    pageFloor(stringsStart(request.name, argv, request.envp)),
+    STACK_TOP,
+    PROT_READ | PROT_WRITE,
+  );
+  if (!isErr(stack)) {
+    space.executable = file;
+    const stackPointer = writeStack(space, request, file, argv, NO_CODE);
+    if (!isErr(stackPointer)) return { space, entry: 0, stackPointer, program: { main, argv, envp: request.envp } };
+  }
+  space.unref();
+  return fail(ENOMEM);
+}
+
+const NO_CODE: Placement = { headers: 0, headerCount: 0, interpreterBase: 0, entry: 0, vdso: null };
 
 interface Interpreter {
   readonly file: OpenFile;
@@ -264,29 +299,35 @@ function fillSpace(
   const vdso = request.vdso === null ? null : mapVdso(space, request.vdso);
   if (isErr(vdso)) return vdso;
 
-  const image = buildStack({
-    name,
-    argv,
-    envp,
-    placement: {
-      headers: plan.headersAddress + bias,
-      headerCount: plan.count,
-      interpreterBase,
-      entry: programEntry,
-      vdso,
-    },
-    identity: request.identify(file),
-    processor: request.processor,
-    random: request.random,
+  const stackPointer = writeStack(space, request, file, argv, {
+    headers: plan.headersAddress + bias,
+    headerCount: plan.count,
+    interpreterBase,
+    entry: programEntry,
+    vdso,
   });
-  const written = space.write(image.stackPointer, image.bytes);
-  if (isErr(written)) return written;
+  if (isErr(stackPointer)) return stackPointer;
   const { program } = space;
-  const { argStart, argEnd, envStart, envEnd, auxv, stackPointer } = image;
   // A position-independent program without interpreter lies among the mappings: its heap goes where programs usually lie.
   const heap = plan.isRelocatable && interpreter === null ? PIE_BASE : program.startBreak;
   program.startBreak = program.break = pageCeil(heap);
-  Object.assign(program, { argStart, argEnd, envStart, envEnd, startStack: stackPointer });
+  return { space, entry, stackPointer, program: null };
+}
+
+/** Fills the stack, and notes where what lies. @returns the stack pointer, -EFAULT */
+function writeStack(
+  space: AddressSpace,
+  request: LoadRequest,
+  file: OpenFile,
+  argv: readonly string[],
+  placement: Placement,
+): number | Err {
+  const { name, envp, processor, random } = request;
+  const image = buildStack({ name, argv, envp, placement, identity: request.identify(file), processor, random });
+  const written = space.write(image.stackPointer, image.bytes);
+  if (isErr(written)) return written;
+  const { argStart, argEnd, envStart, envEnd, auxv, stackPointer } = image;
+  Object.assign(space.program, { argStart, argEnd, envStart, envEnd, startStack: stackPointer });
   space.auxv = auxv;
-  return { space, entry, stackPointer };
+  return stackPointer;
 }

@@ -53,7 +53,7 @@ export function deliverSignals(task: Task): boolean {
       actByDefault(task, info);
       continue;
     }
-    task.kernel.scheduler.load(task);
+    if (task.program === null) task.kernel.scheduler.load(task);
     settleSyscall(task, action);
     runHandler(task, action, info);
     handled = true;
@@ -103,7 +103,9 @@ function actByDefault(task: Task, info: SignalInfo): void {
 }
 
 function runHandler(task: Task, action: SignalAction, info: SignalInfo): void {
-  if (pushSignalFrame(task, action, info) !== 0) {
+  if (task.program !== null) {
+    task.program.pushFrame(action, info);
+  } else if (pushSignalFrame(task, action, info) !== 0) {
     if (info.signo === SIGSEGV) task.handlers.setToDefault(SIGSEGV);
     forceSignal(task, makeSignalInfo(SIGSEGV, SI_KERNEL));
   }
@@ -118,16 +120,22 @@ function settleSyscall(task: Task, action: SignalAction | null): void {
   if (task.syscall < 0) return;
   const number = task.syscall;
   task.syscall = -1;
+  const { program } = task;
   const { cpu, scheduler } = task.kernel;
-  scheduler.load(task);
-  const result = cpu.reg(RAX);
+  if (program === null) scheduler.load(task);
+  const result = program === null ? cpu.reg(RAX) : program.result;
   if (!isRestart(result)) return;
   const restarts =
     action === null || result === -ERESTARTNOINTR || (result === -ERESTARTSYS && (action.flags & SA_RESTART) !== 0);
+  const again = result === -ERESTART_RESTARTBLOCK && action === null ? NR_RESTART_SYSCALL : number;
+  if (program !== null) {
+    program.settle(restarts ? again : null);
+    return;
+  }
   if (!restarts) {
     cpu.setReg(RAX, -EINTR);
     return;
   }
-  cpu.setReg(RAX, result === -ERESTART_RESTARTBLOCK && action === null ? NR_RESTART_SYSCALL : number);
+  cpu.setReg(RAX, again);
   cpu.rip = cpu.rip - SYSCALL_LENGTH;
 }

@@ -193,11 +193,16 @@ export function pushSignalFrame(task: Task, action: SignalAction, info: SignalIn
   cpu.rip = action.handler;
   cpu.rflags = cpu.rflags & ~DF_TF_RF;
 
+  blockForHandler(task, action, info.signo);
+  return 0;
+}
+
+/** The signal mask while a handler runs. The frame has the one to go back to. */
+export function blockForHandler(task: Task, action: SignalAction, signal: number): void {
   task.savedMask = null;
   task.blocked.union(action.mask);
-  if ((action.flags & SA_NODEFER) === 0) task.blocked.add(info.signo);
+  if ((action.flags & SA_NODEFER) === 0) task.blocked.add(signal);
   task.blocked.clearUnblockable();
-  return 0;
 }
 
 /** Everything but the floating-point image. @param sp stack pointer of the program */

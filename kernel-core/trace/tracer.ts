@@ -22,7 +22,7 @@ const RESULT_COLUMN = 40;
 const RAX = 0;
 
 /** A call under way. */
-interface Pending {
+export interface HeldCall {
   row: SyscallRow;
   args: readonly number[];
   /** Kinds of the arguments; those behind a command argument are known only once that has been seen. */
@@ -37,7 +37,7 @@ const FALLBACK: ArgumentFormat = ARGUMENT_KINDS['hex'];
 
 export class Tracer {
   readonly #write: (line: string) => void;
-  readonly #pending = new Map<Task, Pending>();
+  readonly #pending = new Map<Task, HeldCall>();
   readonly #tasks = new Set<Task>();
   readonly #ignored = new Map<Task, SignalInfo[]>();
   /** Children whose attachment has not been told yet. */
@@ -53,7 +53,7 @@ export class Tracer {
 
   /** A task makes a call. */
   enter(task: Task, row: SyscallRow, args: ArrayLike<number>): void {
-    const pending: Pending = { row, args: Array.from(args), kinds: row.args, next: 0, comma: false };
+    const pending: HeldCall = { row, args: Array.from(args), kinds: row.args, next: 0, comma: false };
     this.#begin(task);
     this.#line += `${nameOf(row, task)}(`;
     this.#pending.set(task, pending);
@@ -70,6 +70,19 @@ export class Tracer {
     if (result === -ERESTART_RESTARTBLOCK && row.name !== 'restart_syscall') interruptedCalls.set(task, row.name);
     this.#finish(resultText({ task, row, args: pending.args, result: shown }));
     for (const info of this.#ignored.get(task)?.splice(0) ?? []) this.signal(task, info);
+  }
+
+  /** `task` makes another call while it is in one, and that one does not wait: the first is taken up again afterwards. */
+  setAside(task: Task): HeldCall | undefined {
+    const pending = this.#pending.get(task);
+    if (pending === undefined) return undefined;
+    this.#pending.delete(task);
+    if (this.#open === task) this.flush();
+    return pending;
+  }
+
+  takeUp(task: Task, held: HeldCall): void {
+    this.#pending.set(task, held);
   }
 
   /** A signal is about to be acted on. */
@@ -140,7 +153,7 @@ export class Tracer {
   }
 
   /** Goes back to the line of the call that `task` is in. @returns null when it is in none */
-  #resume(task: Task): Pending | null {
+  #resume(task: Task): HeldCall | null {
     const pending = this.#pending.get(task);
     if (pending === undefined) return null;
     this.#pending.delete(task);
@@ -151,7 +164,7 @@ export class Tracer {
   }
 
   /** Writes arguments: before the call (`result` null) up to the first late one, after it all that are left. */
-  #arguments(task: Task, pending: Pending, result: number | null): void {
+  #arguments(task: Task, pending: HeldCall, result: number | null): void {
     const call: TraceCall = { task, row: pending.row, args: pending.args, result };
     while (pending.next < pending.kinds.length) {
       const index = pending.next;

@@ -50,6 +50,7 @@ function stage(files: Record<string, Uint8Array>, changes: Partial<LoadRequest> 
     random: new Uint8Array(16).fill(7),
     vdso: null,
     open: (path) => opened.get(path)?.ref() ?? fail(ENOENT),
+    programOf: () => null,
     identify: () => ({ uid: 1, euid: 2, gid: 3, egid: 4, secure: true }),
     ...changes,
   };
