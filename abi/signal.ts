@@ -93,6 +93,9 @@ export const SIGVTALRM = 0x1a;
 export const SIGWINCH = 0x1c;
 export const SIGXCPU = 0x18;
 export const SIGXFSZ = 0x19;
+/** Dispositions in place of a handler's address. */
+export const SIG_DFL = 0;
+export const SIG_IGN = 1;
 export const SIG_BLOCK = 0;
 export const SIG_SETMASK = 2;
 export const SIG_UNBLOCK = 1;

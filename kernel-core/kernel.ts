@@ -182,6 +182,7 @@ export class Kernel {
       task.traced = { row, args };
     }
     const result = row.fn(task, a, b, c, d, e, f);
+    this.scheduler.timersChanged();
     if (result === PENDING) return result;
     if (result !== CONTEXT_REPLACED) return this.#settle(task, result);
     if (this.tracer !== null && task.traced !== null) this.tracer.leave(task, row, args, 0);

@@ -81,7 +81,7 @@ async function bundle() {
   rmSync(join(dist, 'bundle'), { recursive: true, force: true });
   await build({
     absWorkingDir: root,
-    entryPoints: { banos: 'dist/kernel-core/index.js', cli: 'dist/cli/main.js' },
+    entryPoints: { banos: 'dist/libc/index.js', cli: 'dist/cli/main.js' },
     outdir: 'dist/bundle',
     bundle: true,
     splitting: true,

@@ -47,7 +47,8 @@ export class Program {
   readonly #handlers: Map<number, ProgramHandler>;
   readonly #end = new AbortController();
   readonly #isKernels: boolean;
-  #isOver = false;
+  /** The process has ended or executes another program. */
+  isOver = false;
   /** What the child of the fork that is being made runs. */
   childMain: ProgramMain | null = null;
 
@@ -91,7 +92,7 @@ export class Program {
    * @returns what rax would hold; -EAGAIN where it would have to wait, -ESRCH when the program is over
    */
   callNow(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number {
-    if (this.#isOver) return fail(ESRCH);
+    if (this.isOver) return fail(ESRCH);
     if (NEED_REGISTERS.has(number)) return fail(ENOSYS);
     return this.#callNow(this.#main.task, number, [a, b, c, d, e, f]);
   }
@@ -130,6 +131,8 @@ export class Program {
     if (task.process === this.#main.task.process) {
       task.blocked.set(-1, -1);
       task.blocked.clearUnblockable();
+      // It has nothing to run but the call that it is made for.
+      task.state = 'sleeping';
       return new ProgramThread(this, task, null);
     }
     const main = this.childMain!;
@@ -170,8 +173,8 @@ export class Program {
     const index = this.#idle.indexOf(thread);
     if (index >= 0) this.#idle.splice(index, 1);
     if (call !== null) this.#answerDead(call);
-    if (thread !== this.#main || this.#isOver) return;
-    this.#isOver = true;
+    if (thread !== this.#main || this.isOver) return;
+    this.isOver = true;
     // Listeners are the program's: they run when the kernel's turn is over.
     queueMicrotask(() => this.#end.abort());
   }
@@ -194,7 +197,7 @@ export class Program {
   #call(number: number, args: readonly number[], childMain: ProgramMain | null): Promise<number> {
     return new Promise((resolve) => {
       const call: ProgramCall = { number, args, resolve, state: 'to be made', result: 0, childMain };
-      if (this.#isOver) this.#answerDead(call);
+      if (this.isOver) this.#answerDead(call);
       else if (NEED_REGISTERS.has(number)) resolve(fail(ENOSYS));
       else this.takeOver(call);
     });
@@ -207,7 +210,7 @@ export class Program {
       if (at > 0) env[fromKernelText(entry.slice(0, at))] ??= fromKernelText(entry.slice(at + 1));
     }
     Promise.resolve()
-      .then(() => (this.#isOver ? undefined : main(this, argv.map(fromKernelText), env)))
+      .then(() => (this.isOver ? undefined : main(this, argv.map(fromKernelText), env)))
       .then(
         (status) => this.#leave(status),
         (error: unknown) => this.#fail(error),
@@ -222,7 +225,7 @@ export class Program {
 
   /** Uncaught: a message on standard error, and status 1. */
   #fail(error: unknown): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     const name = fromKernelText(this.#main.task.comm);
     const bytes = new TextEncoder().encode(`${name}: ${describeFailure(error)}\n`);
     const block = this.memory.take(bytes.length);

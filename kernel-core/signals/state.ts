@@ -2,7 +2,19 @@
  * Signal state: what is pending on a task or a process, and how a process disposes of each signal.
  * @source signal(7), sigaction(2)
  */
-import { SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH } from '../../abi/signal.js';
+import {
+  SIG_DFL,
+  SIG_IGN,
+  SIGCHLD,
+  SIGCONT,
+  SIGKILL,
+  SIGSTOP,
+  SIGTSTP,
+  SIGTTIN,
+  SIGTTOU,
+  SIGURG,
+  SIGWINCH,
+} from '../../abi/signal.js';
 import { SigSet } from './sigset.js';
 
 /** What siginfo_t carries; fields that a code does not use stay 0. */
@@ -88,8 +100,7 @@ export class PendingSignals {
   }
 }
 
-export const SIG_DFL = 0;
-export const SIG_IGN = 1;
+export { SIG_DFL, SIG_IGN };
 
 /** How one signal is disposed of. Never changed, only replaced: tables share them. */
 export interface SignalAction {

@@ -1,0 +1,56 @@
+/**
+ * Banos: a Linux you can import. The public face of the package.
+ *
+ * ```ts
+ * import { boot } from 'banos';
+ * const kernel = await boot();
+ * kernel.installProgram('/bin/greet', async (libc, argv) => {
+ *   await libc.write(1, `hello ${argv[1]}\n`);
+ * });
+ * const shell = kernel.spawn(['sh', '-c', 'greet world | tr a-z A-Z']);
+ * shell.stdout.pipe(process.stdout); // HELLO WORLD
+ * console.log(await shell.exit); // { code: 0, signal: null }
+ * await kernel.shutdown();
+ * ```
+ */
+export {
+  type BootOptions,
+  type CodeCacheOptions,
+  type CodeDumpOptions,
+  type CpuStatistics,
+  type Disposable,
+  type ErrnoError,
+  type ExitStatus,
+  type GuestProcess,
+  type HostMount,
+  type Identity,
+  type KernelDump,
+  type ProcessDump,
+  type Pty,
+  type PtySize,
+  type SignalInfo,
+  type SpawnOptions,
+  VERSION,
+} from '../kernel-core/index.js';
+export type { Stat, StatFs, Timespec } from './attributes.js';
+export type { PathLike } from './calls.js';
+export * as constants from './constants.js';
+export type { Dir, Dirent } from './directories.js';
+export type { Flock, Source, Target } from './files.js';
+export { boot, Kernel, type Main } from './kernel.js';
+export { Libc } from './libc.js';
+export type { PollFd, Selected, SelectSets } from './polling.js';
+export type { ChildMain, Limit, SpawnAction, SpawnAttributes, Usage, UtsName, Waited, WaitInfo } from './processes.js';
+export {
+  WCOREDUMP,
+  WEXITSTATUS,
+  WIFCONTINUED,
+  WIFEXITED,
+  WIFSIGNALED,
+  WIFSTOPPED,
+  WSTOPSIG,
+  WTERMSIG,
+} from './processes.js';
+export type { IntervalTimer, ReceivedSignal, SignalAction, SignalHandler } from './signals.js';
+export type { PtyPair, Termios, WindowSize } from './terminals.js';
+export { cfgetispeed, cfgetospeed, cfmakeraw, cfsetispeed, cfsetospeed, cfsetspeed } from './terminals.js';
