@@ -120,7 +120,7 @@ class Marshalled {
   constructor(program: Program, name: SystemCall, args: readonly Argument[]) {
     this.#program = program;
     let size = 0;
-    for (const arg of args) size += sizeOf(arg);
+    for (const arg of args) size += sizeOf(arg, name);
     if (size > 0) {
       const block = program.memory.take(size);
       if (typeof block === 'number') throw errnoError(block, name);
@@ -171,8 +171,12 @@ class Marshalled {
   }
 }
 
-function sizeOf(arg: Argument): number {
+function sizeOf(arg: Argument, name: string): number {
   if (typeof arg === 'number') return 0;
+  // Arguments come from callers that the compiler has not seen.
+  if (!(arg instanceof Vector || arg instanceof Out || arg instanceof Uint8Array)) {
+    throw new TypeError(`${name}: ${kindOf(arg)} where a number is needed`);
+  }
   if (!(arg instanceof Vector)) return align(Math.max(bytesIn(arg).length, 1));
   return arg.parts.reduce((sum, part) => sum + align(Math.max(bytesIn(part).length, 1)), align(Math.max(arg.size, 1)));
 }

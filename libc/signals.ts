@@ -60,7 +60,10 @@ export abstract class Signals extends Processes {
     return this.sigaction(signal, { handler, flags: SA_RESTART }).handler;
   }
 
-  /** @param how SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK @param set null only asks @returns the mask before */
+  /**
+   * A signal that this lets in is delivered when the program next waits: its handler, a function, cannot run before.
+   * @param how SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK @param set null only asks @returns the mask before
+   */
   sigprocmask(how: number, set: readonly number[] | null): number[] {
     const old = out(SIGSET_SIZE);
     this.now('rt_sigprocmask', [how, set === null ? 0 : encodeSet(set), old, SIGSET_SIZE]);
