@@ -9,7 +9,7 @@ import { type Plan, planRegion } from './plan.js';
 import type { Region } from './region.js';
 import type { StaleFlags } from './stale-flags.js';
 
-/** Instructions planned or emitted in one step; one region more than that when it is larger. */
+/** Instructions planned or emitted in one step; one block more than that when it is larger. */
 const STEP = 100;
 
 export class Batch {
@@ -23,8 +23,8 @@ export class Batch {
   #env: ModuleEnvironment;
   #stale: StaleFlags;
   #isWatched: boolean;
-  #emitter: ModuleEmitter | undefined;
-  #emitted = 0;
+  readonly #work = this.#translate();
+  #emitted: EmittedModule | undefined;
   /** Numbers that the code so far has: nobody else may get them. */
   #flagSources = new Set<number>();
 
@@ -53,23 +53,24 @@ export class Batch {
   /** Does a part of the work. @returns instructions that were worked on; 0: all is done */
   step(): number {
     let size = 0;
-    while (size < STEP && this.plans.length < this.regions.length) {
-      const region = this.regions[this.plans.length]!;
-      this.plans.push(planRegion(region));
-      size += region.size;
-    }
-    if (size > 0) return size;
-    this.#emitter ??= new ModuleEmitter(this.plans, this.#env, this.#isWatched);
-    while (size < STEP && this.#emitted < this.plans.length) {
-      size += this.regions[this.#emitted]!.size;
-      if (!this.#emitter.emit(this.#emitted++)) this.#emitted = Number.POSITIVE_INFINITY;
+    while (size < STEP) {
+      const { done, value } = this.#work.next();
+      if (done) break;
+      size += value;
     }
     return size;
   }
 
   /** @returns undefined when the control flow of a region could not be laid out */
   finish(): EmittedModule | undefined {
-    return this.#emitted === this.plans.length ? this.#emitter!.finish() : undefined;
+    return this.#emitted;
+  }
+
+  *#translate(): Generator<number, void> {
+    for (const region of this.regions) this.plans.push(yield* planRegion(region));
+    const emitter = new ModuleEmitter(this.plans, this.#env, this.#isWatched);
+    for (const i of this.plans.keys()) if (!(yield* emitter.emit(i))) return;
+    this.#emitted = emitter.finish();
   }
 
   /** Has to be called in the end, after the module was put in place. */

@@ -223,6 +223,7 @@ function bodyOf(plan: Plan): RegionBody {
     doorOf: undefined,
     doors,
     size,
+    longest: plan.longest,
     pages,
     destinations: destinations(plan),
     addresses: Float64Array.from(addresses).sort(),

@@ -29,6 +29,7 @@ export interface StoredRegion {
   readonly doorOf: number | undefined;
   readonly doors: readonly number[];
   readonly size: number;
+  readonly longest: number;
   readonly defaultSse: boolean;
   readonly pages: readonly number[];
   readonly destinations: readonly number[];

@@ -128,12 +128,12 @@ export class ModuleEmitter {
     if (isWatched) for (const [root, func] of functions) this.#names.set(func, `region_${(root >>> 0).toString(16)}`);
   }
 
-  /** Emits the region of a plan. @returns false when its control flow cannot be laid out */
-  emit(index: number): boolean {
+  /** Emits the region of a plan, as `emitRegion`. @returns false when its control flow cannot be laid out */
+  *emit(index: number): Generator<number, boolean> {
     const plan = this.#plans[index]!;
     const { root } = plan.region;
     const marks: SourceMark[] | undefined = this.#isWatched ? [] : undefined;
-    const code = emitRegion(plan, this.#environment, marks);
+    const code = yield* emitRegion(plan, this.#environment, marks);
     if (code === undefined) return false;
     if (marks !== undefined) {
       this.#watched.push({ root, code: code.view(), marks, locals: code.names, functions: this.#names });

@@ -9,6 +9,8 @@ import type { Block, Edge, End, Instruction, Region } from './region.js';
 
 /** Guest instructions of one region. Beyond, V8's optimising tier takes too long. */
 const MAX_REGION = 1000;
+/** Of one with doors: an interpreter's loop in parts would be many regions that each have most of it. */
+const MAX_WITH_DOORS = 3000;
 /** A region with all code that can be reached is taken whole up to this size. */
 const WHOLE_LIMIT = 40;
 /**
@@ -78,12 +80,9 @@ export class RegionFormer {
    * that did not come back by itself, at each operation behind one that is not part of the region. Regions of their own for
    * all these would each have the whole loop. In code that meets at one place anyway, before its jumps, doors cost nothing.
    */
-  #doors(root: number, { instructions, leaders }: Body, wanted: Iterable<number>): number[] {
-    const doors = new Set<number>();
-    for (const [address, { flow }] of instructions) {
-      if (flow !== 'indirectJump') continue;
-      for (const target of this.#targets(address)) if (instructions.has(target)) doors.add(target);
-    }
+  #doors(root: number, body: Body, wanted: Iterable<number>): number[] {
+    const { instructions, leaders } = body;
+    const doors = this.#jumpTargets(body);
     if (doors.size < LEAST_FOR_DOORS) return [];
     for (const { flow, address, length } of instructions.values()) {
       if (flow !== 'call' && flow !== 'indirectCall') continue;
@@ -131,10 +130,25 @@ export class RegionFormer {
 
   #body(root: number): Body | undefined {
     if (!this.#bodies.has(root)) {
-      const whole = this.#reach(root, true, WHOLE_LIMIT);
-      this.#bodies.set(root, whole ?? this.#reach(root, false, MAX_REGION));
+      this.#bodies.set(root, this.#reach(root, true, WHOLE_LIMIT) ?? this.#reachHot(root));
     }
     return this.#bodies.get(root);
+  }
+
+  #reachHot(root: number): Body | undefined {
+    const body = this.#reach(root, false, MAX_REGION);
+    if (body === undefined || body.instructions.size < MAX_REGION) return body;
+    return this.#jumpTargets(body).size < LEAST_FOR_DOORS ? body : this.#reach(root, false, MAX_WITH_DOORS);
+  }
+
+  /** Where indirect jumps in a body lead inside of it. */
+  #jumpTargets({ instructions }: Body): Set<number> {
+    const targets = new Set<number>();
+    for (const [address, { flow }] of instructions) {
+      if (flow !== 'indirectJump') continue;
+      for (const target of this.#targets(address)) if (instructions.has(target)) targets.add(target);
+    }
+    return targets;
   }
 
   /** What was executed most comes first. @returns undefined when there is nothing, or, with `whole`, more than the limit */

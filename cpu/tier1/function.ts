@@ -37,10 +37,17 @@ interface Arrival {
   count: number;
 }
 
-/** @returns undefined when the region's control flow cannot be laid out */
-export function emitRegion(plan: Plan, env: RegionEnvironment, marks?: SourceMark[]): Code | undefined {
+/**
+ * Emits a region, some instructions at a time: how many they are is what it yields.
+ * @returns undefined when the region's control flow cannot be laid out
+ */
+export function* emitRegion(
+  plan: Plan,
+  env: RegionEnvironment,
+  marks?: SourceMark[],
+): Generator<number, Code | undefined> {
   const emitter = new RegionEmitter(plan, env, marks);
-  return emitter.emit() ? emitter.code : undefined;
+  return (yield* emitter.emit()) ? emitter.code : undefined;
 }
 
 class RegionEmitter implements StructureEmitter {
@@ -66,7 +73,7 @@ class RegionEmitter implements StructureEmitter {
     this.#graph = plan.graph;
     this.#env = env;
     this.#marks = marks;
-    this.#least = plan.region.size * RECORD_SIZE;
+    this.#least = plan.longest * RECORD_SIZE;
     const rest = code.local('i32', 'rest');
     this.#registers = new Registers(code, plan.used, plan.pairs);
     this.#out = new WaysOut(code, rest, this.#registers, env, () => this.#lowering);
@@ -75,12 +82,18 @@ class RegionEmitter implements StructureEmitter {
     this.#calls = new Calls(plan, env, this.#lowering, this.#out, this.#least);
   }
 
-  emit(): boolean {
+  *emit(): Generator<number, boolean> {
     this.#prologue();
     this.#out.open(this.#dirtySets());
-    if (!structure(this.#graph, this, (node) => this.#isMultiway(node))) return false;
-    this.#out.close();
-    return true;
+    const blocks = structure(this.#graph, this, (node) => this.#isMultiway(node));
+    for (;;) {
+      const { done, value } = blocks.next();
+      if (done) {
+        if (value) this.#out.close();
+        return value;
+      }
+      yield this.#planned(value)?.steps.length ?? 0;
+    }
   }
 
   #planned(node: number): PlannedBlock | undefined {

@@ -41,6 +41,8 @@ export interface RegionBody {
   readonly doors: readonly number[];
   /** As `Region.size`. */
   readonly size: number;
+  /** As `Plan.longest`. */
+  readonly longest: number;
   /** Where control may go from it, as far as it is known: places that may be roots of other regions. */
   readonly destinations: ReadonlySet<number>;
   readonly pages: ReadonlySet<number>;
@@ -242,7 +244,7 @@ export class InstalledRegions {
     };
     const at = this.#descriptors + number * DESCRIPTOR_SIZE;
     view.setBigInt64(at + D_PAGE, BigInt(entryPage * PAGE_SIZE), true);
-    view.setInt32(at + D_LEAST, body.size * RECORD_SIZE, true);
+    view.setInt32(at + D_LEAST, body.longest * RECORD_SIZE, true);
     view.setUint16(at + D_HANDLER, handler, true);
     view.setUint16(at + D_FLAGS, body.defaultSse ? D_DEFAULT_SSE : 0, true);
     for (const block of this.#memory.tlbBlocks) u8[block + VALIDITY + number] = 0;

@@ -108,7 +108,7 @@ export class KeptCode {
   }
 
   #describe(body: RegionBody, index: number): StoredModule['regions'][number] {
-    const { root, doorOf, doors, size, defaultSse, pages, destinations, addresses } = body;
+    const { root, doorOf, doors, size, longest, defaultSse, pages, destinations, addresses } = body;
     const sites: SiteFacts[] = [];
     for (const address of addresses) {
       const site = this.#profile.sites.get(address);
@@ -121,6 +121,7 @@ export class KeptCode {
       doorOf,
       doors,
       size,
+      longest,
       defaultSse,
       pages: [...pages],
       destinations: [...destinations],
@@ -132,12 +133,13 @@ export class KeptCode {
 }
 
 function bodyOfStored(stored: StoredModule['regions'][number]): RegionBody {
-  const { root, doorOf, doors, size, defaultSse, pages, destinations, addresses, sites } = stored;
+  const { root, doorOf, doors, size, longest, defaultSse, pages, destinations, addresses, sites } = stored;
   return {
     root,
     doorOf,
     doors,
     size,
+    longest,
     defaultSse,
     pages: new Set(pages),
     destinations: new Set(destinations),

@@ -13,6 +13,7 @@ import { ConcreteBuilder, isConst, movesHalves } from './concrete.js';
 import { hasFlags } from './flags.js';
 import { type BitTable, bitTable, solveBackward, solveForward } from './graph/dataflow.js';
 import { FlowGraph } from './graph/flow-graph.js';
+import { longestWay } from './graph/longest-way.js';
 import { makeReducible } from './graph/make-reducible.js';
 import { groupAccesses, type Membership } from './groups.js';
 import { type Block, type Edge, edgesOf, type Instruction, type Region } from './region.js';
@@ -71,6 +72,8 @@ export interface Plan {
   readonly pairs: number;
   /** Some instruction assumes default control bits in MXCSR. */
   readonly defaultSse: boolean;
+  /** The most instructions that are executed between two looks at what is left of the slice. */
+  readonly longest: number;
 }
 
 /** Runtime functions of tier 0 that have a form of their own in regions. */
@@ -240,13 +243,17 @@ function leavesAtEnd(block: Block): boolean {
   return end.kind !== 'jump' && end.kind !== 'branch' ? true : edgesOf(end).some((edge) => edge.block < 0);
 }
 
-export function planRegion(region: Region): Plan {
+/** Plans a region, some instructions at a time: how many they are is what it yields. */
+export function* planRegion(region: Region): Generator<number, Plan> {
   const planner = new Planner();
-  const blocks = region.blocks.map((block): PlannedBlock => {
+  const blocks: PlannedBlock[] = [];
+  for (const block of region.blocks) {
     const steps = block.instructions.map((instruction) => planner.step(instruction));
     const speculation = speculate(steps);
-    return { block, steps, groups: groupAccesses(steps), speculation, dirtyIn: 0, dirtyOut: 0, liveIn: 0, flagsIn: 0 };
-  });
+    const groups = groupAccesses(steps);
+    blocks.push({ block, steps, groups, speculation, dirtyIn: 0, dirtyOut: 0, liveIn: 0, flagsIn: 0 });
+    yield steps.length;
+  }
   const { graph, leaving, dispatch } = graphOf(region);
   const dirtyIn = solveDirty(graph, blocks);
   solveLive(graph, blocks, dirtyIn);
@@ -264,7 +271,8 @@ export function planRegion(region: Region): Plan {
   for (let n = 0; n < 16; n++) if (planner.votes[n]! > 0) pairs |= 1 << (16 + n);
   const { defaultSse } = planner;
   pairs &= used;
-  return { region, blocks, graph: reducible, origin, route, leaving, dispatch, used, pairs, defaultSse };
+  const longest = longestWay(reducible, (node) => blocks[origin[node]!]?.steps.length ?? 0);
+  return { region, blocks, graph: reducible, origin, route, leaving, dispatch, used, pairs, defaultSse, longest };
 }
 
 function graphOf(region: Region): Pick<Plan, 'graph' | 'leaving' | 'dispatch'> {

@@ -16,6 +16,7 @@ function sample(root: number): StoredModule {
         doorOf: root - 16,
         doors: [root + 10],
         size: 3,
+        longest: 2,
         defaultSse: true,
         pages: [Math.floor(root / 4096)],
         destinations: [root + 64, -4096],

@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { FlowGraph } from '../../cpu/tier1/graph/flow-graph.js';
 import { isDispatch, makeReducible } from '../../cpu/tier1/graph/make-reducible.js';
 import { type Edge, type StructureEmitter, structure } from '../../cpu/tier1/graph/structure.js';
+import { complete } from '../support/complete.js';
 import { anyGraph, reducibleGraph, type Successors } from './graph-random.js';
 import { DECISIONS_AT, instantiate, LIMIT, RoutedEmitter, TRACE_AT, WasmEmitter, walk } from './graph-wasm.js';
 
@@ -93,7 +94,7 @@ class Recorder implements StructureEmitter {
 
 function record(successors: Successors, multiway?: (block: number) => boolean): Recorder {
   const recorder = new Recorder();
-  assert.ok(structure(new FlowGraph(successors), recorder, multiway));
+  assert.ok(complete(structure(new FlowGraph(successors), recorder, multiway)));
   recorder.end();
   return recorder;
 }
@@ -161,7 +162,7 @@ for (const [name, shape] of [
     const graphs = fc.sample(reducibleGraph(40), 150);
     const emitters = graphs.map((successors) => {
       const emitter = new WasmEmitter();
-      assert.ok(structure(new FlowGraph(successors), emitter, shape(successors)));
+      assert.ok(complete(structure(new FlowGraph(successors), emitter, shape(successors))));
       return emitter;
     });
     const { memory, run } = instantiate(emitters);
@@ -184,7 +185,7 @@ for (const limit of [0, 2, 40]) {
       const emitter = new RoutedEmitter(graph);
       const multiway = (block: number) =>
         isDispatch(graph, block) || (graph.origin[block]! >= 0 && oddMultiway(successors)(graph.origin[block]!));
-      assert.ok(structure(new FlowGraph(graph.successors), emitter, multiway));
+      assert.ok(complete(structure(new FlowGraph(graph.successors), emitter, multiway)));
       return emitter;
     });
     assert.ok(graphs.filter((successors) => !new FlowGraph(successors).reducible).length > 10);
@@ -286,7 +287,7 @@ test('deep graphs: nesting stays small where it can, the stack is never an issue
 
 test('an irreducible graph is refused, nothing is emitted', () => {
   const recorder = new Recorder();
-  assert.not(structure(new FlowGraph([[1, 2], [2], [1]]), recorder));
+  assert.not(complete(structure(new FlowGraph([[1, 2], [2], [1]]), recorder)));
   assert.equal(recorder.items, []);
 });
 

@@ -15,6 +15,7 @@ import { MAX_SPAN, type Membership } from '../../cpu/tier1/groups.js';
 import { type PlannedBlock, planRegion } from '../../cpu/tier1/plan.js';
 import type { Instruction } from '../../cpu/tier1/region.js';
 import { CODE, Guest, PAGE } from '../cpu/guest.js';
+import { complete } from '../support/complete.js';
 
 const guest = new Guest({ translator: null, codeWritable: true });
 const reader = new CodeReader(guest.memory, new Decoder(table), interpreter().handlers);
@@ -31,8 +32,15 @@ function plan(code: readonly number[]): PlannedBlock {
   }
   const block = { address: CODE, instructions, end: { kind: 'stop' as const } };
   const size = instructions.length;
-  return planRegion({ root: CODE, doors: [], blocks: [block], size, callees: new Set(), pages: new Set([CODE / PAGE]) })
-    .blocks[0]!;
+  const region = {
+    root: CODE,
+    doors: [],
+    blocks: [block],
+    size,
+    callees: new Set<number>(),
+    pages: new Set([CODE / PAGE]),
+  };
+  return complete(planRegion(region)).blocks[0]!;
 }
 
 interface Access {

@@ -54,16 +54,17 @@ export interface StructureEmitter {
 const CLOSE = -1;
 
 /**
+ * A part at a time: yields each block when it has been emitted.
  * @param isMultiway blocks whose terminator selects by index; those with more than two successors do in any case
  * @returns false, with nothing emitted, if the graph is not reducible
  */
-export function structure(
+export function* structure(
   graph: FlowGraph,
   emitter: StructureEmitter,
   isMultiway: (block: number) => boolean = () => false,
-): boolean {
+): Generator<number, boolean> {
   if (!graph.reducible) return false;
-  if (graph.count > 0) new Layout(graph, emitter, isMultiway).run();
+  if (graph.count > 0) yield* new Layout(graph, emitter, isMultiway).run();
   return true;
 }
 
@@ -94,14 +95,16 @@ class Layout {
     this.#place();
   }
 
-  run(): void {
+  *run(): Generator<number, void> {
     const work = this.#work;
     work.push(0);
     while (work.length > 0) {
       const item = work.pop()!;
       if (item === CLOSE) this.#emitter.close();
-      else if (typeof item === 'number') this.#subtree(item);
-      else this.#jump(item);
+      else if (typeof item === 'number') {
+        this.#subtree(item);
+        yield item;
+      } else this.#jump(item);
     }
   }
 
