@@ -229,6 +229,8 @@ export class PageTable {
   /** @param old entry of the page before it changed */
   #drop(vpn: number, old: number): void {
     if (old !== 0) {
+      // Regions rely on what they have checked until they are left.
+      this.#memory.u32[RESYNC >>> 2] = 1;
       this.windows.drop(vpn);
       if (old & PTE_EXEC) this.#invalidate();
     }

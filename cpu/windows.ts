@@ -6,7 +6,7 @@
  * extents by a hash of its address, in a table of the TLB block. No locks.
  */
 import type { PhysicalMemory } from './physical-memory.js';
-import { EXTENT_ENTRIES, extentIndex, PAGE_SIZE, TLB, TLB_EXTENTS, TLB_WINDOWS } from './state.js';
+import { EXTENT_ENTRIES, extentIndex, PAGE_SIZE, RESYNC, TLB, TLB_EXTENTS, TLB_WINDOWS } from './state.js';
 import {
   NARROW_SPAN,
   SITE_SLOTS,
@@ -281,7 +281,10 @@ export class Windows {
 export function evictFrame(u32: Uint32Array, tlb: number, frame: number): void {
   clearExtents(u32, tlb);
   closeWrites(u32, tlb + TLB_WINDOWS, frame);
-  if (u32[TLB >> 2] === tlb) closeWrites(u32, WINDOWS, frame);
+  if (u32[TLB >> 2] !== tlb) return;
+  closeWrites(u32, WINDOWS, frame);
+  // Regions rely on what they have checked until they are left.
+  u32[RESYNC >> 2] = 1;
 }
 
 function clearExtents(u32: Uint32Array, tlb: number): void {

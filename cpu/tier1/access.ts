@@ -50,7 +50,10 @@ export class Accesses {
   readonly #policy: AccessPolicy;
   readonly #around: AccessSurroundings;
   #groups: ReadonlyMap<Value, Membership> = new Map();
-  /** Locals of groups that have members to come. */
+  #block = -1;
+  /** In this block: distances modulo 16 that are aligned, of groups of other blocks. */
+  readonly #aligned = new Map<Group, Set<number>>();
+  /** Locals of groups of this block alone that have members to come. */
   #groupLocals = new Set<number>();
 
   constructor(code: Code, temps: Temps, policy: AccessPolicy, around: AccessSurroundings) {
@@ -60,10 +63,13 @@ export class Accesses {
     this.#around = around;
   }
 
-  beginBlock(groups: ReadonlyMap<Value, Membership>): void {
+  beginBlock(block: number, groups: ReadonlyMap<Value, Membership>): void {
     this.#groups = groups;
+    this.#block = block;
     this.#groupLocals.clear();
+    this.#aligned.clear();
     for (const { group } of groups.values()) {
+      if (group.home !== block) continue;
       group.local = -1;
       group.left = group.members;
       group.aligned.clear();
@@ -92,7 +98,7 @@ export class Accesses {
       v.local = group.local;
       const distance = membership!.distance;
       if (aligned) this.#requireAligned(group, distance, size, () => this.pushSum(group.local, distance - group.low));
-      if (--group.left === 0) this.#groupLocals.delete(group.local);
+      this.#passed(group);
       return;
     }
     const address = this.#around.inLocal(v.args[0]!);
@@ -107,17 +113,43 @@ export class Accesses {
     if (path < 0) {
       v.local = this.#temps.take('i32');
       this.#throughExtents(address, size, write, v.local);
-    } else if (group === undefined || group.left < group.members || this.#policy.isAlone(step)) {
+    } else if (group === undefined || group.leader !== v || this.#policy.isAlone(step)) {
       v.local = this.#temps.take('i32');
       this.#throughWindow(path, address, size, write, 0, v.local);
     } else {
-      group.local = this.#temps.take('i32');
-      this.#groupLocals.add(group.local);
+      group.local = this.#groupLocal(group);
       v.local = group.local;
       const first = this.#addressAt(address, group.low - membership!.distance);
       this.#throughWindow(path, first, group.high - group.low, group.write, GROUP_ACCESS, group.local);
     }
-    if (group !== undefined && --group.left === 0) this.#groupLocals.delete(group.local);
+    if (group !== undefined) this.#passed(group);
+  }
+
+  #groupLocal(group: Group): number {
+    if (group.shared) {
+      // The same in copies of its block: some code behind is reached from all of them.
+      if (group.own < 0) group.own = this.#code.local('i32');
+      return group.own;
+    }
+    const local = this.#temps.take('i32');
+    this.#groupLocals.add(local);
+    return local;
+  }
+
+  /** A member of a group has been emitted. */
+  #passed(group: Group): void {
+    if (!group.shared && --group.left === 0) this.#groupLocals.delete(group.local);
+  }
+
+  /** Distances modulo 16 of a group that are known to be aligned where code is being emitted. */
+  #alignedOf(group: Group): Set<number> {
+    if (group.home === this.#block) return group.aligned;
+    let aligned = this.#aligned.get(group);
+    if (aligned === undefined) {
+      aligned = new Set(group.aligned);
+      this.#aligned.set(group, aligned);
+    }
+    return aligned;
   }
 
   /** Pushes the sum of an i32 local and a constant. */
@@ -142,8 +174,9 @@ export class Accesses {
   /** Leaves when an address is no multiple of the size; once for members of a group that differ by one. */
   #requireAligned(group: Group | undefined, distance: number, size: number, pushAddress: () => void): void {
     const residue = ((distance % size) + size) % size;
-    if (group?.aligned.has(residue)) return;
-    group?.aligned.add(residue);
+    const known = group === undefined ? undefined : this.#alignedOf(group);
+    if (known?.has(residue)) return;
+    known?.add(residue);
     const code = this.#code;
     pushAddress();
     code.i32(size - 1);

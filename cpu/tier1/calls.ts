@@ -5,7 +5,7 @@
  */
 import { CONTROL_BITS, CONTROL_DEFAULT } from '../ir/builder.js';
 import { RECORD_SIZE } from '../record.js';
-import { FUEL, MXCSR, PAGE_SIZE, PAGE_VA, RESYNC } from '../state.js';
+import { FUEL, GPR, MXCSR, PAGE_SIZE, PAGE_VA, RESYNC } from '../state.js';
 import type { Code } from '../wasm/code.js';
 import { FRAME_BYTES, KIND_RECORD, KIND_STEP, NEXT_RECORD, REST, STOP_KIND, UNWIND } from './layout.js';
 import type { Lowering } from './lowering.js';
@@ -32,6 +32,10 @@ export interface CallEnvironment {
 
 /** Parameter of a region's function: bytes of the host's stack that calls may still take. */
 export const ROOM = 0;
+const RSP_NUMBER = 4;
+const RSP_BIT = 1 << RSP_NUMBER;
+/** Bytes that a call pushes. */
+const RETURN_ADDRESS = 8;
 /** The baseline compiler keeps every local on the stack. */
 const LOCAL_BYTES = 8;
 
@@ -233,8 +237,28 @@ export class Calls {
     // The callee may have used the slice up: its end is tier 0's.
     this.#out.leaveClean(address);
     code.end();
-    this.#registers.load(block < 0 ? 0 : this.#plan.blocks[block]!.liveIn);
+    this.#restoreStackPointer(address);
+    this.#registers.load(block < 0 ? 0 : this.#plan.blocks[block]!.liveIn & ~RSP_BIT);
     this.#lowering.flags = 'words';
+  }
+
+  /**
+   * rsp as it was before the call, which it is behind nearly all of them: what is computed from it then waits for no load, and
+   * what was found out about the stack stays right. Leaves when it is not so.
+   */
+  #restoreStackPointer(address: number): void {
+    const code = this.#code;
+    const rsp = this.#registers.general(RSP_NUMBER);
+    code.i32(0);
+    code.memory('i64.load', GPR + RSP_NUMBER * 8);
+    code.get(rsp);
+    code.i64(RETURN_ADDRESS);
+    code.op('i64.add');
+    code.tee(rsp);
+    code.op('i64.ne');
+    code.if();
+    this.#out.leaveClean(address);
+    code.end();
   }
 
   #pushRoom(): void {

@@ -193,7 +193,7 @@ class RegionEmitter implements StructureEmitter {
       this.#glue(block);
       return;
     }
-    this.#lowering.beginBlock(planned.groups, planned.speculation);
+    this.#lowering.beginBlock(this.#plan.origin[block]!, planned.groups, planned.speculation);
     for (const step of planned.steps) {
       this.#out.step = step;
       this.#marks?.push({ offset: this.code.length, address: step.instruction.address });

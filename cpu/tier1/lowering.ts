@@ -91,8 +91,8 @@ export class Lowering {
   }
 
   /** Starts a block: probes in a group share their check, and so do results in a window. */
-  beginBlock(groups: ReadonlyMap<Value, Membership>, speculation: Speculation): void {
-    this.#accesses.beginBlock(groups);
+  beginBlock(block: number, groups: ReadonlyMap<Value, Membership>, speculation: Speculation): void {
+    this.#accesses.beginBlock(block, groups);
     this.#checks.beginBlock(speculation);
   }
 

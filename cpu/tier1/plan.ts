@@ -35,7 +35,7 @@ export interface PlannedBlock {
   readonly block: Block;
   readonly steps: Step[];
   /** Probes that are checked together. */
-  readonly groups: ReadonlyMap<Value, Membership>;
+  groups: ReadonlyMap<Value, Membership>;
   /** Floating-point results that are checked together. */
   readonly speculation: Speculation;
   /** Registers that differ from memory at the start, and at the end. */
@@ -250,11 +250,11 @@ export function* planRegion(region: Region): Generator<number, Plan> {
   for (const block of region.blocks) {
     const steps = block.instructions.map((instruction) => planner.step(instruction));
     const speculation = speculate(steps);
-    const groups = groupAccesses(steps);
-    blocks.push({ block, steps, groups, speculation, dirtyIn: 0, dirtyOut: 0, liveIn: 0, flagsIn: 0 });
+    blocks.push({ block, steps, groups: new Map(), speculation, dirtyIn: 0, dirtyOut: 0, liveIn: 0, flagsIn: 0 });
     yield steps.length;
   }
   const { graph, leaving, dispatch } = graphOf(region);
+  for (const [b, groups] of groupAccesses(graph, blocks).entries()) blocks[b]!.groups = groups;
   const dirtyIn = solveDirty(graph, blocks);
   solveLive(graph, blocks, dirtyIn);
   const flagsIn = solveFlags(graph, blocks, dispatch);

@@ -84,8 +84,9 @@ export class SiteWindows {
     const address = i32[(RIP >> 2) + 1]! * TWO_32 + u32[RIP >> 2]!;
     const site = this.#profile.sites.get(address);
     if (site === undefined) return;
-    // The extent ends between the accesses of the group.
-    if (isHeld && kind & GROUP_ACCESS && ++site.groupMisses === MAX_GROUP_MISSES) this.#redo(site, address);
+    // The extent ends between the accesses of the group, or one of them is not made and would fault.
+    if ((isHeld || opened !== OPENED) && kind & GROUP_ACCESS && ++site.groupMisses === MAX_GROUP_MISSES)
+      this.#redo(site, address);
     if (opened === TAKEN && ++site.conflicts === MAX_CONFLICTS) this.#redo(site, address);
   }
 }
