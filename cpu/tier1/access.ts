@@ -22,7 +22,9 @@ import {
   WINDOW_SIZE,
   WRITE_ACCESS,
 } from './layout.js';
-import { missKind, type Relocation, WIDTH, windowField } from './relocation.js';
+import { LoopWindows, type WindowUse } from './loop-windows.js';
+import type { PlannedBlock } from './plan.js';
+import { missKind, type Relocation } from './relocation.js';
 import type { Step } from './step.js';
 import type { Temps } from './temps.js';
 
@@ -44,11 +46,18 @@ export interface AccessSurroundings {
   stop(kind: number, address: number, relocation?: Relocation): void;
 }
 
+/** The field of a window that an access is compared with. */
+function limitField(size: number, write: boolean): number {
+  const wide = size > NARROW_SPAN;
+  return write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ;
+}
+
 export class Accesses {
   readonly #code: Code;
   readonly #temps: Temps;
   readonly #policy: AccessPolicy;
   readonly #around: AccessSurroundings;
+  readonly #loops: LoopWindows;
   #groups: ReadonlyMap<Value, Membership> = new Map();
   #block = -1;
   /** In this block: distances modulo 16 that are aligned, of groups of other blocks. */
@@ -61,6 +70,7 @@ export class Accesses {
     this.#temps = temps;
     this.#policy = policy;
     this.#around = around;
+    this.#loops = new LoopWindows(code);
   }
 
   beginBlock(block: number, groups: ReadonlyMap<Value, Membership>): void {
@@ -186,37 +196,55 @@ export class Accesses {
     code.end();
   }
 
+  /** What the check of an access reads; undefined when there is none for it. */
+  #useOf(v: Value, { groups }: PlannedBlock, step: Step): WindowUse | undefined {
+    const { size, write, stack } = v.probe as Probe;
+    const group = groups.get(v)?.group;
+    if (group !== undefined && group.leader !== v) return undefined;
+    const slot = this.#policy.path(step, write || group?.write === true, stack === true);
+    if (slot < 0) return undefined;
+    const isAlone = group === undefined || this.#policy.isAlone(step);
+    const limit = isAlone ? limitField(size, write) : limitField(group.high - group.low, group.write);
+    return { slot, limit };
+  }
+
+  /** Before and behind a loop without calls. @param blocks its blocks, and how deep in loops each is */
+  openLoop(blocks: readonly { planned: PlannedBlock; depth: number }[]): void {
+    this.#loops.open(blocks, (v, planned, step) => this.#useOf(v, planned, step));
+  }
+
+  closeLoop(): void {
+    this.#loops.close();
+  }
+
   #throughWindow(slot: number, address: number, size: number, write: boolean, flags: number, pa: number): void {
     const code = this.#code;
-    const load = (name: string, field: number): void => {
-      code.i32(0);
-      code.memoryAt(name, windowField(slot, field), WIDTH.window, { kind: 'window', slot, field } satisfies Relocation);
-    };
-    const wide = size > NARROW_SPAN;
-    const limit = write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ;
+    const limit = limitField(size, write);
     const details = (write ? WRITE_ACCESS : 0) | flags;
     const miss = (): void =>
       this.#around.stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details });
-    const delta = this.#temps.take('i32');
-    /** Opens an `if` for addresses outside of the window. */
+    /** Sets `pa`, and opens an `if` for addresses outside of the window. */
     const outside = (offset: number): void => {
-      load('i32.load', W_DELTA + offset);
-      code.set(delta);
       code.get(address);
-      load('i64.load', W_LOW + offset);
+      code.op('i32.wrap_i64');
+      this.#loops.push(slot, W_DELTA, offset);
+      code.op('i32.add');
+      code.set(pa);
+      code.get(address);
+      this.#loops.push(slot, W_LOW, offset);
       code.op('i64.sub');
-      load('i64.load32_u', limit + offset);
+      this.#loops.push(slot, limit, offset);
       code.op('i64.ge_u');
       code.if();
     };
     outside(0);
     outside(SECOND_WINDOW);
     // In neither: it may be in a third one.
-    this.#extentDelta(address, size, write, delta, miss);
-    code.end();
-    code.end();
-    this.#pushPhysical(address, delta);
+    this.#extentDelta(address, size, write, pa, miss);
+    this.#pushPhysical(address, pa);
     code.set(pa);
+    code.end();
+    code.end();
   }
 
   #throughExtents(address: number, size: number, write: boolean, pa: number): void {
@@ -236,8 +264,7 @@ export class Accesses {
   /** delta = physical − virtual address, from the extents by address. */
   #extentDelta(address: number, size: number, write: boolean, delta: number, miss: () => void): void {
     const code = this.#code;
-    const wide = size > NARROW_SPAN;
-    const limit = write ? (wide ? W_WRITE_WIDE : W_WRITE) : wide ? W_READ_WIDE : W_READ;
+    const limit = limitField(size, write);
     code.get(address);
     code.get(address);
     code.i64(EXTENT_BLOCK_SHIFT);

@@ -21,7 +21,7 @@ import type { FlowGraph } from './graph/flow-graph.js';
 import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
 import { DOOR, KIND_STEP, MISSED_AT, MISSED_TO, REST } from './layout.js';
 import { Lowering } from './lowering.js';
-import { NEED_WORDS, type Plan, type PlannedBlock } from './plan.js';
+import { hasSync, NEED_WORDS, type Plan, type PlannedBlock } from './plan.js';
 import { Registers } from './registers.js';
 import { Temps } from './temps.js';
 import type { SourceMark } from './watch.js';
@@ -64,6 +64,8 @@ class RegionEmitter implements StructureEmitter {
   #dirty = 0;
   #arrivals = new Map<number, Arrival>();
   #selectorLocal = -1;
+  /** Of each open block, loop and if. */
+  readonly #isLoop: boolean[] = [];
   /** Least `rest` to go on with at a check. */
   #least: number;
 
@@ -169,14 +171,22 @@ class RegionEmitter implements StructureEmitter {
   // Structure
 
   openBlock(): number {
+    this.#isLoop.push(false);
     return this.code.block();
   }
 
-  openLoop(): number {
+  openLoop(header: number): number {
+    this.#isLoop.push(true);
+    const blocks = this.#graph.members(header).flatMap((node) => {
+      const planned = this.#planned(node);
+      return planned === undefined ? [] : [{ planned, depth: this.#graph.loopDepth[node]! }];
+    });
+    this.#lowering.openLoop(blocks.some(({ planned }) => hasSync(planned)) ? [] : blocks);
     return this.code.loop();
   }
 
   openIf(_block: number, negated: boolean): void {
+    this.#isLoop.push(false);
     this.#lowering.pushCondition(negated);
     this.#lowering.endBlock();
     this.code.if();
@@ -184,6 +194,7 @@ class RegionEmitter implements StructureEmitter {
 
   close(): void {
     this.code.end();
+    if (this.#isLoop.pop()) this.#lowering.closeLoop();
   }
 
   body(block: number): void {

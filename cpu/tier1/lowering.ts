@@ -96,6 +96,15 @@ export class Lowering {
     this.#checks.beginBlock(speculation);
   }
 
+  /** Before and behind a loop. @param blocks as Accesses.openLoop; none for a loop with calls */
+  openLoop(blocks: Parameters<Accesses['openLoop']>[0]): void {
+    this.#accesses.openLoop(blocks);
+  }
+
+  closeLoop(): void {
+    this.#accesses.closeLoop();
+  }
+
   /** Emits an instruction that does not go to tier 0. Its jump, if it has one, is left to the block's end. */
   instruction(step: Step): void {
     this.#step = step;

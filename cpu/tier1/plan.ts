@@ -233,6 +233,11 @@ function isSync(step: Step): boolean {
   return step.byInterpreter;
 }
 
+/** Whether somewhere in a block everything goes to memory and comes back. */
+export function hasSync({ block, steps }: PlannedBlock): boolean {
+  return endsInSync(block) || steps.some(isSync);
+}
+
 function endsInSync(block: Block): boolean {
   return block.end.kind === 'call' || block.end.kind === 'indirectCall';
 }
