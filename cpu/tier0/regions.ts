@@ -16,6 +16,7 @@ import {
   DESCRIPTORS,
   ENTRIES,
   KIND_RECORD,
+  KIND_ROOM,
   MAX_REGIONS,
   NEXT_RECORD,
   REFUSALS,
@@ -144,7 +145,14 @@ export function enterFunction(
   c.get(target);
   c.i64(UNWIND);
   c.op('i64.eq');
+  c.if();
+  loadState(c, 'i32.load', STOP_KIND);
+  c.i32(KIND_ROOM);
+  c.op('i32.ne');
   c.brIf(stoppedHere);
+  loadState(c, 'i64.load', RIP);
+  c.set(target);
+  c.end();
   // Control went to an address: on at its record.
   account(c, rest, () => loadState(c, 'i32.load', REST));
   c.i32(0);

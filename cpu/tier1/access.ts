@@ -120,10 +120,12 @@ export class Accesses {
       this.#requireAligned(group, membership?.distance ?? 0, size, pushAddress);
     }
     const path = this.#policy.path(step, write || group?.write === true, stack === true);
+    // In all copies of its block alike, whatever the policy has learned in between.
+    if (group?.leader === v && (path < 0 || this.#policy.isAlone(step))) group.isApart = true;
     if (path < 0) {
       v.local = this.#temps.take('i32');
       this.#throughExtents(address, size, write, v.local);
-    } else if (group === undefined || group.leader !== v || this.#policy.isAlone(step)) {
+    } else if (group === undefined || group.leader !== v || group.isApart) {
       v.local = this.#temps.take('i32');
       this.#throughWindow(path, address, size, write, 0, v.local);
     } else {

@@ -230,6 +230,7 @@ class RegionBuilder {
   #isRoot: (address: number) => boolean;
   #blocks: Block[] = [];
   #size = 0;
+  #root = 0;
   #inlining: Inlining;
   #budget: number;
   #callees = new Set<number>();
@@ -249,6 +250,7 @@ class RegionBuilder {
   }
 
   build(root: number, body: Body, doors: readonly number[]): Region {
+    this.#root = root;
     this.#budget -= body.instructions.size;
     const entry: Block = { address: root, instructions: [], end: { kind: 'stop' } };
     if (doors.length > 0) this.#blocks.push(entry);
@@ -311,7 +313,7 @@ class RegionBuilder {
         return { kind: 'indirectCall', targets: roots, next: edge(next) };
       }
       case 'return':
-        return frame.depth === 0 ? { kind: 'return' } : { kind: 'inlineReturn', to: frame.back };
+        return frame.depth === 0 ? this.#return(instruction, edge) : { kind: 'inlineReturn', to: frame.back };
       case 'indirectJump': {
         const targets = this.#profile.sites.get(instruction.address)?.targets;
         const edges =
@@ -325,6 +327,17 @@ class RegionBuilder {
       default:
         return { kind: 'stop' };
     }
+  }
+
+  /**
+   * A region that begins where a function returns to, because whoever called that function has been left: what it returns
+   * to may be its own beginning, once for each of many calls of a function in itself.
+   */
+  #return({ address }: Instruction, edge: (address: number) => Edge): End {
+    const targets = this.#profile.sites.get(address)?.targets;
+    if (targets === undefined || !targets.has(this.#root)) return { kind: 'return' };
+    const edges = mostFrequent(targets).map(edge);
+    return { kind: 'indirect', targets: edges.filter(({ block }) => block >= 0) };
   }
 
   #call(callee: number, back: Edge, frame: Frame): End {

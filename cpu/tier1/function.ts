@@ -12,6 +12,7 @@
  */
 
 import { RECORD_SIZE } from '../record.js';
+import { RIP } from '../state.js';
 import { Code } from '../wasm/code.js';
 import type { AccessPolicy } from './access.js';
 import { type CallEnvironment, Calls, ROOM } from './calls.js';
@@ -19,7 +20,7 @@ import { emitDispatch } from './dispatch.js';
 import type { FlagState } from './flags.js';
 import type { FlowGraph } from './graph/flow-graph.js';
 import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
-import { DOOR, KIND_STEP, MISSED_AT, MISSED_TO, REST } from './layout.js';
+import { DOOR, KIND_ROOM, KIND_STEP, MISSED_AT, MISSED_TO, REST, STOP_KIND, UNWIND } from './layout.js';
 import { Lowering } from './lowering.js';
 import { hasSync, NEED_WORDS, type Plan, type PlannedBlock } from './plan.js';
 import { Registers } from './registers.js';
@@ -139,13 +140,24 @@ class RegionEmitter implements StructureEmitter {
     code.tee(this.#out.rest);
     code.i32(this.#least);
     code.op('i32.le_s');
-    code.get(ROOM);
-    code.i32(0);
-    code.op('i32.lt_s');
-    code.op('i32.or');
     code.if();
     if (hasDoors) code.get(this.#out.rip);
     else code.i64(region.root);
+    code.return();
+    code.end();
+    code.get(ROOM);
+    code.i32(0);
+    code.op('i32.lt_s');
+    code.if();
+    // Were it only refused, each caller would go on from there with what room it has left: one call at a time.
+    code.i32(0);
+    code.i32(KIND_ROOM);
+    code.memory('i32.store', STOP_KIND);
+    code.i32(0);
+    if (hasDoors) code.get(this.#out.rip);
+    else code.i64(region.root);
+    code.memory('i64.store', RIP);
+    code.i64(UNWIND);
     code.return();
     code.end();
     this.#registers.load(blocks[0]!.liveIn);

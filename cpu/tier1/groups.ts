@@ -39,6 +39,8 @@ export interface Group {
   local: number;
   /** Of a shared group: the local that it has for itself, −1 before it has one. */
   own: number;
+  /** The leader was emitted with a check of its own: so are all others. */
+  isApart: boolean;
   /** Distances modulo 16 that are known to be aligned. */
   aligned: Set<number>;
   /** Members still to come in the block. */
@@ -131,6 +133,7 @@ class GroupFinder {
       shared: false,
       local: -1,
       own: -1,
+      isApart: false,
       aligned: new Set(),
       left: 0,
     };

@@ -36,6 +36,8 @@ export const KIND_MISS = 2;
 export const KIND_RECORD = 3;
 /** The address in SLOW_EA was not among the extents by address. */
 export const KIND_EXTENT_MISS = 4;
+/** The host's stack has no room for another call: everything unwinds, and goes on at RIP. */
+export const KIND_ROOM = 5;
 export const WRITE_ACCESS = 1 << 16;
 /** The check was for several accesses. */
 export const GROUP_ACCESS = 1 << 17;

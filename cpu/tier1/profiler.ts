@@ -118,7 +118,7 @@ export class Profiler {
   #noteFlow(site: Site, to: number): void {
     const { instruction } = site;
     const { flow, address, length } = instruction;
-    if (flow === 'indirectJump' || flow === 'indirectCall') site.reached(to);
+    if (flow === 'indirectJump' || flow === 'indirectCall' || flow === 'return') site.reached(to);
     if (to === address + length || flow === 'return' || flow === 'syscall') return;
     const isCall = flow === 'call' || flow === 'indirectCall';
     if (!isCall && to > address) return;
