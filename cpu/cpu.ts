@@ -52,6 +52,7 @@ export interface CpuStats {
 
 const FCW_DEFAULT = 0x37f;
 const FTW_EMPTY = 0xffff;
+const CONTEXTS_AT_ONCE = 16;
 const MXCSR_DEFAULT = 0x1f80;
 
 export class Cpu {
@@ -63,6 +64,8 @@ export class Cpu {
   /** The registers, and the view of memory that they are a part of. */
   #view: Uint8Array;
   #viewOf: Uint8Array;
+  #slab = new ArrayBuffer(0);
+  #slabUsed = CONTEXTS_AT_ONCE;
 
   /**
    * @param translator how hot code becomes WebAssembly of its own (tier 1); null: it does not
@@ -187,6 +190,15 @@ export class Cpu {
   }
   set gsBase(value: number) {
     this.#write64(GS_BASE, value);
+  }
+
+  /** Room for a context that is not loaded. Made from larger pieces: an array of its own costs as much as starting a task. */
+  newContext(): Uint8Array {
+    if (this.#slabUsed === CONTEXTS_AT_ONCE) {
+      this.#slab = new ArrayBuffer(CONTEXTS_AT_ONCE * CONTEXT_SIZE);
+      this.#slabUsed = 0;
+    }
+    return new Uint8Array(this.#slab, CONTEXT_SIZE * this.#slabUsed++, CONTEXT_SIZE);
   }
 
   /** Copies the loaded context out: `contextSize` bytes. */

@@ -3,7 +3,7 @@
  * the owner of the TLB block (read, write, instruction) that emitted code consults. Every change drops the cached
  * translation of its page. Mapped frames are not referenced from here: their owner does that. No locks.
  *
- * Three levels: a map of 1 GiB regions, 512 leaves each, 512 entries `frame << 3 | prot` each; 0 is absent.
+ * A map of leaves for 2 MiB each, with 512 entries `frame << 3 | prot`; 0 is absent.
  */
 import { ENOMEM, type Err, fail } from '../abi/errno.js';
 import type { PhysicalMemory } from './physical-memory.js';
@@ -30,12 +30,17 @@ const PROT_MASK = 7;
 const FRAME_SHIFT = 3;
 const LEAF_PAGES = 512;
 const LEAF_MASK = LEAF_PAGES - 1;
-const REGION_PAGES = LEAF_PAGES * 512;
+const TLB_PARTS = [0, TLB_WRITE, TLB_EXEC];
 
-type Region = (Uint32Array | undefined)[];
+interface Leaf {
+  readonly entries: Uint32Array;
+  /** Entries outside of [low, end) are 0. */
+  low: number;
+  end: number;
+}
 
 /** Zeroed leaves of tables that are gone: processes come and go, and making an array costs more than clearing one. */
-const spareLeaves: Uint32Array[] = [];
+const spareLeaves: Leaf[] = [];
 const MOST_SPARE_LEAVES = 64;
 
 export class PageTable {
@@ -45,9 +50,9 @@ export class PageTable {
   /** Leaves of 512 pages that the table has. */
   leaves = 0;
   #memory: PhysicalMemory;
-  #regions = new Map<number, Region>();
+  #leaves = new Map<number, Leaf>();
   #lastIndex = -1;
-  #lastLeaf: Uint32Array | undefined;
+  #lastLeaf: Leaf | undefined;
   #tlbFrame: number;
   /** Some region has been found to have its code here. */
   #hasValid = false;
@@ -64,15 +69,17 @@ export class PageTable {
     this.tlb = tlbFrame * PAGE_SIZE;
     memory.tlbBlocks.add(this.tlb);
     this.windows = new Windows(memory, this.tlb, (vpn) => this.entryOf(vpn));
-    this.flush();
+    this.#mark(); // the frames are zero
   }
 
   /** Maps a page, replacing what was there. @param vpn virtual address / 4096, 36 bits */
   set(vpn: number, frame: number, prot: number): void {
     const leaf = this.#leafForWrite(vpn);
     const at = vpnLow(vpn) & LEAF_MASK;
-    const old = leaf[at]!;
-    leaf[at] = (frame << FRAME_SHIFT) | prot;
+    const old = leaf.entries[at]!;
+    leaf.entries[at] = (frame << FRAME_SHIFT) | prot;
+    if (at < leaf.low) leaf.low = at;
+    if (at >= leaf.end) leaf.end = at + 1;
     this.#drop(vpn, old);
     if (old === 0) this.windows.extend(vpn);
   }
@@ -81,8 +88,8 @@ export class PageTable {
     const leaf = this.#leaf(leafOf(vpn));
     if (leaf === undefined) return;
     const at = vpnLow(vpn) & LEAF_MASK;
-    const old = leaf[at]!;
-    leaf[at] = 0;
+    const old = leaf.entries[at]!;
+    leaf.entries[at] = 0;
     this.#drop(vpn, old);
   }
 
@@ -90,9 +97,9 @@ export class PageTable {
   protect(vpn: number, prot: number): void {
     const leaf = this.#leaf(leafOf(vpn));
     const at = vpnLow(vpn) & LEAF_MASK;
-    const entry = leaf?.[at] ?? 0;
+    const entry = leaf?.entries[at] ?? 0;
     if (entry === 0) return;
-    leaf![at] = (entry & ~PROT_MASK) | prot;
+    leaf!.entries[at] = (entry & ~PROT_MASK) | prot;
     this.#drop(vpn, entry);
   }
 
@@ -108,28 +115,28 @@ export class PageTable {
 
   /** `frame << 3 | prot`, 0 when absent. */
   entryOf(vpn: number): number {
-    return this.#leaf(leafOf(vpn))?.[vpnLow(vpn) & LEAF_MASK] ?? 0;
+    return this.#leaf(leafOf(vpn))?.entries[vpnLow(vpn) & LEAF_MASK] ?? 0;
   }
 
   /** As `entryOf`, by the halves of a canonical address. */
   entryAt(low: number, high: number): number {
-    return this.#leaf(((high & 0xffff) << 11) | (low >>> 21))?.[(low >>> 12) & LEAF_MASK] ?? 0;
+    return this.#leaf(((high & 0xffff) << 11) | (low >>> 21))?.entries[(low >>> 12) & LEAF_MASK] ?? 0;
   }
 
   /** Visits the present pages of [fromVpn, toVpn) in ascending order. The visitor may change the visited page only. */
   forEach(fromVpn: number, toVpn: number, visit: (vpn: number, frame: number, prot: number) => void): void {
-    const firstRegion = Math.floor(fromVpn / REGION_PAGES);
-    const lastRegion = Math.floor((toVpn - 1) / REGION_PAGES);
-    const keys = [...this.#regions.keys()].filter((key) => key >= firstRegion && key <= lastRegion);
-    for (const key of keys.sort((a, b) => a - b)) {
-      const region = this.#regions.get(key)!;
-      const regionStart = key * REGION_PAGES;
-      const from = Math.max(0, Math.floor((fromVpn - regionStart) / LEAF_PAGES));
-      const to = Math.min(LEAF_PAGES - 1, Math.floor((toVpn - 1 - regionStart) / LEAF_PAGES));
-      for (let i = from; i <= to; i++) {
-        const leaf = region[i];
-        if (leaf !== undefined) visitLeaf(leaf, regionStart + i * LEAF_PAGES, fromVpn, toVpn, visit);
+    const first = leafOf(fromVpn);
+    const last = leafOf(toVpn - 1);
+    if (last - first <= this.#leaves.size) {
+      for (let index = first; index <= last; index++) {
+        const leaf = this.#leaves.get(index);
+        if (leaf !== undefined) visitLeaf(leaf, index * LEAF_PAGES, fromVpn, toVpn, visit);
       }
+      return;
+    }
+    const within = [...this.#leaves.keys()].filter((index) => index >= first && index <= last);
+    for (const index of within.sort((a, b) => a - b)) {
+      visitLeaf(this.#leaves.get(index)!, index * LEAF_PAGES, fromVpn, toVpn, visit);
     }
   }
 
@@ -138,9 +145,7 @@ export class PageTable {
     const { u32 } = this.#memory;
     const first = this.tlb >>> 2;
     u32.fill(0, first, first + (TLB_FRAMES * PAGE_SIZE) / 4);
-    for (const part of [0, TLB_WRITE, TLB_EXEC]) {
-      for (const entry of MARKED_ENTRIES) u32[((this.tlb + part) >>> 2) + entry * 4] = emptyTag(entry);
-    }
+    this.#mark();
     this.windows.dropAll();
     this.#invalidate();
     u32[RESYNC >>> 2] = 1;
@@ -156,13 +161,16 @@ export class PageTable {
     this.#memory.u8[this.tlb + VALIDITY + region] = 1;
   }
 
-  /** Takes all pages out at once. @param visit gets the frame of each; does not touch the table */
+  /**
+   * Takes all pages out of a table that is about to be disposed of: no guest uses it any more, so that nothing cached has to be
+   * forgotten.
+   * @param visit gets the frame of each; does not touch the table
+   */
   clearAll(visit: (frame: number) => void): void {
-    for (const region of this.#regions.values()) {
-      for (const leaf of region) if (leaf !== undefined) visitFrames(leaf, visit);
+    for (const { entries, low, end } of this.#leaves.values()) {
+      for (let i = low; i < end; i++) if (entries[i] !== 0) visit(entries[i]! >>> FRAME_SHIFT);
     }
     this.#dropLeaves();
-    this.flush();
   }
 
   /** Frees the frames of the table itself, not the mapped ones. The object is dead afterwards. */
@@ -173,14 +181,14 @@ export class PageTable {
   }
 
   #dropLeaves(): void {
-    for (const region of this.#regions.values()) {
-      for (const leaf of region) {
-        if (leaf === undefined || spareLeaves.length >= MOST_SPARE_LEAVES) continue;
-        leaf.fill(0);
-        spareLeaves.push(leaf);
-      }
+    for (const leaf of this.#leaves.values()) {
+      if (spareLeaves.length >= MOST_SPARE_LEAVES) break;
+      if (leaf.low < leaf.end) leaf.entries.fill(0, leaf.low, leaf.end);
+      leaf.low = LEAF_PAGES;
+      leaf.end = 0;
+      spareLeaves.push(leaf);
     }
-    this.#regions.clear();
+    this.#leaves.clear();
     this.#lastIndex = -1;
     this.#lastLeaf = undefined;
     this.#memory.tableLeaves -= this.leaves;
@@ -193,30 +201,32 @@ export class PageTable {
   }
 
   /** @param index 27-bit number of a leaf */
-  #leaf(index: number): Uint32Array | undefined {
+  #leaf(index: number): Leaf | undefined {
     if (index !== this.#lastIndex) {
-      this.#lastLeaf = this.#regions.get(index >>> 9)?.[index & LEAF_MASK];
+      this.#lastLeaf = this.#leaves.get(index);
       this.#lastIndex = index;
     }
     return this.#lastLeaf;
   }
 
-  #leafForWrite(vpn: number): Uint32Array {
+  #leafForWrite(vpn: number): Leaf {
     const index = leafOf(vpn);
     const known = this.#leaf(index);
     if (known !== undefined) return known;
-    const key = index >>> 9;
-    let region = this.#regions.get(key);
-    if (region === undefined) {
-      region = new Array<Uint32Array | undefined>(LEAF_PAGES).fill(undefined);
-      this.#regions.set(key, region);
-    }
-    const leaf = spareLeaves.pop() ?? new Uint32Array(LEAF_PAGES);
-    region[index & LEAF_MASK] = leaf;
+    const leaf = spareLeaves.pop() ?? { entries: new Uint32Array(LEAF_PAGES), low: LEAF_PAGES, end: 0 };
+    this.#leaves.set(index, leaf);
     this.leaves++;
     this.#memory.tableLeaves++;
     this.#lastLeaf = leaf;
     return leaf;
+  }
+
+  /** Makes zeroed entries empty ones. */
+  #mark(): void {
+    const { u32 } = this.#memory;
+    for (const part of TLB_PARTS) {
+      for (const entry of MARKED_ENTRIES) u32[((this.tlb + part) >>> 2) + entry * 4] = emptyTag(entry);
+    }
   }
 
   #invalidate(): void {
@@ -261,23 +271,16 @@ function leafOf(vpn: number): number {
   return Math.floor(vpn / LEAF_PAGES) | 0;
 }
 
-function visitFrames(leaf: Uint32Array, visit: (frame: number) => void): void {
-  for (let i = 0; i < LEAF_PAGES; i++) {
-    const entry = leaf[i]!;
-    if (entry !== 0) visit(entry >>> FRAME_SHIFT);
-  }
-}
-
 function visitLeaf(
-  leaf: Uint32Array,
+  { entries, low, end: behind }: Leaf,
   leafStart: number,
   fromVpn: number,
   toVpn: number,
   visit: (vpn: number, frame: number, prot: number) => void,
 ): void {
-  const end = Math.min(LEAF_PAGES, toVpn - leafStart);
-  for (let i = Math.max(0, fromVpn - leafStart); i < end; i++) {
-    const entry = leaf[i]!;
+  const end = Math.min(behind, toVpn - leafStart);
+  for (let i = Math.max(low, fromVpn - leafStart); i < end; i++) {
+    const entry = entries[i]!;
     if (entry !== 0) visit(leafStart + i, entry >>> FRAME_SHIFT, entry & PROT_MASK);
   }
 }

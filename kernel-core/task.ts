@@ -99,7 +99,7 @@ export class Task implements TtyCaller {
     this.fs = parts.fs;
     this.handlers = parts.handlers;
     this.cred = parts.cred;
-    this.context = new Uint8Array(kernel.cpu.contextSize);
+    this.context = kernel.cpu.newContext();
     this.wait = new Wait(this);
     this.view = new TaskView(this);
     process.threads.add(this);

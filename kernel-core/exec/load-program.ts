@@ -106,7 +106,7 @@ function resolveScripts(request: LoadRequest, argv: string[], budget: ArgumentBu
   for (let depth = 0; ; depth++) {
     // The file of a TypeScript program looks like a script whose interpreter is missing.
     if (request.programOf(file) !== null) return file;
-    const head = readHead(file, HEAD_SIZE);
+    const head = readHead(file, scriptHead);
     if (!isErr(head) && !isScript(head)) return file;
     const next = isErr(head) ? head : enterScript(request, head, name, argv, budget);
     file.unref();
@@ -140,11 +140,15 @@ function enterScript(
 const openNamed = (request: LoadRequest, path: string): OpenFile | Err =>
   path === '' ? fail(EACCES) : request.open(path);
 
-/** The first `size` bytes, zeros behind the end of the file. */
-function readHead(file: OpenFile, size: number): Uint8Array | Err {
-  const bytes = new Uint8Array(size);
-  const count = readAt(file, bytes, 0);
-  return isErr(count) ? count : bytes;
+/** Where heads of files are read to, one after the other. */
+const scriptHead = new Uint8Array(HEAD_SIZE);
+const elfHead = new Uint8Array(EHDR_SIZE);
+
+/** Fills `head`, with zeros behind the end of the file. @returns it */
+function readHead(file: OpenFile, head: Uint8Array): Uint8Array | Err {
+  head.fill(0);
+  const count = readAt(file, head, 0);
+  return isErr(count) ? count : head;
 }
 
 /** Reads until `target` is full or the file ends. @returns bytes */
@@ -181,12 +185,25 @@ function readExact(file: OpenFile, size: number, position: number): Uint8Array |
   return count === size ? bytes : fail(EIO);
 }
 
+/** Plans by the bytes that they follow from: the same few programs run again and again. */
+const plans = new Map<string, ProgramPlan>();
+const MOST_PLANS = 64;
+const latin1 = (bytes: Uint8Array): string => Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
+
 /** @returns -ENOEXEC whatever is wrong with the headers */
 function readPlan(file: OpenFile, head: Uint8Array): ProgramPlan | Err {
   const table = locateProgram(head);
   if (isErr(table)) return table;
   const headers = readExact(file, table.size, table.offset);
-  return isErr(headers) ? fail(ENOEXEC) : planProgram(table, headers);
+  if (isErr(headers)) return fail(ENOEXEC);
+  const key = latin1(head) + latin1(headers);
+  let plan = plans.get(key);
+  if (plan === undefined) {
+    if (plans.size === MOST_PLANS) plans.clear();
+    plan = planProgram(table, headers);
+    plans.set(key, plan);
+  }
+  return plan;
 }
 
 /** A TypeScript program has a stack as every program has, for those who read its arguments from there (procfs), and no code. */
@@ -222,7 +239,7 @@ interface Interpreter {
 }
 
 function loadElf(request: LoadRequest, file: OpenFile, argv: readonly string[]): LoadedProgram | Err {
-  const head = readHead(file, EHDR_SIZE);
+  const head = readHead(file, elfHead);
   if (isErr(head)) return head;
   if (file.inode.writeCount > 0) return fail(ETXTBSY);
   if (isErr(file.mapping())) return fail(ENOEXEC);

@@ -98,7 +98,11 @@ export interface StackContents {
   readonly random: Uint8Array;
 }
 
-const sizeOf = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + text.length + 1, 0);
+function sizeOf(texts: readonly string[]): number {
+  let sum = 0;
+  for (const text of texts) sum += text.length + 1;
+  return sum;
+}
 
 /** Lowest address of the strings. */
 export const stringsStart = (name: string, argv: readonly string[], envp: readonly string[]): number =>
@@ -120,8 +124,9 @@ export function buildStack(contents: StackContents): StackImage {
   const view = new DataView(bytes.buffer);
   let at = 0;
   const word = (value: number): void => {
-    view.setUint32(at, value % 2 ** 32, true);
-    view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+    const high = Math.floor(value / 2 ** 32);
+    view.setUint32(at, value - high * 2 ** 32, true);
+    view.setUint32(at + 4, high, true);
     at += WORD;
   };
   word(argv.length);
