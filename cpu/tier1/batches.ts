@@ -5,7 +5,7 @@
  */
 import type { PhysicalMemory } from '../physical-memory.js';
 import { Batch } from './batch.js';
-import { type Chooser, WORTHY_SHARE } from './chooser.js';
+import type { Chooser } from './chooser.js';
 import type { CodeReader } from './code-reader.js';
 import { type Door, destinations, type EmittedModule } from './emit-module.js';
 import type { FlagSource } from './flags.js';
@@ -183,7 +183,7 @@ export class Batches {
       size += own;
       room--;
       for (const callee of this.#parts.former.calls(root)) {
-        const isWorthy = this.#parts.former.share(callee) >= WORTHY_SHARE / 2;
+        const isWorthy = this.#parts.chooser.isWorthy(callee);
         if (isWorthy && this.#parts.installed.find(callee) === undefined) queue.add(callee);
       }
     }

@@ -15,6 +15,8 @@ export interface ChooserOptions {
   /** Calls that were seen before a function is worth a region, and jumps back before a loop is. */
   hotCalls: number;
   hotLoops: number;
+  /** Times that tier 0 has executed each instruction of a root, on the mean, before the root is worth a region. */
+  worth: number;
 }
 
 /** A region as the chooser sees it. */
@@ -48,8 +50,6 @@ const HOT_EXITS = 16;
 /** Instructions in tier 0 that translating one instruction is thought to cost. */
 const COST = 4000;
 const LONGEST_PAUSE = 10_000_000;
-/** Code whose share of what tier 0 executes is less than this is left to tier 0. */
-export const WORTHY_SHARE = 1 / 200;
 
 export class Chooser {
   #profile: Profile;
@@ -81,6 +81,11 @@ export class Chooser {
   /** The region at a root shall be made anew: the profile knows better. */
   remake(root: number): void {
     if ((this.#versions.get(root) ?? 0) < MAX_VERSIONS) this.#redo.add(root);
+  }
+
+  /** Whether translating the code of a root takes less than it may be expected to save: as much as it has cost by now. */
+  isWorthy(root: number): boolean {
+    return this.#former.heat(root) >= this.#options.worth;
   }
 
   /** How often the region at a root was made anew. */
@@ -130,7 +135,7 @@ export class Chooser {
   choose(): { roots: Set<number>; doors: Set<number> } {
     const chosen = new Set<number>();
     this.#chooseByProfile(chosen);
-    for (const root of chosen) if (this.#former.share(root) < WORTHY_SHARE) chosen.delete(root);
+    for (const root of chosen) if (!this.isWorthy(root)) chosen.delete(root);
     this.#chooseByLinks(chosen);
     const doors = new Set<number>();
     for (const roots of [chosen, this.#deferred]) this.#chooseDoors(roots, doors);

@@ -111,6 +111,15 @@ export class RegionFormer {
     return weight / Math.max(total, 1);
   }
 
+  /** How often tier 0 has executed an instruction of a root's code, on the mean of all of them. */
+  heat(root: number): number {
+    const body = this.#body(root);
+    if (body === undefined) return 0;
+    let sum = 0;
+    for (const address of body.instructions.keys()) sum += this.#profile.sites.get(address)?.heat ?? 0;
+    return sum / body.instructions.size;
+  }
+
   /** Functions that the code of a root calls, as far as the profile has seen them. */
   calls(root: number): number[] {
     const { sites } = this.#profile;

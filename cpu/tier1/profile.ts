@@ -16,7 +16,7 @@ export class Site {
   /** Times that it was executed; half of what it was before the last round, and so on. */
   count = 0;
   round = 0;
-  /** Times that it was executed, ever. */
+  /** Times that it was executed by tier 0, ever, as far as the looks tell. */
   heat = 0;
   /** Calls that came here. */
   entries = 0;
@@ -51,6 +51,8 @@ export class Profile {
   /** Sum of the counts of all sites, and number of the round of translation. */
   total = 0;
   round = 0;
+  /** Instructions that one which is noted stands for. */
+  scale = 1;
   /** Places that calls, jumps back or regions led to since they were last looked at. */
   readonly fresh = new Set<number>();
 
@@ -61,7 +63,7 @@ export class Profile {
       site.round = this.round;
     }
     site.count++;
-    site.heat++;
+    site.heat += this.scale;
     this.total++;
   }
 

@@ -21,6 +21,7 @@ export const DEFAULT_TRANSLATOR: TranslatorOptions = {
   firstRound: 100_000,
   hotCalls: 3,
   hotLoops: 4,
+  worth: 4000,
   budget: 24 * 2 ** 20,
   maxRegions: MAX_REGIONS,
 };

@@ -186,6 +186,7 @@ export class Translator {
     this.#reader.begin(this.#pageTable!);
     this.#installed.age();
     this.#forgetOld();
+    this.#profile.scale = this.interval / this.#options.burst;
     const next = this.#profiler.run(record, this.#options.burst);
     // A batch on its way comes first.
     const isFruitful = this.#batches.isIdle && this.#chooser.isDue(this.interval) && this.#round();

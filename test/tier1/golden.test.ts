@@ -23,7 +23,15 @@ import { CODE, DATA, Guest, RAX, RBP, SYSCALL } from '../cpu/guest.js';
 
 const DIRECTORY = join(import.meta.dirname, '..', 'translator', 'golden');
 const WRITE = process.env['BANOS_GOLDEN'] === 'write';
-const EAGER = { ...DEFAULT_TRANSLATOR, interval: 500, maxInterval: 1000, firstRound: 1000, hotCalls: 1, hotLoops: 1 };
+const EAGER = {
+  ...DEFAULT_TRANSLATOR,
+  interval: 500,
+  maxInterval: 1000,
+  firstRound: 1000,
+  hotCalls: 1,
+  hotLoops: 1,
+  worth: 0,
+};
 const CALLS = 400;
 const SLICE = 2000;
 /** Frames that the second machine has taken before it decodes anything. */

@@ -183,6 +183,7 @@ const EAGER = {
   firstRound: 1000,
   hotCalls: 1,
   hotLoops: 1,
+  worth: 0,
 };
 const ROUNDS = 12;
 const SLICE = 10_000;

@@ -12,7 +12,14 @@ import { collect, type Outcome } from '../support/guest.js';
 export type TranslatorOption = BootOptions['translator'];
 
 /** Looks often and translates whatever it sees. With shorter intervals the runs take minutes. */
-export const EAGER: TranslatorOption = { interval: 10_000, maxInterval: 20_000, burst: 256, hotCalls: 1, hotLoops: 1 };
+export const EAGER: TranslatorOption = {
+  interval: 10_000,
+  maxInterval: 20_000,
+  burst: 256,
+  hotCalls: 1,
+  hotLoops: 1,
+  worth: 0,
+};
 
 export const MODES: readonly (readonly [name: string, translator: TranslatorOption])[] = [
   ['interpreter', false],
