@@ -72,6 +72,11 @@ export interface BootOptions {
    * shutdown, and now and then when nothing runs. Whoever can write to it can change what programs do.
    */
   codeCache?: string | CodeCacheOptions;
+  /**
+   * `kernel.hostPty` may run programs of the host. Whoever can open their terminals inside controls them, with the rights
+   * of the user who runs this process. Default: false.
+   */
+  allowHostPrograms?: boolean;
   /** Tasks that may exist at once. Default: 4096. */
   taskLimit?: number;
 }
@@ -159,6 +164,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
     codeStore: codeStoreOf(host, options.codeCache),
     translator: options.translator === false ? null : { ...DEFAULT_TRANSLATOR, ...options.translator },
   });
+  kernel.allowsHostPrograms = options.allowHostPrograms === true;
   if (options.trace !== undefined) kernel.tracer = new Tracer(options.trace);
   if (options.dumpCode !== undefined) {
     // Few need the disassembler: it is not loaded with the rest.

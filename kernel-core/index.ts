@@ -17,6 +17,7 @@ export type { CpuStatistics } from './cpu-statistics.js';
 export type { KernelDump, ProcessDump } from './dump.js';
 export { type ErrnoError, errnoError } from './errno-error.js';
 export type { ExitStatus, GuestProcess } from './host-guest.js';
+export type { HostProgramOptions, HostPty } from './host-program.js';
 export type { Disposable, Pty, PtySize } from './host-pty.js';
 export type { MemoryBlock } from './program/memory.js';
 export type { Program } from './program/program.js';

@@ -96,6 +96,8 @@ export class Kernel {
   tracer: Tracer | null = null;
   /** Shows the code that `dumpCode` of boot asks for. */
   codeDump: CodeDump | null = null;
+  /** The embedder lets guests have terminals behind which programs of the host run. */
+  allowsHostPrograms = false;
   hostname: string;
   domainname = '(none)';
   syscallCount = 0;

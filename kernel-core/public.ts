@@ -7,6 +7,7 @@ import { type CpuStatistics, cpuStatistics } from './cpu-statistics.js';
 import { dumpKernel, type KernelDump } from './dump.js';
 import { errnoError } from './errno-error.js';
 import { decodeExit, type ExitStatus, GuestProcess, type GuestStreams } from './host-guest.js';
+import { type HostProgramOptions, type HostPty, startHostProgram } from './host-program.js';
 import { openPty, type PtySize } from './host-pty.js';
 import { GuestInput, GuestOutput } from './host-streams.js';
 import type { Kernel } from './kernel.js';
@@ -37,6 +38,7 @@ export class BootedKernel {
   readonly #kernel: Kernel;
   readonly #dispose: () => void;
   readonly #live = new Set<GuestProcess>();
+  readonly #hostPtys = new Set<HostPty>();
   #down = false;
 
   /** @internal */
@@ -110,6 +112,22 @@ export class BootedKernel {
     return program;
   }
 
+  /**
+   * Runs a program of the host, by node-pty, behind a terminal of the guest: `path` of what it returns. Only with
+   * `allowHostPrograms` of boot. It gets SIGKILL at shutdown if it still runs.
+   * @throws Error: not allowed, node-pty is not installed
+   */
+  hostPty(argv: readonly string[], options: HostProgramOptions = {}): HostPty {
+    if (this.#down) throw new Error('the kernel is shut down');
+    if (!this.#kernel.allowsHostPrograms) {
+      throw new Error('programs of the host are refused: boot with { allowHostPrograms: true } to allow them');
+    }
+    const pty = startHostProgram(this.#kernel, argv, options);
+    this.#hostPtys.add(pty);
+    void pty.exit.then(() => this.#hostPtys.delete(pty));
+    return pty;
+  }
+
   /** A picture of processes, descriptors, mounts, memory and timers: plain data, for messages and for people. */
   dump(): KernelDump {
     return dumpKernel(this.#kernel);
@@ -161,6 +179,8 @@ export class BootedKernel {
       }
       check();
     });
+    for (const pty of this.#hostPtys) pty.kill('SIGKILL');
+    await Promise.all([...this.#hostPtys].map(({ exit }) => exit));
     endEmbedder(kernel);
     kernel.codeDump?.finish();
     kernel.cpu.keepCode();

@@ -4,7 +4,7 @@
  *
  * The classes of the libc extend each other, one family of calls in each file:
  *
- *   Calls → Files → Attributes → Directories → Processes → Signals → Time → Polling → Terminals → Libc
+ *   Calls → Files → Attributes → Directories → Processes → Signals → Time → Polling → Terminals → Events → Sockets → Libc
  */
 import { ESRCH } from '../abi/errno.js';
 import { errnoError, type MemoryBlock, type Program } from '../kernel-core/index.js';
@@ -39,24 +39,34 @@ export class Out {
 /** As `Out`, with what is in the bytes before the call. */
 export class InOut extends Out {}
 
+type Part = Uint8Array | Out | Vector;
+
 /** An argument that holds addresses: made when it is known where its parts lie. */
 export class Vector {
   /** What the addresses point to, in and out. */
-  readonly parts: readonly (Uint8Array | Out)[];
+  readonly parts: readonly Part[];
   /** Makes the bytes of the argument from the addresses of `parts`. */
   readonly make: (addresses: readonly number[]) => Uint8Array;
   /** Bytes of the argument. */
   readonly size: number;
+  /** Gets the argument as it is after the call. */
+  readonly result: Out | null;
 
-  constructor(parts: readonly (Uint8Array | Out)[], size: number, make: (addresses: readonly number[]) => Uint8Array) {
+  constructor(
+    parts: readonly Part[],
+    size: number,
+    make: (addresses: readonly number[]) => Uint8Array,
+    result: Out | null = null,
+  ) {
     this.parts = parts;
     this.size = size;
     this.make = make;
+    this.result = result;
   }
 }
 
 /** A number, bytes that the call reads, or one of the above. */
-export type Argument = number | Uint8Array | Out | Vector;
+export type Argument = number | Part;
 
 export const out = (size: number): Out => new Out(new Uint8Array(size));
 
@@ -152,10 +162,11 @@ class Marshalled {
   }
 
   /** @returns the address */
-  #place(arg: Uint8Array | Out | Vector): number {
-    if (!(arg instanceof Vector)) return this.#put(arg);
-    const addresses = arg.parts.map((part) => this.#put(part));
-    return this.#put(arg.make(addresses));
+  #place(part: Part): number {
+    if (!(part instanceof Vector)) return this.#put(part);
+    const address = this.#put(part.make(part.parts.map((inner) => this.#place(inner))));
+    if (part.result !== null) this.#outs.push({ address, out: part.result });
+    return address;
   }
 
   #put(part: Uint8Array | Out): number {
@@ -178,7 +189,7 @@ function sizeOf(arg: Argument, name: string): number {
     throw new TypeError(`${name}: ${kindOf(arg)} where a number is needed`);
   }
   if (!(arg instanceof Vector)) return align(Math.max(bytesIn(arg).length, 1));
-  return arg.parts.reduce((sum, part) => sum + align(Math.max(bytesIn(part).length, 1)), align(Math.max(arg.size, 1)));
+  return arg.parts.reduce((sum, part) => sum + sizeOf(part, name), align(Math.max(arg.size, 1)));
 }
 
 export class Calls {

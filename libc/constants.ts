@@ -1,6 +1,9 @@
 /** The numbers that C programs get from their headers. */
 export * from '../abi/errno.js';
+export * from '../abi/event-files.js';
+export * from '../abi/eventpoll.js';
 export * from '../abi/fcntl.js';
+export * from '../abi/inotify.js';
 export * from '../abi/ioctl.js';
 export * from '../abi/mount.js';
 export * from '../abi/poll.js';

@@ -23,6 +23,8 @@ export {
   type ExitStatus,
   type GuestProcess,
   type HostMount,
+  type HostProgramOptions,
+  type HostPty,
   type Identity,
   type KernelDump,
   type ProcessDump,
@@ -36,9 +38,11 @@ export type { Stat, StatFs, Timespec } from './attributes.js';
 export type { PathLike } from './calls.js';
 export * as constants from './constants.js';
 export type { Dir, Dirent } from './directories.js';
+export type { EpollEvent, TimerSpec } from './events.js';
 export type { Flock, Source, Target } from './files.js';
 export { boot, Kernel, type Main } from './kernel.js';
 export { Libc } from './libc.js';
+export type { Attachments, ControlMessage, ReceivedMessage, SocketPath, Ucred } from './messages.js';
 export type { PollFd, Selected, SelectSets } from './polling.js';
 export type { ChildMain, Limit, SpawnAction, SpawnAttributes, Usage, UtsName, Waited, WaitInfo } from './processes.js';
 export {

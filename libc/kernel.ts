@@ -1,6 +1,7 @@
 /** The kernel as the embedder holds it, with the libc: TypeScript programs as executable files, system calls of its own. */
 import { BootedKernel, type BootOptions, bootAs } from '../kernel-core/index.js';
 import { Libc } from './libc.js';
+import { FsPromises } from './node/fs.js';
 
 /** A TypeScript program. @param argv its name and arguments @returns the exit status, 0 to 255; nothing is 0 */
 export type Main = (libc: Libc, argv: string[]) => unknown;
@@ -8,6 +9,7 @@ export type Main = (libc: Libc, argv: string[]) => unknown;
 /** A running kernel. Made by `boot`. */
 export class Kernel extends BootedKernel {
   #libc: Libc | null = null;
+  #fs: FsPromises | null = null;
 
   /**
    * Makes `main` an executable file of the guest's: shells, programs and `spawn` start it by its name, and it runs as a
@@ -28,6 +30,12 @@ export class Kernel extends BootedKernel {
   get libc(): Libc {
     this.#libc ??= new Libc(this.system);
     return this.#libc;
+  }
+
+  /** The guest's files with the shape of node:fs/promises. */
+  get fs(): FsPromises {
+    this.#fs ??= new FsPromises(this.libc);
+    return this.#fs;
   }
 }
 
