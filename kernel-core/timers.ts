@@ -52,6 +52,12 @@ export class TimerQueue {
     this.#down(last.index);
   }
 
+  /** Fires a timer that was armed for a time in the past. */
+  expireNow(timer: Timer): void {
+    this.cancel(timer);
+    timer.fire();
+  }
+
   /** Fires everything due at `now`. @returns number of timers fired */
   expire(now: number): number {
     let fired = 0;

@@ -9,6 +9,7 @@ import { exitTask } from '../exit.js';
 import type { Task } from '../task.js';
 import { pushSignalFrame } from './frame.js';
 import { exitGroup, forceSignal, stopProcess } from './send.js';
+import type { SigSet } from './sigset.js';
 import {
   defaultAction,
   isIgnored,
@@ -80,6 +81,16 @@ export function takeSignal(task: Task): SignalInfo | null {
     if (!queue.set.intersectsOutside(blocked)) continue;
     for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
       if (queue.set.has(signal) && !blocked.has(signal)) return queue.take(signal);
+    }
+  }
+  return null;
+}
+
+/** The oldest pending signal of those in `wanted`, blocked or not; its own before the process's. */
+export function takeWanted(task: Task, wanted: SigSet): SignalInfo | null {
+  for (const queue of [task.pending, task.process.pending]) {
+    for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
+      if (wanted.has(signal) && queue.set.has(signal)) return queue.take(signal);
     }
   }
   return null;

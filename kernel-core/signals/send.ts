@@ -169,7 +169,7 @@ function enqueue(process: Process, pending: PendingSignals, info: SignalInfo, ta
     // kill(2) always sends: one that finds the queue full merges with those that wait.
     if (pending.set.has(info.signo)) return 0;
   }
-  pending.add(info);
+  if (pending.add(info)) taker.handlers.arrived();
   if (!taker.blocked.has(info.signo) || taker.waitsFor(info.signo)) process.kernel.scheduler.wake(taker);
   return 0;
 }

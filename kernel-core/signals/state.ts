@@ -2,6 +2,7 @@
  * Signal state: what is pending on a task or a process, and how a process disposes of each signal.
  * @source signal(7), sigaction(2)
  */
+import { EventEmitter } from 'eventemitter3';
 import {
   SIG_DFL,
   SIG_IGN,
@@ -15,6 +16,7 @@ import {
   SIGURG,
   SIGWINCH,
 } from '../../abi/signal.js';
+import type { Hook } from '../wait.js';
 import { SigSet } from './sigset.js';
 
 /** What siginfo_t carries; fields that a code does not use stay 0. */
@@ -120,9 +122,20 @@ export class SignalHandlers {
   /** By signal number. */
   readonly actions: SignalAction[];
   refs = 1;
+  /** Told of every signal that is queued for one of the tasks; made by the first signalfd that somebody waits on. */
+  #arrivals: Hook | null = null;
 
   constructor(actions?: readonly SignalAction[]) {
     this.actions = actions?.slice() ?? new Array<SignalAction>(LAST_SIGNAL + 1).fill(DEFAULT);
+  }
+
+  get arrivals(): Hook {
+    this.#arrivals ??= new EventEmitter();
+    return this.#arrivals;
+  }
+
+  arrived(): void {
+    this.#arrivals?.emit('notify', 0);
   }
 
   clone(): SignalHandlers {

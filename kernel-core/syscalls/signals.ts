@@ -15,6 +15,7 @@ import {
 } from '../../abi/signal.js';
 import type { Credentials } from '../../vfs/caller.js';
 import type { Process } from '../process.js';
+import { takeWanted } from '../signals/deliver.js';
 import { altStackState, popSignalFrame, setAltStack } from '../signals/frame.js';
 import { forceSignal, sendToProcess, sendToTask } from '../signals/send.js';
 import { decodeSignalInfo, encodeSignalInfo, SIGINFO_SIZE } from '../signals/siginfo.js';
@@ -188,15 +189,6 @@ function sigtimedwait(
     cleanup: () => task.awaited.set(0, 0),
     what: 'do_sigtimedwait',
   });
-}
-
-function takeWanted(task: Task, wanted: SigSet): SignalInfo | null {
-  for (const queue of [task.pending, task.process.pending]) {
-    for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
-      if (wanted.has(signal) && queue.set.has(signal)) return queue.take(signal);
-    }
-  }
-  return null;
 }
 
 // Sending.

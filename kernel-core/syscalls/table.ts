@@ -15,9 +15,11 @@ import { pollSyscalls } from './poll.js';
 import { processSyscalls } from './processes.js';
 import type { SyscallRow, SyscallRows } from './row.js';
 import { schedulingSyscalls } from './scheduling.js';
+import { signalfdSyscalls } from './signalfd.js';
 import { signalSyscalls } from './signals.js';
 import { systemSyscalls } from './system.js';
 import { timeSyscalls } from './time.js';
+import { timerfdSyscalls } from './timerfd.js';
 
 const FAMILIES: readonly SyscallRows[] = [
   fileSyscalls,
@@ -27,6 +29,8 @@ const FAMILIES: readonly SyscallRows[] = [
   pollSyscalls,
   epollSyscalls,
   eventfdSyscalls,
+  timerfdSyscalls,
+  signalfdSyscalls,
   memorySyscalls,
   processSyscalls,
   execSyscalls,

@@ -79,7 +79,7 @@ class EventFd extends AnonymousFile {
 
   override write(from: IoIter, _position: number, _caller: Caller): number | Err {
     const { inode } = this;
-    if (from.remaining < SIZE) return fail(EINVAL);
+    if (from.remaining !== SIZE) return fail(EINVAL);
     const taken = from.take(bytes, 0, SIZE);
     if (taken !== SIZE) return fail(EFAULT);
     if (view.getUint32(0, true) === FULL && view.getUint32(4, true) === FULL) return fail(EINVAL);

@@ -20,7 +20,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <limits.h>
 #include <sys/wait.h>
+#ifndef TFD_IOC_SET_TICKS
+#define TFD_IOC_SET_TICKS _IOW(84, 0, uint64_t)
+#endif
 #include <time.h>
 #include <unistd.h>
 
