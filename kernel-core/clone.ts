@@ -3,7 +3,8 @@
  * @source clone(2), vfork(2)
  */
 import { EventEmitter } from 'eventemitter3';
-import { EAGAIN, EINVAL, ENOMEM, type Err, fail, isErr } from '../abi/errno.js';
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, type Err, fail, isErr } from '../abi/errno.js';
+import { PIDFD_THREAD } from '../abi/event-files.js';
 import { RLIMIT_NPROC } from '../abi/resource.js';
 import {
   CLONE_CHILD_CLEARTID,
@@ -29,6 +30,7 @@ import {
 } from '../abi/sched.js';
 import { isSuperuser } from '../vfs/caller.js';
 import { holdPath } from '../vfs/namei.js';
+import { PidFd, PidInode } from './events/pidfd.js';
 import type { AddressSpace } from './mm/address-space.js';
 import { Process } from './process.js';
 import { type SharedFsContext, Task } from './task.js';
@@ -51,6 +53,8 @@ export interface CloneArguments {
   tls: number;
   parentTid: number;
   childTid: number;
+  /** Where CLONE_PIDFD writes the descriptor. */
+  pidfd: number;
 }
 
 const has = (flags: number, bit: number): boolean =>
@@ -64,8 +68,14 @@ export function cloneTask(parent: Task, args: CloneArguments): number {
   const { flags } = args;
   const invalid = checkFlags(parent, flags);
   if (invalid !== 0) return invalid;
+  const pidfd = has(flags, CLONE_PIDFD) ? reservePidFd(parent, args) : null;
+  if (isErr(pidfd)) return pidfd;
   const child = makeTask(parent, args);
-  if (isErr(child)) return child;
+  if (isErr(child)) {
+    if (pidfd !== null) parent.files.close(pidfd.fd, parent);
+    return child;
+  }
+  if (pidfd !== null) bindPidFd(pidfd, parent, child);
   const { kernel } = parent;
   const { tid } = child;
   kernel.processes.forks++;
@@ -88,11 +98,34 @@ export function cloneTask(parent: Task, args: CloneArguments): number {
   });
 }
 
+/** The pidfd of a task that is still to be made, in the parent's table. */
+interface ReservedPidFd {
+  readonly fd: number;
+  readonly inode: PidInode;
+}
+
+/** What can fail about CLONE_PIDFD fails before there is a child. @returns -EMFILE, -EFAULT */
+function reservePidFd(parent: Task, { flags, pidfd: address }: CloneArguments): ReservedPidFd | Err {
+  const inode = new PidInode(parent.kernel.vfsEnv);
+  const file = new PidFd(inode, has(flags, CLONE_THREAD) ? PIDFD_THREAD : 0);
+  const fd = parent.files.install(file, true, parent.fileLimit);
+  if (isErr(fd)) return fd;
+  if (parent.mm!.writeU32(address, fd) === 0) return { fd, inode };
+  parent.files.close(fd, parent);
+  return fail(EFAULT);
+}
+
+function bindPidFd({ fd, inode }: ReservedPidFd, parent: Task, child: Task): void {
+  inode.bind(child);
+  // The copy of the table was made with it, but the descriptor is the parent's alone.
+  if (child.files !== parent.files) child.files.close(fd, child);
+}
+
 function checkFlags(parent: Task, flags: number): number | Err {
   if (has(flags, CLONE_THREAD) && !has(flags, CLONE_SIGHAND)) return fail(EINVAL);
   if (has(flags, CLONE_SIGHAND) && !has(flags, CLONE_VM)) return fail(EINVAL);
   if (has(flags, CLONE_SIGHAND) && has(flags, CLONE_CLEAR_SIGHAND)) return fail(EINVAL);
-  if ((flags & (NAMESPACES | CLONE_PIDFD)) !== 0) return fail(EINVAL);
+  if ((flags & NAMESPACES) !== 0) return fail(EINVAL);
   // A TypeScript program cannot go on in two places: it says what the new process runs.
   if (!has(flags, CLONE_THREAD) && parent.program?.program.childMain === null) return fail(EINVAL);
   return 0;

@@ -15,6 +15,7 @@ import type { OpenFile } from '../vfs/file.js';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
 import { openResolved } from '../vfs/open.js';
 import { MAY_EXEC, permission } from '../vfs/permission.js';
+import { takeOverPid } from './events/pidfd.js';
 import { EXEC_FATAL, type LoadedProgram, loadProgram } from './exec/load-program.js';
 import type { ProcessorFacts, ProgramIdentity } from './exec/stack-image.js';
 import { exitTask, releaseMemory } from './exit.js';
@@ -136,6 +137,7 @@ function identityOf(old: Credentials, next: Credentials): ProgramIdentity {
 function becomeLeader(task: Task): void {
   const { kernel, process } = task;
   kernel.processes.removeTask(task);
+  takeOverPid(task, process.leader);
   task.tid = process.pid;
   process.leader = task;
   kernel.processes.addTask(task);

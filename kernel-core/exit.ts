@@ -5,6 +5,7 @@
  */
 import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SA_NOCLDWAIT, SIGCHLD, SIGCONT, SIGHUP } from '../abi/signal.js';
 import { releasePath } from '../vfs/namei.js';
+import { tellEnd, tellGone } from './events/pidfd.js';
 import { wakeFutex } from './futex.js';
 import { addUsage, type Process } from './process.js';
 import { kernelSignal, sendToGroup, sendToProcess } from './signals/send.js';
@@ -30,7 +31,11 @@ export function exitTask(task: Task, status: number): void {
   task.pending.clear();
   kernel.scheduler.forget(task);
   process.threads.delete(task);
-  if (task !== process.leader) kernel.processes.removeTask(task);
+  if (task === process.leader) tellEnd(task);
+  else {
+    kernel.processes.removeTask(task);
+    tellGone(task);
+  }
   if (process.threads.size === 0) exitProcess(process, process.groupExit ?? status);
 }
 
@@ -78,6 +83,7 @@ function exitProcess(process: Process, status: number): void {
     hangUpOrphanedGroup(process, process.pgid, process);
   }
   processes.entomb(process);
+  tellEnd(process.leader);
   notifyParent(process);
 }
 
@@ -167,5 +173,6 @@ export function reap(process: Process): void {
   }
   process.parent = null;
   kernel.processes.remove(process);
+  tellGone(process.leader);
   kernel.processReaped();
 }

@@ -8,6 +8,7 @@ import { SIGKILL } from '../abi/signal.js';
 import type { ControllingTerminal, TtyCaller } from '../pty/job-control.js';
 import type { Credentials } from '../vfs/caller.js';
 import type { FsContext } from '../vfs/namei.js';
+import type { PidInode } from './events/pidfd.js';
 import type { FdTable } from './fd-table.js';
 import type { Kernel } from './kernel.js';
 import type { AddressSpace } from './mm/address-space.js';
@@ -76,6 +77,8 @@ export class Task implements TtyCaller {
   /** The parent's hook to fire when this vfork child has let go of its memory. */
   vforkHook: Hook | null = null;
   parentDeathSignal = 0;
+  /** What pidfds of the task share; made by the first. */
+  pidInode: PidInode | null = null;
   noNewPrivs = false;
   /** SCHED_*; ordinary policies only. */
   policy = 0;

@@ -133,7 +133,7 @@ export class TimerFd extends AnonymousFile {
 
   override get info(): string {
     const { clock, ticks, flags, setting } = this.inode;
-    const pair = (time: number): string => `(${Math.floor(time / NANOSECONDS)}, ${time % NANOSECONDS})`;
+    const pair = (time: number): string => `(${Math.floor(time / NANOSECONDS)}, ${Math.floor(time % NANOSECONDS)})`;
     return (
       `clockid: ${clock}\nticks: ${ticks}\nsettime flags: 0${flags.toString(8)}\n` +
       `it_value: ${pair(setting.value)}\nit_interval: ${pair(setting.interval)}\n`

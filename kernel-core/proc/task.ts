@@ -31,6 +31,10 @@ export class TaskView implements ProcTask {
     this.#task = task;
   }
 
+  get task(): Task {
+    return this.#task;
+  }
+
   get tid(): number {
     return this.#task.tid;
   }

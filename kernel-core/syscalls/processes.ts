@@ -1,6 +1,7 @@
 /** System calls that make and end tasks, wait for children, and arrange processes in groups and sessions. */
-import { EACCES, EAGAIN, ECHILD, EFAULT, EINVAL, ENOSYS, EPERM, type Err, ESRCH, fail } from '../../abi/errno.js';
-import { CLONE_DETACHED, CLONE_PIDFD, CLONE_VFORK, CLONE_VM } from '../../abi/sched.js';
+import { EACCES, EAGAIN, EBADF, ECHILD, EFAULT, EINVAL, EPERM, type Err, ESRCH, fail } from '../../abi/errno.js';
+import { O_NONBLOCK } from '../../abi/fcntl.js';
+import { CLONE_DETACHED, CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_VFORK, CLONE_VM } from '../../abi/sched.js';
 import { SIGCHLD, SIGCONT } from '../../abi/signal.js';
 import {
   P_ALL,
@@ -15,6 +16,7 @@ import {
   WUNTRACED,
 } from '../../abi/wait.js';
 import { cloneTask } from '../clone.js';
+import { PidFd } from '../events/pidfd.js';
 import { childInfo, exitTask, reap } from '../exit.js';
 import { addUsage, makeUsage, type Process, type Usage } from '../process.js';
 import { exitGroup } from '../signals/send.js';
@@ -22,19 +24,30 @@ import { encodeSignalInfo, SIGINFO_SIZE } from '../signals/siginfo.js';
 import { makeSignalInfo, type SignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { CONTEXT_REPLACED } from '../wait.js';
+import { openFile } from './args.js';
 import { encodeUsage } from './layouts.js';
 import type { SyscallRows } from './row.js';
 
 const SIGNAL_MASK = 0xff;
 
 const fork = (task: Task): number =>
-  cloneTask(task, { flags: 0, exitSignal: SIGCHLD, stack: 0, tls: 0, parentTid: 0, childTid: 0 });
+  cloneTask(task, { flags: 0, exitSignal: SIGCHLD, stack: 0, tls: 0, parentTid: 0, childTid: 0, pidfd: 0 });
 
 const vfork = (task: Task): number =>
-  cloneTask(task, { flags: CLONE_VFORK | CLONE_VM, exitSignal: SIGCHLD, stack: 0, tls: 0, parentTid: 0, childTid: 0 });
+  cloneTask(task, {
+    flags: CLONE_VFORK | CLONE_VM,
+    exitSignal: SIGCHLD,
+    stack: 0,
+    tls: 0,
+    parentTid: 0,
+    childTid: 0,
+    pidfd: 0,
+  });
 
 function clone(task: Task, flags: number, stack: number, parentTid: number, childTid: number, tls: number): number {
   const bits = flags >>> 0;
+  // One pointer serves for both.
+  if ((bits & CLONE_PIDFD) !== 0 && (bits & (CLONE_PARENT_SETTID | CLONE_DETACHED)) !== 0) return fail(EINVAL);
   return cloneTask(task, {
     flags: bits & ~SIGNAL_MASK & ~CLONE_DETACHED,
     exitSignal: bits & SIGNAL_MASK,
@@ -42,6 +55,7 @@ function clone(task: Task, flags: number, stack: number, parentTid: number, chil
     tls,
     parentTid,
     childTid,
+    pidfd: parentTid,
   });
 }
 
@@ -57,14 +71,15 @@ function clone3(task: Task, address: number, size: number): number {
   for (let i = CLONE_ARGS_SIZE_MAX; i < size; i++) if (bytes[i] !== 0) return fail(7);
   const view = new DataView(bytes.buffer);
   const field = (i: number): number => view.getUint32(8 * i, true) + view.getUint32(8 * i + 4, true) * 2 ** 32;
-  const [flags, , childTid, parentTid, exitSignal, stack, stackSize, tls, setTid, setTidSize, cgroup] = Array.from(
+  const [flags, pidfd, childTid, parentTid, exitSignal, stack, stackSize, tls, setTid, setTidSize, cgroup] = Array.from(
     { length: 11 },
     (_, i) => field(i),
   );
   if ((flags & SIGNAL_MASK) !== 0 || exitSignal > 64) return fail(EINVAL);
   if ((stack === 0) !== (stackSize === 0)) return fail(EINVAL);
-  if (setTid !== 0 || setTidSize !== 0 || cgroup !== 0 || (flags & CLONE_PIDFD) !== 0) return fail(EINVAL);
-  return cloneTask(task, { flags, exitSignal, stack: stack + stackSize, tls, parentTid, childTid });
+  if (setTid !== 0 || setTidSize !== 0 || cgroup !== 0) return fail(EINVAL);
+  if ((flags & CLONE_PIDFD) !== 0 && (flags & CLONE_PARENT_SETTID) !== 0 && pidfd === parentTid) return fail(EINVAL);
+  return cloneTask(task, { flags, exitSignal, stack: stack + stackSize, tls, parentTid, childTid, pidfd });
 }
 
 function exit(task: Task, code: number): number {
@@ -179,8 +194,11 @@ function waitid(
   if ((options & (WEXITED | WSTOPPED | WCONTINUED)) === 0) return fail(EINVAL);
   const filter = idFilter(task, type | 0, id | 0);
   if (typeof filter === 'number') return filter;
-  return waitChild(task, filter, options, (found) => {
+  const nonBlocking = (type | 0) === P_PIDFD && (openFile(task, id)!.flags & O_NONBLOCK) !== 0;
+  let nothing = false;
+  const result = waitChild(task, filter, nonBlocking ? options | WNOHANG : options, (found) => {
     const mm = task.mm!;
+    nothing = found === null;
     if (found !== null && usageAddress !== 0 && mm.write(usageAddress, encodeUsage(found.usage!)) !== 0)
       return fail(EFAULT);
     if (infoAddress === 0) return 0;
@@ -189,6 +207,8 @@ function waitid(
     // The kernel fills in six ints (signo, errno, code, pid, uid, status) and leaves the rest of the buffer alone.
     return mm.write(infoAddress, bytes.subarray(0, 28)) === 0 ? 0 : fail(EFAULT);
   });
+  // -EAGAIN from inside would mean: wait.
+  return result === 0 && nothing && nonBlocking && (options & WNOHANG) === 0 ? fail(EAGAIN) : result;
 }
 
 function idFilter(task: Task, type: number, id: number): ChildFilter | Err {
@@ -202,8 +222,13 @@ function idFilter(task: Task, type: number, id: number): ChildFilter | Err {
       const group = id === 0 ? task.process.pgid : id;
       return (child) => child.pgid === group;
     }
-    case P_PIDFD:
-      return fail(ENOSYS);
+    case P_PIDFD: {
+      if (id < 0) return fail(EINVAL);
+      const file = openFile(task, id);
+      if (!(file instanceof PidFd)) return fail(EBADF);
+      const { process } = file.inode;
+      return (child) => child === process;
+    }
     default:
       return fail(EINVAL);
   }
@@ -259,7 +284,7 @@ export const processSyscalls: SyscallRows = {
     name: 'clone',
     fn: clone,
     support: 'partial',
-    note: 'no namespaces, no pidfd',
+    note: 'no namespaces',
     args: ['cloneFlags', 'address', 'address', 'address', 'hex'],
   },
   57: { name: 'fork', fn: fork, support: 'full', args: [] },
@@ -283,15 +308,14 @@ export const processSyscalls: SyscallRows = {
   247: {
     name: 'waitid',
     fn: waitid,
-    support: 'partial',
-    note: 'P_PIDFD is not built',
+    support: 'full',
     args: ['waitIdType', 'pid', 'siginfoOut', 'waitOptions', 'rusageOut'],
   },
   435: {
     name: 'clone3',
     fn: clone3,
     support: 'partial',
-    note: 'no namespaces, pidfd, set_tid, cgroup',
+    note: 'no namespaces, set_tid, cgroup',
     args: ['cloneArgs', 'size'],
   },
 };

@@ -205,7 +205,7 @@ const userSignal = (task: Task, signal: number, code: number): SignalInfo =>
   makeSignalInfo(signal, code, { pid: task.pid, uid: task.cred.uid });
 
 /** Signal 0 only asks whether it could be done. */
-function sendChecked(task: Task, target: Process, info: SignalInfo): number | Err {
+export function sendChecked(task: Task, target: Process, info: SignalInfo): number | Err {
   if (!maySignal(task.cred, target, info.signo, task)) return fail(EPERM);
   return info.signo === 0 ? 0 : sendToProcess(target, info);
 }
@@ -233,7 +233,7 @@ function kill(task: Task, pidArgument: number, signalArgument: number): number {
 }
 
 /** tkill and tgkill. @param tgid 0: any process */
-function signalTask(task: Task, tgid: number, tid: number, info: SignalInfo): number {
+export function signalTask(task: Task, tgid: number, tid: number, info: SignalInfo): number {
   const target = task.kernel.processes.task(tid);
   if (target === null || (tgid > 0 && target.pid !== tgid)) return fail(ESRCH);
   if (!maySignal(task.cred, target.process, info.signo, task)) return fail(EPERM);
@@ -250,10 +250,12 @@ function tkill(task: Task, tid: number, signal: number): number {
   return signalTask(task, 0, tid | 0, userSignal(task, signal | 0, SI_TKILL));
 }
 
-function readInfo(task: Task, signal: number, address: number): SignalInfo | Err {
+/** @param signal its number, whatever the structure says; absent: what it says */
+export function readInfo(task: Task, address: number, signal?: number): SignalInfo | Err {
   const bytes = new Uint8Array(SIGINFO_SIZE);
   if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
-  return decodeSignalInfo(new DataView(bytes.buffer), 0, signal);
+  const view = new DataView(bytes.buffer);
+  return decodeSignalInfo(view, 0, signal ?? view.getInt32(0, true));
 }
 
 /** Programs may not pretend to be the kernel or kill(2), but to themselves. */
@@ -261,7 +263,7 @@ const isForged = (task: Task, info: SignalInfo, pid: number): boolean =>
   (info.code >= 0 || info.code === SI_TKILL) && pid !== task.pid;
 
 function sigqueueinfo(task: Task, pid: number, signal: number, address: number): number {
-  const info = readInfo(task, signal | 0, address);
+  const info = readInfo(task, address, signal | 0);
   if (typeof info === 'number') return info;
   if (isForged(task, info, pid | 0)) return fail(EPERM);
   if (signal < 0 || signal > LAST_SIGNAL) return fail(EINVAL);
@@ -271,7 +273,7 @@ function sigqueueinfo(task: Task, pid: number, signal: number, address: number):
 
 function tgsigqueueinfo(task: Task, tgid: number, tid: number, signal: number, address: number): number {
   if ((tgid | 0) <= 0 || (tid | 0) <= 0) return fail(EINVAL);
-  const info = readInfo(task, signal | 0, address);
+  const info = readInfo(task, address, signal | 0);
   if (typeof info === 'number') return info;
   if (isForged(task, info, tgid | 0)) return fail(EPERM);
   if (signal < 0 || signal > LAST_SIGNAL) return fail(EINVAL);

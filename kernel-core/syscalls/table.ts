@@ -11,6 +11,7 @@ import { futexSyscalls } from './futex.js';
 import { memorySyscalls } from './memory.js';
 import { metadataSyscalls } from './metadata.js';
 import { mountSyscalls } from './mounts.js';
+import { pidfdSyscalls } from './pidfd.js';
 import { pollSyscalls } from './poll.js';
 import { processSyscalls } from './processes.js';
 import type { SyscallRow, SyscallRows } from './row.js';
@@ -31,6 +32,7 @@ const FAMILIES: readonly SyscallRows[] = [
   eventfdSyscalls,
   timerfdSyscalls,
   signalfdSyscalls,
+  pidfdSyscalls,
   memorySyscalls,
   processSyscalls,
   execSyscalls,

@@ -5,7 +5,7 @@ import * as inotify from '../../abi/inotify.js';
 import * as time from '../../abi/time.js';
 import { type ArgumentFormat, early, failed, filled, late, peekView, pointed, type TraceCall } from './call.js';
 import { timespecAt } from './kinds-time.js';
-import { flagText, type Names, namesOf, pointer, SHOWN, sigsetText, valueText } from './text.js';
+import { flagText, hex, type Names, namesOf, pointer, SHOWN, sigsetText, valueText } from './text.js';
 
 const flags = (names: Names, unknown: string): ArgumentFormat =>
   early((_call, value) => flagText(value, names, unknown));
@@ -62,5 +62,7 @@ export const EVENT_KINDS = {
   itimerspecOut: filled(32, itimerspec),
   inotifyFlags: flags(namesOf(inotify, 'IN_NONBLOCK IN_CLOEXEC'), 'IN_???'),
   inotifyMask: flags(WATCH, 'IN_???'),
+  /** strace 6.1 knows no name for any. */
+  pidfdSignalFlags: early((_call, value) => hex(value >>> 0)),
   pidfdFlags: flags(namesOf(eventFiles, 'PIDFD_NONBLOCK'), 'PIDFD_???'),
 } satisfies Record<string, ArgumentFormat>;

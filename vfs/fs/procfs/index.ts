@@ -123,6 +123,11 @@ export class Procfs extends FileSystem {
   }
 }
 
+/** The task of a directory /proc/PID; null for any other inode. */
+export function procTaskOf(inode: Inode): ProcTask | null {
+  return inode instanceof ProcDirectory && inode.row === PROCESS_ROW ? inode.subject.task : null;
+}
+
 /** /proc itself: rows of the system, and a directory for each process. */
 class ProcRoot extends ProcDirectory<ProcSource> {
   readonly #tasks = new Map<number, ProcInode<never>>();
