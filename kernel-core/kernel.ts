@@ -11,8 +11,10 @@ import { type CodeStore, Cpu, type CpuHooks, type PhysicalMemory, type Translato
 import type { Devpts } from '../pty/devpts.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
+import type { InotifyLimits } from '../vfs/fs/inotify.js';
 import type { MountNamespace } from '../vfs/mount.js';
 import { holdPath, releasePath } from '../vfs/namei.js';
+import { UserQuota } from '../vfs/user-quota.js';
 import type { CodeDump } from './code-dump.js';
 import { UserQuota } from './epoll/user-quota.js';
 import { Vdso } from './exec/vdso.js';
@@ -49,6 +51,10 @@ const CALL_COST = 100;
 const FAULT_COST = 1000;
 /** Bytes that an interest of an epoll set counts for: a user's may take a twenty-fifth of memory. @source epoll(7) */
 const EPOLL_ITEM_COST = 200;
+/** What the superuser can change in /proc/sys/fs/inotify. */
+const INOTIFY_INSTANCES = 128;
+const INOTIFY_WATCHES = 65536;
+const INOTIFY_EVENTS = 16384;
 /** Nanoseconds between two times that an idle kernel writes translated code for later runs; the rest comes at shutdown. */
 const KEEP_INTERVAL = 10_000_000_000;
 
@@ -83,6 +89,11 @@ export class Kernel {
   readonly epollQuota: UserQuota;
   /** Null when memory is too small for it. */
   readonly vdso: Vdso | null;
+  readonly inotify: InotifyLimits = {
+    instances: new UserQuota(INOTIFY_INSTANCES),
+    watches: new UserQuota(INOTIFY_WATCHES),
+    queuedEvents: INOTIFY_EVENTS,
+  };
   readonly load = new LoadAverage();
   readonly fileSystemTypes = new FileSystemTypes();
   /** TypeScript programs that are files. */

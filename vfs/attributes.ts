@@ -16,9 +16,11 @@ import { AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../abi/fcntl.js'
 import { MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/mount.js';
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISGID } from '../abi/stat.js';
 import { type Caller, isInGroup, isSuperuser, type Timespec } from './caller.js';
+import type { Dentry } from './dentry.js';
 import { type Path, releasePath } from './dentry.js';
 import type { OpenFile } from './file.js';
 import type { FsStatistics } from './filesystem.js';
+import { attributesChanged } from './fsnotify.js';
 import type { AttributeChange, Inode } from './inode.js';
 import type { Mount } from './mount.js';
 import { type FsContext, LOOKUP_EMPTY, LOOKUP_FOLLOW, resolve, type Start } from './namei.js';
@@ -121,11 +123,19 @@ const asRealIdentity = (caller: Caller): Caller => ({
 
 /** The inode and mount that an attribute call is about; a description without a path has no mount. */
 export interface Target {
+  /** The name it was found by; null without one. */
+  readonly dentry: Dentry | null;
   readonly inode: Inode;
   readonly mount: Mount | null;
 }
 
-const targetOf = (path: Path): Target => ({ inode: path.dentry.inode, mount: path.mount });
+const targetOf = (path: Path): Target => ({ dentry: path.dentry, inode: path.dentry.inode, mount: path.mount });
+
+function apply({ dentry, inode }: Omit<Target, 'mount'>, change: AttributeChange): number | Err {
+  const result = inode.setAttributes(change);
+  if (!isErr(result)) attributesChanged(dentry, change);
+  return result;
+}
 
 const isReadOnly = ({ inode, mount }: Target): boolean =>
   mount === null ? (inode.fs.flags & MS_RDONLY) !== 0 : mount.readOnly;
@@ -141,7 +151,7 @@ export function changeMode(target: Target, caller: Caller, mode: number): number
   if (!isOwner(inode, caller)) return fail(EPERM);
   let bits = mode & 0o7777;
   if (bits & S_ISGID && !isInGroup(caller.cred, inode.gid) && !isSuperuser(caller.cred)) bits &= ~S_ISGID;
-  return inode.setAttributes({ mode: (inode.mode & S_IFMT) | bits });
+  return apply(target, { mode: (inode.mode & S_IFMT) | bits });
 }
 
 /** chown(2). @param uid, gid -1 leaves it as it is. Takes set-id bits away. */
@@ -166,7 +176,7 @@ export function changeOwner(target: Target, caller: Caller, uid: number, gid: nu
       change.mode = mode;
     }
   }
-  return inode.setAttributes(change);
+  return apply(target, change);
 }
 
 /** A time to set: a point, the present moment, or what is there (UTIME_OMIT). */
@@ -190,7 +200,7 @@ export function changeTimes(target: Target, caller: Caller, atime: TimeChange, m
   const change: AttributeChange = {};
   if (atime !== 'omit') change.atime = atime === 'now' ? now : atime;
   if (mtime !== 'omit') change.mtime = mtime === 'now' ? now : mtime;
-  return inode.setAttributes(change);
+  return apply(target, change);
 }
 
 /** truncate(2). @param size bytes */
@@ -203,22 +213,24 @@ export function truncatePath(path: Path, caller: Caller, size: number): number |
   if (allowed !== 0) return allowed;
   if (path.mount.readOnly) return fail(EROFS);
   if (inode.writeCount < 0) return fail(ETXTBSY);
-  return truncateInode(inode, caller, size);
+  return truncateInode(path.dentry, caller, size);
 }
 
 /** ftruncate(2). @returns -EINVAL when it is no regular file open for writing */
 export function truncateFile(file: OpenFile, caller: Caller, size: number): number | Err {
   if (size < 0 || !file.writable || (file.inode.mode & S_IFMT) !== S_IFREG) return fail(EINVAL);
-  return truncateInode(file.inode, caller, size);
+  // A regular file that is open has a name, if only of the past.
+  return truncateInode(file.path!.dentry, caller, size);
 }
 
 /** Sets the length of a regular file that may be written to, taking set-id bits away. @returns 0, -EFBIG, -ENOSPC … */
-export function truncateInode(inode: Inode, caller: Caller, size: number): number | Err {
+export function truncateInode(dentry: Dentry, caller: Caller, size: number): number | Err {
+  const { inode } = dentry;
   if (size > MAX_FILE_SIZE) return fail(EFBIG);
   const change: AttributeChange = { size };
   const mode = isSuperuser(caller.cred) ? inode.mode : withoutSetId(inode, caller);
   if (mode !== inode.mode) change.mode = mode;
-  return inode.setAttributes(change);
+  return apply({ dentry, inode }, change);
 }
 
 export interface StatfsResult extends FsStatistics {

@@ -11,6 +11,7 @@
  * boundary converts from and to UTF-8.
  */
 import { ENAMETOOLONG, type Err, fail, isErr } from '../abi/errno.js';
+import { inodeDeleted } from './fsnotify.js';
 import type { Inode } from './inode.js';
 import type { Mount } from './mount.js';
 
@@ -165,8 +166,8 @@ export class Dentry {
     this.deleted = true;
     this.parent = null;
     if (--inode.dentries === 0) {
-      if (inode.nlink === 0) inode.evict();
-      else inode.forget();
+      if (inode.nlink === 0) inodeDeleted(inode);
+      inode.releaseIfUnused();
     }
     parent?.unref();
   }

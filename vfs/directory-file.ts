@@ -6,6 +6,7 @@ import { EINVAL, ENOENT, type Err, fail, isErr } from '../abi/errno.js';
 import { O_NOATIME, SEEK_CUR, SEEK_SET } from '../abi/fcntl.js';
 import { DT_DIR } from '../abi/stat.js';
 import { OpenFile } from './file.js';
+import { fileAccessed } from './fsnotify.js';
 import type { DirectoryEntry, Inode } from './inode.js';
 import { touchAtime } from './times.js';
 
@@ -45,7 +46,9 @@ export class DirectoryFile extends OpenFile {
     if (this.offset === 0 && !take({ name: '.', ino: inode.ino, type: DT_DIR }, 1)) return 0;
     if (this.offset === 1 && !take({ name: '..', ino: this.#parent().ino, type: DT_DIR }, DOTS)) return 0;
     const result = inode.readdir(this.offset - DOTS, (entry, next) => take(entry, next + DOTS));
-    return isErr(result) ? result : 0;
+    if (isErr(result)) return result;
+    fileAccessed(this);
+    return 0;
   }
 
   #parent(): Inode {

@@ -11,6 +11,7 @@ import { O_ACCMODE, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from '../abi/fcntl.js';
 import { S_IFDIR, S_IFMT, S_IFREG } from '../abi/stat.js';
 import type { Caller } from './caller.js';
 import { type Path, releasePath } from './dentry.js';
+import { fileClosed } from './fsnotify.js';
 import type { Inode, PollMask } from './inode.js';
 import type { IoIter } from './iter.js';
 import type { PageCache } from './page-cache.js';
@@ -164,6 +165,7 @@ export abstract class OpenFile {
   /** Drops a reference; the last one releases the description. */
   unref(): void {
     if (--this.refs > 0) return;
+    if (this.path !== null && (this.flags & O_PATH) === 0) fileClosed(this);
     if (this.observers !== null) for (const observer of this.observers) observer.fileReleased();
     this.release();
   }

@@ -1,8 +1,10 @@
 /** A mounted file system's own object (Linux: super_block), and what it needs from the kernel. */
 import type { Err } from '../abi/errno.js';
+import { IN_UNMOUNT } from '../abi/inotify.js';
 import type { Timespec } from './caller.js';
 import { Dentry } from './dentry.js';
 import type { DeviceTable } from './devices.js';
+import { endMarks } from './fsnotify.js';
 import type { Inode } from './inode.js';
 import type { Mount } from './mount.js';
 
@@ -71,6 +73,8 @@ export abstract class FileSystem {
   kernelMount: Mount | null = null;
   /** Dentries that nobody held when they came in, first in first. Kept by `Dentry`. */
   readonly unusedDentries = new Set<Dentry>();
+  /** Inodes with marks (fsnotify.ts). */
+  readonly marked = new Set<Inode>();
   #rootDentry: Dentry | null = null;
   #down = false;
 
@@ -105,6 +109,7 @@ export abstract class FileSystem {
   shutdown(): void {
     if (this.#down) return;
     this.#down = true;
+    for (const inode of [...this.marked]) endMarks(inode, IN_UNMOUNT);
     // Killing one may free its parent into the set: it is visited, too, since it goes to the end.
     for (const dentry of this.unusedDentries) dentry.drop();
     this.#rootDentry?.unref();

@@ -11,6 +11,7 @@ import type { Caller, Timespec } from './caller.js';
 import type { Path } from './dentry.js';
 import type { OpenFile } from './file.js';
 import type { FileSystem } from './filesystem.js';
+import type { Mark } from './fsnotify.js';
 import type { LockTable } from './locks.js';
 
 /** POLL* bits. */
@@ -61,6 +62,8 @@ export abstract class Inode {
   linkable = false;
   /** Advisory locks, made on first use (locks.ts). */
   locks: LockTable | null = null;
+  /** Who is told what happens to it (fsnotify.ts). */
+  marks: Set<Mark> | null = null;
   #emitter: EventEmitter<InodeEvents> | null = null;
 
   constructor(fs: FileSystem, ino: number, mode: number) {
@@ -126,6 +129,13 @@ export abstract class Inode {
 
   /** Called when nobody uses the inode any more though links to it remain: a file system that makes inodes on lookup forgets it. */
   forget(): void {}
+
+  /** Ends it unless something uses it: a dentry, a mark. */
+  releaseIfUnused(): void {
+    if (this.dentries > 0 || this.marks !== null) return;
+    if (this.nlink === 0) this.evict();
+    else this.forget();
+  }
 
   /** What /proc/PID/fd shows for an inode without a name in the tree: `pipe:[12]`, `anon_inode:[eventpoll]`. */
   get anonymousName(): string | null {

@@ -33,6 +33,7 @@ import {
 } from '../abi/stat.js';
 import { type Caller, isSuperuser } from './caller.js';
 import { Dentry, releasePath } from './dentry.js';
+import { linkLost, nameMade, nameMoved, nameRemoved } from './fsnotify.js';
 import type { Inode } from './inode.js';
 import type { Mount } from './mount.js';
 import {
@@ -190,7 +191,11 @@ function makeNameAt(
   const inode = makeIn(walk, directory, make);
   let result: number | Err = 0;
   if (isErr(inode)) result = inode;
-  else new Dentry(walk.dentry, walk.last, inode).unref();
+  else {
+    const another = inode.dentries > 0;
+    new Dentry(walk.dentry, walk.last, inode).unref();
+    nameMade(walk.dentry.inode, walk.last, inode, another);
+  }
   walk.release();
   return result;
 }
@@ -228,8 +233,13 @@ function removeName(walk: Walk, caller: Caller, directory: boolean): number | Er
   const victim = dir.child(walk.last);
   if (isErr(victim)) return victim;
   const result = remove(walk, dir, victim, caller, directory);
-  if (result === 0) victim.markDeleted();
+  const { inode } = victim;
+  if (result === 0) {
+    if (!directory) linkLost(inode);
+    victim.markDeleted();
+  }
   victim.unref();
+  if (result === 0) nameRemoved(dir.inode, walk.last, directory);
   return result;
 }
 
@@ -303,6 +313,9 @@ function renameTo(
     target?.markDeleted();
     source.move(to.dentry, to.last);
   }
+  const replaced = exchange ? null : (target?.inode ?? null);
+  nameMoved(from.inode, from.last, to.inode, to.last, source.inode, replaced);
+  if (exchange) nameMoved(to.inode, to.last, from.inode, from.last, target!.inode, null);
   return 0;
 }
 

@@ -37,6 +37,7 @@ import { truncateInode } from './attributes.js';
 import type { Caller } from './caller.js';
 import { Dentry, holdPath, type Path } from './dentry.js';
 import { OpenFile } from './file.js';
+import { fileOpened, nameMade } from './fsnotify.js';
 import type { Inode } from './inode.js';
 import {
   checkName,
@@ -128,7 +129,7 @@ function openWalk(
   if (error !== 0) return error;
   const file = openInode(walk, caller, flags);
   if (truncate && !isErr(file)) {
-    const cut = truncateInode(walk.inode, caller, 0);
+    const cut = truncateInode(walk.dentry, caller, 0);
     if (isErr(cut)) {
       file.unref();
       return cut;
@@ -173,6 +174,7 @@ function create(walk: Walk, ctx: FsContext, caller: Caller, mode: number): 0 | E
   const inode = dir.inode.create(walk.last, S_IFREG | (mode & ~ctx.umask), 0, caller);
   if (isErr(inode)) return inode;
   walk.enter(new Dentry(dir, walk.last, inode));
+  nameMade(dir.inode, walk.last, inode, false);
   return 0;
 }
 
@@ -218,6 +220,7 @@ function openInode(path: Path, caller: Caller, flags: number): OpenFile | Err {
     path.mount.writers++;
     file.countsAsWriter = true;
   }
+  fileOpened(file);
   return file;
 }
 

@@ -3,6 +3,7 @@ import { CPU_BRAND, CPU_FLAGS, CPU_VENDOR } from '../../cpu/index.js';
 import type { Caller, Timespec } from '../../vfs/caller.js';
 import type {
   ProcCpuTimes,
+  ProcEventLimits,
   ProcMemoryInfo,
   ProcSource,
   ProcSystem,
@@ -24,8 +25,43 @@ const TTY_DRIVERS: readonly ProcTtyDriver[] = [
   { name: 'pty_slave', node: '/dev/pts', major: UNIX98_SLAVE_MAJOR, minors: [0, MAX_PTYS - 1], type: 'pty:slave' },
 ];
 
+/** Where the kernel keeps what /proc/sys/fs shows of epoll and inotify. */
+class EventLimitsView implements ProcEventLimits {
+  readonly #kernel: Kernel;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  get epollWatches(): number {
+    return this.#kernel.epollQuota.limit;
+  }
+  set epollWatches(limit: number) {
+    this.#kernel.epollQuota.limit = limit;
+  }
+  get inotifyInstances(): number {
+    return this.#kernel.inotify.instances.limit;
+  }
+  set inotifyInstances(limit: number) {
+    this.#kernel.inotify.instances.limit = limit;
+  }
+  get inotifyWatches(): number {
+    return this.#kernel.inotify.watches.limit;
+  }
+  set inotifyWatches(limit: number) {
+    this.#kernel.inotify.watches.limit = limit;
+  }
+  get inotifyEvents(): number {
+    return this.#kernel.inotify.queuedEvents;
+  }
+  set inotifyEvents(limit: number) {
+    this.#kernel.inotify.queuedEvents = limit;
+  }
+}
+
 class SystemView implements ProcSystem {
   readonly #kernel: Kernel;
+  readonly eventLimits: ProcEventLimits;
   readonly bootId: string;
   readonly ostype = 'Linux';
   readonly release = KERNEL_RELEASE;
@@ -43,6 +79,7 @@ class SystemView implements ProcSystem {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.eventLimits = new EventLimitsView(kernel);
     this.bootId = this.randomUuid();
   }
 

@@ -1,13 +1,21 @@
 /** System calls that check and change metadata: access, modes, owners, times, umask, extended attributes. */
+
 import { EBADF, EFAULT, EINVAL, EOPNOTSUPP, ERANGE, type Err, fail, isErr } from '../../abi/errno.js';
 import { AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../abi/fcntl.js';
 import { UTIME_NOW, UTIME_OMIT } from '../../abi/stat.js';
+import type { OpenFile } from '../../vfs/file.js';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, releasePath, resolve } from '../../vfs/namei.js';
 import { accessAt, changeMode, changeOwner, changeTimes, type Target, type TimeChange } from '../../vfs/operations.js';
 import type { Task } from '../task.js';
 import { anyFile, openFile, pathArgument } from './args.js';
 import { getI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
+
+const targetOfFile = ({ node, path }: OpenFile): Target => ({
+  dentry: path?.dentry ?? null,
+  inode: node,
+  mount: path?.mount ?? null,
+});
 
 /**
  * Finds what (dirfd, name at `address`) names and hands it to `change`.
@@ -23,7 +31,7 @@ function withTarget(
   const emptyAllowed = (flags & AT_EMPTY_PATH) !== 0;
   if (emptyAllowed && (dirfd | 0) !== AT_FDCWD && task.mm!.readU8(address) === 0) {
     const file = anyFile(task, dirfd);
-    return file === null ? fail(EBADF) : change({ inode: file.node, mount: file.path?.mount ?? null });
+    return file === null ? fail(EBADF) : change(targetOfFile(file));
   }
   const loaded = pathArgument.load(task, dirfd, address, emptyAllowed);
   if (loaded !== 0) return loaded;
@@ -31,7 +39,7 @@ function withTarget(
   const follow = (flags & AT_SYMLINK_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW;
   const path = resolve(task.fs, task, at, name, follow | (emptyAllowed ? LOOKUP_EMPTY : 0));
   if (isErr(path)) return path;
-  const result = change({ inode: path.dentry.inode, mount: path.mount });
+  const result = change({ dentry: path.dentry, inode: path.dentry.inode, mount: path.mount });
   releasePath(path);
   return result;
 }
@@ -39,7 +47,7 @@ function withTarget(
 /** As `withTarget`, for an open descriptor. */
 function withFile(task: Task, fd: number, change: (target: Target) => number): number {
   const file = openFile(task, fd);
-  return file === null ? fail(EBADF) : change({ inode: file.node, mount: file.path?.mount ?? null });
+  return file === null ? fail(EBADF) : change(targetOfFile(file));
 }
 
 // Access.

@@ -1,4 +1,5 @@
 /** System calls about the length and storage of files: truncate, fallocate, syncing, advice. */
+
 import { EBADF, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, type Err, ESPIPE, fail, isErr } from '../../abi/errno.js';
 import {
   AT_FDCWD,
@@ -10,6 +11,7 @@ import {
   FALLOC_FL_ZERO_RANGE,
 } from '../../abi/fcntl.js';
 import { S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.js';
+import { fileModified } from '../../vfs/fsnotify.js';
 import type { Inode } from '../../vfs/inode.js';
 import { LOOKUP_FOLLOW, releasePath, resolve } from '../../vfs/namei.js';
 import { truncateFile, truncatePath } from '../../vfs/operations.js';
@@ -87,7 +89,10 @@ function fallocate(task: Task, fd: number, mode: number, offset: number, length:
   const end = offset + length;
   if (end > Number.MAX_SAFE_INTEGER) return fail(EFBIG);
   const growth = (mode & FALLOC_FL_KEEP_SIZE) === 0 ? checkGrowth(task, file.inode, end) : 0;
-  return growth !== 0 ? growth : file.allocate(mode | 0, offset, length);
+  if (growth !== 0) return growth;
+  const result = file.allocate(mode | 0, offset, length);
+  if (result === 0) fileModified(file);
+  return result;
 }
 
 function fsync(task: Task, fd: number): number {

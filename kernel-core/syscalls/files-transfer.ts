@@ -1,4 +1,5 @@
 /** System calls that move bytes from file to file inside the kernel: sendfile, copy_file_range, splice, vmsplice. */
+
 import {
   EAGAIN,
   EBADF,
@@ -24,6 +25,7 @@ import {
 import { SIGPIPE } from '../../abi/signal.js';
 import { S_IFBLK, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/stat.js';
 import type { OpenFile } from '../../vfs/file.js';
+import { fileAccessed, fileModified } from '../../vfs/fsnotify.js';
 import type { Task } from '../task.js';
 import { openFile } from './args.js';
 import { AT_OFFSET, raise, readFile, roomBelowLimit, TransferIter, writeFile } from './io.js';
@@ -120,10 +122,12 @@ class Mover {
   }
 
   #read(): number | Err {
-    const { from, fromAt } = this.#transfer;
+    const { from, fromAt, to } = this.#transfer;
     const own = fromAt.position === AT_OFFSET;
     const count = from.read(this.#iter, own ? from.offset : fromAt.position, this.#task);
     if (count > 0) {
+      fileAccessed(from);
+      fileModified(to);
       if (!own) fromAt.position += count;
       else if (from.seekable) from.offset += count;
     }

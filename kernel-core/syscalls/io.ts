@@ -13,6 +13,7 @@ import { RLIMIT_FSIZE } from '../../abi/resource.js';
 import { SI_USER, SIGPIPE, SIGXFSZ } from '../../abi/signal.js';
 import { S_IFMT, S_IFREG } from '../../abi/stat.js';
 import type { OpenFile } from '../../vfs/file.js';
+import { fileAccessed, fileModified } from '../../vfs/fsnotify.js';
 import { readFile as readAtOffset, writeFile as writeAtOffset } from '../../vfs/io.js';
 import type { IoIter } from '../../vfs/iter.js';
 import { sendToTask } from '../signals/send.js';
@@ -40,7 +41,10 @@ export const deadlineIn = (task: Task, duration: number): number =>
 /** One try to read; moves the offset if `position` is AT_OFFSET. */
 function readOnce(task: Task, file: OpenFile, to: IoIter, position: number): number | Err {
   const count = position === AT_OFFSET ? readAtOffset(file, to, task) : file.read(to, position, task);
-  if (count > 0) task.process.io.readChars += count;
+  if (count > 0) {
+    task.process.io.readChars += count;
+    fileAccessed(file);
+  }
   return count;
 }
 
@@ -121,6 +125,7 @@ class Writer {
       if (count < 0) return this.#failed(count as Err);
       this.#done += count;
       this.#task.process.io.writtenChars += count;
+      if (count > 0) fileModified(this.#file);
       if (count === 0 || this.#from.remaining === 0 || !continues(this.#file)) return this.#done;
     }
   }

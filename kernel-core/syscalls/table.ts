@@ -8,6 +8,7 @@ import { eventfdSyscalls } from './eventfd.js';
 import { execSyscalls } from './exec.js';
 import { fileSyscalls } from './files.js';
 import { futexSyscalls } from './futex.js';
+import { inotifySyscalls } from './inotify.js';
 import { memorySyscalls } from './memory.js';
 import { metadataSyscalls } from './metadata.js';
 import { mountSyscalls } from './mounts.js';
@@ -33,6 +34,7 @@ const FAMILIES: readonly SyscallRows[] = [
   timerfdSyscalls,
   signalfdSyscalls,
   pidfdSyscalls,
+  inotifySyscalls,
   memorySyscalls,
   processSyscalls,
   execSyscalls,

@@ -251,6 +251,7 @@ export class FakeSource implements ProcSource {
       dentries: 30,
       unusedDentries: 2,
       maxMapCount: 65530,
+      eventLimits: { epollWatches: 1000, inotifyInstances: 128, inotifyWatches: 65536, inotifyEvents: 16384 },
       bootId: '12345678-1234-4234-8234-123456789abc',
       randomUuid: () => `uuid-${++this.uuids}`,
     };

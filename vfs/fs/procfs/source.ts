@@ -253,7 +253,17 @@ export interface ProcTtyDriver {
   readonly type: string;
 }
 
+/** Bounds that the superuser may change, all of them for each user but the last. */
+export interface ProcEventLimits {
+  epollWatches: number;
+  inotifyInstances: number;
+  inotifyWatches: number;
+  /** Events that an inotify instance keeps. */
+  inotifyEvents: number;
+}
+
 export interface ProcSystem {
+  readonly eventLimits: ProcEventLimits;
   readonly memory: ProcMemoryInfo;
   /** One per processor. */
   readonly cpuTimes: readonly ProcCpuTimes[];

@@ -1,7 +1,7 @@
 /** /proc/sys: what can be asked of, and a little that can be told to, the running kernel. Only what holds here is there. */
 import { EINVAL, fail } from '../../../abi/errno.js';
 import { directory, type FileRow, file, type Row } from './row.js';
-import type { ProcSource, ProcSystem } from './source.js';
+import type { ProcEventLimits, ProcSource, ProcSystem } from './source.js';
 
 /** @source linux/utsname.h __NEW_UTS_LEN */
 const UTS_LENGTH = 64;
@@ -38,6 +38,21 @@ const utsName = (name: 'hostname' | 'domainname'): FileRow<ProcSource> =>
     },
   });
 
+/** What a setting of type int may be. */
+const INT_MAX = 2 ** 31 - 1;
+
+/** A number that the superuser may set. */
+const setting = (name: string, key: keyof ProcEventLimits, largest: number): FileRow<ProcSource> =>
+  file(name, ({ system }) => `${system.eventLimits[key]}\n`, {
+    mode: NAME_MODE,
+    write: ({ system }, text) => {
+      const digits = text.match(/^\s*(\d+)\s/)?.[1] ?? text.match(/^\s*(\d+)\0?$/)?.[1];
+      if (digits === undefined || Number(digits) > largest) return fail(EINVAL);
+      system.eventLimits[key] = Number(digits);
+      return 0;
+    },
+  });
+
 const fileMax = ({ openFilesMax: max }: ProcSystem): string => (max >= Number.MAX_SAFE_INTEGER ? UNLIMITED : `${max}`);
 
 function tainted({ modules }: ProcSystem): number {
@@ -49,10 +64,16 @@ function tainted({ modules }: ProcSystem): number {
 export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
   directory('fs', [
     figure('dentry-state', (s) => `${s.dentries}\t${s.unusedDentries}\t45\t0\t0\t0`),
+    directory('epoll', [setting('max_user_watches', 'epollWatches', Number.MAX_SAFE_INTEGER)]),
     figure('file-max', fileMax),
     figure('file-nr', (s) => `${s.openFiles}\t0\t${fileMax(s)}`),
     figure('inode-nr', (s) => `${s.inodes}\t${s.unusedInodes}`),
     figure('inode-state', (s) => `${s.inodes}\t${s.unusedInodes}\t0\t0\t0\t0\t0`),
+    directory('inotify', [
+      setting('max_queued_events', 'inotifyEvents', INT_MAX),
+      setting('max_user_instances', 'inotifyInstances', INT_MAX),
+      setting('max_user_watches', 'inotifyWatches', INT_MAX),
+    ]),
     figure('mount-max', () => MOUNT_MAX),
     figure('nr_open', () => NR_OPEN),
     figure('overflowgid', () => OVERFLOW_ID),

@@ -1,4 +1,4 @@
-/** What the kernel keeps for users and bounds for each: epoll registrations, inotify instances and watches. */
+/** How much of something each user has and may have: epoll registrations, inotify instances and watches. */
 
 export class UserQuota {
   /** How many each user may have; the superuser changes it through /proc/sys. */
