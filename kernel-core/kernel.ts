@@ -16,7 +16,6 @@ import type { MountNamespace } from '../vfs/mount.js';
 import { holdPath, releasePath } from '../vfs/namei.js';
 import { UserQuota } from '../vfs/user-quota.js';
 import type { CodeDump } from './code-dump.js';
-import { UserQuota } from './epoll/user-quota.js';
 import { Vdso } from './exec/vdso.js';
 import { FdTable } from './fd-table.js';
 import { FileSystemTypes } from './filesystem-types.js';
