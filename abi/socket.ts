@@ -157,3 +157,60 @@ export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const SHUT_RD = 0;
 export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;
+export const MSG_DONTROUTE = 4;
+export const MSG_PROXY = 0x10;
+export const MSG_FIN = 0x200;
+export const MSG_SYN = 0x400;
+export const MSG_CONFIRM = 0x800;
+export const MSG_RST = 0x1000;
+export const MSG_ERRQUEUE = 0x2000;
+export const MSG_MORE = 0x8000;
+export const MSG_WAITFORONE = 0x10000;
+export const MSG_BATCH = 0x40000;
+export const MSG_ZEROCOPY = 0x4000000;
+export const MSG_FASTOPEN = 0x20000000;
+/** Reserved for calls of 32-bit programs. */
+export const MSG_CMSG_COMPAT = 0x80000000;
+export const SO_PASSPIDFD = 0x4c;
+export const SO_PEERPIDFD = 0x4d;
+export const SO_DEVMEM_DONTNEED = 0x50;
+export const SO_RCVPRIORITY = 0x52;
+export const SO_PASSRIGHTS = 0x53;
+export const SO_INQ = 0x54;
+export const SCM_PIDFD = 4;
+export const SCM_INQ = 0x54;
+/** Bits of the type argument of socket(2) that are the type. */
+export const SOCK_TYPE_MASK = 0xf;
+/** Types of sockets are below. @source linux/net.h */
+export const SOCK_MAX = 11;
+/** sizeof(struct sockaddr_storage): no address is longer. */
+export const SOCKADDR_MAX = 128;
+/** sizeof(sun_path). */
+export const UNIX_PATH_MAX = 108;
+/** Most descriptors in one message. */
+export const SCM_MAX_FD = 253;
+/** Entries of an array of buffers. */
+export const UIO_MAXIOV = 1024;
+/** struct msghdr of x86-64: bytes and offsets of its fields. */
+export const MSGHDR_SIZE = 56;
+export const MSGHDR_NAME = 0;
+export const MSGHDR_NAMELEN = 8;
+export const MSGHDR_IOV = 16;
+export const MSGHDR_IOVLEN = 24;
+export const MSGHDR_CONTROL = 32;
+export const MSGHDR_CONTROLLEN = 40;
+export const MSGHDR_FLAGS = 48;
+/** struct mmsghdr: a msghdr and the count of bytes. */
+export const MMSGHDR_SIZE = 64;
+export const MMSGHDR_LEN = 56;
+/** struct cmsghdr: length (u64), level, type. */
+export const CMSGHDR_SIZE = 16;
+/** ioctl requests of sockets. @source uapi/asm-generic/sockios.h, linux/sockios.h, linux/un.h */
+export const FIOSETOWN = 0x8901;
+export const SIOCSPGRP = 0x8902;
+export const FIOGETOWN = 0x8903;
+export const SIOCGPGRP = 0x8904;
+export const SIOCATMARK = 0x8905;
+export const SIOCUNIXFILE = 0x89e0;
+export const SIOCINQ = 0x541b;
+export const SIOCOUTQ = 0x5411;

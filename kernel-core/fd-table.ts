@@ -35,6 +35,15 @@ export class FdTable {
     this.#closeOnExec[fd] = value;
   }
 
+  /** @returns the free descriptor above `skip` other free ones; it may be beyond any limit */
+  free(skip: number): number {
+    let fd = this.#firstFree;
+    for (let left = skip; ; fd++) {
+      if (fd < this.#files.length && this.#files[fd] !== null) continue;
+      if (left-- === 0) return fd;
+    }
+  }
+
   /**
    * Puts `file` at the lowest free descriptor from `minimum` on. Takes over the caller's reference on success only.
    * @param limit RLIMIT_NOFILE: descriptors are below it

@@ -24,6 +24,7 @@ import type { Host } from './host.js';
 import { LoadAverage } from './load-average.js';
 import { faultCode, faultSignal } from './mm/fault.js';
 import { PAGE_SIZE } from './mm/layout.js';
+import { Network } from './net.js';
 import { relieveMemory } from './oom.js';
 import { Process } from './process.js';
 import { ProcessTable } from './process-table.js';
@@ -31,6 +32,7 @@ import { InstalledPrograms } from './program/installed.js';
 import { Scheduler } from './scheduler.js';
 import { isRestart } from './signals/deliver.js';
 import { SignalHandlers } from './signals/state.js';
+import { tellUrgent } from './syscalls/async-io.js';
 import type { SyscallRow } from './syscalls/row.js';
 import { type SharedFsContext, Task } from './task.js';
 import { TimerQueue } from './timers.js';
@@ -94,6 +96,7 @@ export class Kernel {
     queuedEvents: INOTIFY_EVENTS,
   };
   readonly load = new LoadAverage();
+  readonly net: Network;
   readonly fileSystemTypes = new FileSystemTypes();
   /** TypeScript programs that are files. */
   readonly programs = new InstalledPrograms();
@@ -130,6 +133,7 @@ export class Kernel {
     this.syscalls = parts.syscalls;
     this.#unknownSyscall = parts.unknownSyscall;
     this.hostname = parts.hostname;
+    this.net = new Network(parts.vfsEnv, parts.host, (file) => tellUrgent(this, file));
     this.processes = new ProcessTable(parts.taskLimit);
     const hooks: CpuHooks = {
       pageFault: (address, access) => this.#pageFault(address, access),
@@ -215,6 +219,7 @@ export class Kernel {
     this.vdso?.dispose();
     releasePath(this.rootContext.root);
     releasePath(this.rootContext.cwd);
+    this.net.dispose();
   }
 
   processReaped(): void {

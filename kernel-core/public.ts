@@ -143,7 +143,7 @@ export class BootedKernel {
    * listeners; the message says what
    */
   assertIdle(): void {
-    const { processes, timers, futexes, init } = this.#kernel;
+    const { processes, timers, futexes, net, init } = this.#kernel;
     const left: string[] = [];
     for (const process of processes.all()) {
       if (process !== init)
@@ -153,6 +153,7 @@ export class BootedKernel {
     }
     if (timers.size > 0) left.push(`${timers.size} timers are armed`);
     if (futexes.size > 0) left.push(`futex waiters in ${futexes.size} address spaces`);
+    left.push(...net.unix.leaks());
     if (left.length > 0) throw new Error(`the kernel is not idle: ${left.join('; ')}`);
   }
 

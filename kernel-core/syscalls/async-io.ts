@@ -6,7 +6,7 @@
 import { ENOTTY, type Err, fail } from '../../abi/errno.js';
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, O_ASYNC } from '../../abi/fcntl.js';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI } from '../../abi/poll.js';
-import { SI_KERNEL, SIGIO } from '../../abi/signal.js';
+import { SI_KERNEL, SIGIO, SIGURG } from '../../abi/signal.js';
 import { S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../abi/stat.js';
 import type { OpenFile } from '../../vfs/file.js';
 import type { PollMask } from '../../vfs/inode.js';
@@ -81,6 +81,12 @@ function tell(kernel: Kernel, file: OpenFile, mask: PollMask): void {
   const detailed = owner.signal !== 0;
   const info = makeSignalInfo(detailed ? owner.signal : SIGIO, detailed ? codeOf(mask) : SI_KERNEL);
   sendToOwner(kernel, owner, info);
+}
+
+/** Urgent data has come: SIGURG for the owner, O_ASYNC or not. @source Linux send_sigurg */
+export function tellUrgent(kernel: Kernel, file: OpenFile): void {
+  const owner = asyncOwner(file);
+  if (owner.id !== 0) sendToOwner(kernel, owner, makeSignalInfo(SIGURG, SI_KERNEL));
 }
 
 /** @source Linux sigio_perm */

@@ -34,7 +34,8 @@ import {
   O_PATH,
 } from '../../abi/fcntl.js';
 import { FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE, TIOCGPTPEER } from '../../abi/ioctl.js';
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.js';
+import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCSPGRP } from '../../abi/socket.js';
+import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../abi/stat.js';
 import type { OpenFile } from '../../vfs/file.js';
 import { PipeFile } from '../../vfs/fs/pipefs.js';
 import { isOwner } from '../../vfs/permission.js';
@@ -120,6 +121,11 @@ function setOwnerOld(task: Task, file: OpenFile, argument: number): number | Err
   return setOwner(task, asyncOwner(file), id < 0 ? F_OWNER_PGRP : F_OWNER_PID, Math.abs(id));
 }
 
+function ownerOf(file: OpenFile): number {
+  const { type, id } = asyncOwner(file);
+  return type === F_OWNER_PGRP ? -id : id;
+}
+
 function setSignal(_task: Task, file: OpenFile, argument: number): number {
   if (argument < 0 || argument > LAST_SIGNAL) return fail(EINVAL);
   asyncOwner(file).signal = argument;
@@ -149,13 +155,7 @@ const COMMANDS = new Map<number, FcntlCommand>([
   [F_OFD_SETLK, (task, file, address) => setRecordLock(task, file, address, true, false)],
   [F_OFD_SETLKW, (task, file, address) => setRecordLock(task, file, address, true, true)],
   [F_SETOWN, setOwnerOld],
-  [
-    F_GETOWN,
-    (_task, file) => {
-      const { type, id } = asyncOwner(file);
-      return type === F_OWNER_PGRP ? -id : id;
-    },
-  ],
+  [F_GETOWN, (_task, file) => ownerOf(file)],
   [F_SETOWN_EX, setOwnerEx],
   [F_GETOWN_EX, getOwnerEx],
   [F_SETSIG, setSignal],
@@ -192,6 +192,16 @@ function setAsyncRequest(task: Task, file: OpenFile, address: number): number {
   return isErr(on) ? on : setAsync(task, file, on !== 0);
 }
 
+/** FIOSETOWN and SIOCSPGRP: F_SETOWN of sockets. */
+function setSocketOwner(task: Task, file: OpenFile, address: number): number | null {
+  if (typeOf(file) !== S_IFSOCK) return null;
+  const owner = task.mm!.readI32(address);
+  return Number.isNaN(owner) ? fail(EFAULT) : setOwnerOld(task, file, owner);
+}
+
+const getSocketOwner = (task: Task, file: OpenFile, address: number): number | null =>
+  typeOf(file) === S_IFSOCK ? task.mm!.writeU32(address, ownerOf(file)) : null;
+
 const typeOf = (file: OpenFile): number => file.node.mode & S_IFMT;
 
 /** Eight bytes for FIOQSIZE. */
@@ -223,6 +233,10 @@ const GENERIC = new Map<number, (...args: Parameters<IoctlRequest>) => number | 
   [FIONBIO, setNonBlocking],
   [FIOASYNC, setAsyncRequest],
   [FIOQSIZE, fileSize],
+  [FIOSETOWN, setSocketOwner],
+  [SIOCSPGRP, setSocketOwner],
+  [FIOGETOWN, getSocketOwner],
+  [SIOCGPGRP, getSocketOwner],
   [TIOCGPTPEER, openPeerCall],
   [FIGETBSZ, (task, file, address) => task.mm!.writeU32(address, file.inode.blockSize)],
   [

@@ -12,6 +12,7 @@ import { POLLOUT, POLLWRNORM } from '../../abi/poll.js';
 import { RLIMIT_FSIZE } from '../../abi/resource.js';
 import { SI_USER, SIGPIPE, SIGXFSZ } from '../../abi/signal.js';
 import { S_IFMT, S_IFREG } from '../../abi/stat.js';
+import { SocketFile } from '../../net/socket.js';
 import type { OpenFile } from '../../vfs/file.js';
 import { fileAccessed, fileModified } from '../../vfs/fsnotify.js';
 import { readFile as readAtOffset, writeFile as writeAtOffset } from '../../vfs/io.js';
@@ -20,6 +21,7 @@ import { sendToTask } from '../signals/send.js';
 import { makeSignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
 import type { Hook, WaitRequest } from '../wait.js';
+import { readSocket, writeSocket } from './socket-io.js';
 
 /** Position argument: read or write at the file offset and move it. */
 export const AT_OFFSET = -1;
@@ -54,6 +56,7 @@ function readOnce(task: Task, file: OpenFile, to: IoIter, position: number): num
  * @returns bytes; -EAGAIN if it must not wait; errors of the file; PENDING while it sleeps
  */
 export function readFile(task: Task, file: OpenFile, to: IoIter, position: number, waiting: Waiting = 'wait'): number {
+  if (file instanceof SocketFile) return readSocket(task, file, to, waiting === 'no-wait');
   task.process.io.readCalls++;
   const result = readOnce(task, file, to, position);
   if (result !== -EAGAIN) return result;
@@ -180,6 +183,7 @@ export function writeFile(
   position: number,
   waiting: Waiting = 'wait',
 ): number {
+  if (file instanceof SocketFile) return writeSocket(task, file, from, waiting === 'no-wait');
   let source = from;
   if (isRegular(file) && task.process.limit(RLIMIT_FSIZE) !== Number.POSITIVE_INFINITY) {
     const start = (file.flags & O_APPEND) !== 0 ? file.inode.size : position === AT_OFFSET ? file.offset : position;

@@ -19,6 +19,9 @@ import type { SyscallRow, SyscallRows } from './row.js';
 import { schedulingSyscalls } from './scheduling.js';
 import { signalfdSyscalls } from './signalfd.js';
 import { signalSyscalls } from './signals.js';
+import { socketSyscalls } from './socket.js';
+import { socketMessageSyscalls } from './socket-messages.js';
+import { socketOptionSyscalls } from './socket-options.js';
 import { systemSyscalls } from './system.js';
 import { timeSyscalls } from './time.js';
 import { timerfdSyscalls } from './timerfd.js';
@@ -44,6 +47,9 @@ const FAMILIES: readonly SyscallRows[] = [
   schedulingSyscalls,
   systemSyscalls,
   futexSyscalls,
+  socketSyscalls,
+  socketMessageSyscalls,
+  socketOptionSyscalls,
 ];
 
 const unbuilt = (name: string): SyscallRow => ({

@@ -15,6 +15,8 @@ export interface TraceCall {
 export interface ArgumentFormat {
   /** Written by the call: shown when it returns. */
   late?: boolean;
+  /** Called when the call is made: notes what it is going to overwrite. */
+  prepare?: (call: TraceCall, index: number) => void;
   /** @returns the text, or null to leave the argument out */
   text: (call: TraceCall, value: number, index: number) => string | null;
   /** What the arguments behind this one are, where that depends on its value. */

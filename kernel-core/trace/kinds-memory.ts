@@ -75,7 +75,7 @@ function arrayText(
 const IOVEC_SIZE = 16;
 
 /** @param available bytes that were transferred; what lies behind them is not shown. null: only the addresses are */
-function iovecText(call: TraceCall, address: number, count: number, available: number | null): string {
+export function iovecText(call: TraceCall, address: number, count: number, available: number | null): string {
   let left = available ?? 0;
   return arrayText(call, address, count, IOVEC_SIZE, (view, offset) => {
     const base = getI64(view, offset);

@@ -7,6 +7,7 @@ import { MEMORY_KINDS } from './kinds-memory.js';
 import { NUMBER_KINDS } from './kinds-numbers.js';
 import { POLL_KINDS } from './kinds-poll.js';
 import { SIGNAL_KINDS } from './kinds-signals.js';
+import { SOCKET_KINDS } from './kinds-socket.js';
 import { STRUCT_KINDS } from './kinds-structs.js';
 import { TIME_KINDS } from './kinds-time.js';
 
@@ -19,6 +20,7 @@ const KINDS = {
   ...SIGNAL_KINDS,
   ...COMMAND_KINDS,
   ...POLL_KINDS,
+  ...SOCKET_KINDS,
   ...EVENT_KINDS,
 };
 

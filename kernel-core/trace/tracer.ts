@@ -57,6 +57,8 @@ export class Tracer {
     this.#begin(task);
     this.#line += `${nameOf(row, task)}(`;
     this.#pending.set(task, pending);
+    const call: TraceCall = { task, row, args: pending.args, result: null };
+    for (const [index, kind] of row.args.entries()) ARGUMENT_KINDS[kind]?.prepare?.(call, index);
     this.#arguments(task, pending, null);
   }
 

@@ -1,0 +1,225 @@
+/**
+ * Control messages (cmsg): what SCM_RIGHTS, SCM_CREDENTIALS and others mean on their way in and out.
+ * @source cmsg(3), unix(7); Linux net/core/scm.c
+ */
+import { EBADF, EFAULT, EINVAL, ENOBUFS, EPERM, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
+import {
+  CMSGHDR_SIZE,
+  MSG_CMSG_CLOEXEC,
+  MSG_CTRUNC,
+  SCM_CREDENTIALS,
+  SCM_INQ,
+  SCM_MAX_FD,
+  SCM_RIGHTS,
+  SO_TIMESTAMP,
+  SO_TIMESTAMP_NEW,
+  SOL_SOCKET,
+} from '../../abi/socket.js';
+import { dropFiles, type Outgoing, type PassedFiles, type Receipt } from '../../net/message.js';
+import type { Socket } from '../../net/socket.js';
+import { UnixStream } from '../../net/unix/stream.js';
+import { isSuperuser } from '../../vfs/caller.js';
+import type { OpenFile } from '../../vfs/file.js';
+import type { Task } from '../task.js';
+import { getI64, putI64 } from './layouts.js';
+
+const INT_MAX = 0x7fffffff;
+/** struct ucred: pid, uid, gid. */
+const UCRED_SIZE = 12;
+const INVALID_ID = 0xffffffff;
+
+const align = (length: number): number => Math.ceil(length / 8) * 8;
+
+/** Who may say so: the process id of another, a foreign user or group, only the superuser. */
+function checkIdentity(task: Task, pid: number, uid: number, gid: number): number | Err {
+  if (uid === INVALID_ID || gid === INVALID_ID) return fail(EINVAL);
+  const { cred } = task;
+  if (isSuperuser(cred)) return 0;
+  if (pid !== task.pid) return fail(EPERM);
+  if (uid !== cred.uid && uid !== cred.euid && uid !== cred.suid) return fail(EPERM);
+  return gid === cred.gid || gid === cred.egid || gid === cred.sgid ? 0 : fail(EPERM);
+}
+
+function readIdentity(task: Task, view: DataView, at: number, out: Outgoing): number | Err {
+  const pid = view.getInt32(at, true);
+  const uid = view.getUint32(at + 4, true);
+  const gid = view.getUint32(at + 8, true);
+  const allowed = checkIdentity(task, pid, uid, gid);
+  if (allowed !== 0) return allowed;
+  const { processes } = task.kernel;
+  if (pid !== task.pid && processes.get(pid) === null && processes.task(pid) === null) return fail(ESRCH);
+  out.pid = pid;
+  out.uid = uid;
+  out.gid = gid;
+  return 0;
+}
+
+/** Collects the descriptors of one SCM_RIGHTS. @returns 0; -EINVAL (too many), -EBADF */
+function readFiles(task: Task, view: DataView, at: number, count: number, files: OpenFile[]): number | Err {
+  if (count > SCM_MAX_FD || files.length + count > SCM_MAX_FD) return fail(EINVAL);
+  for (let i = 0; i < count; i++) {
+    const file = task.files.get(view.getInt32(at + 4 * i, true));
+    if (file === null) return fail(EBADF);
+    files.push(file.ref());
+  }
+  return 0;
+}
+
+function readMessages(task: Task, view: DataView, out: Outgoing, files: OpenFile[]): number | Err {
+  const length = view.byteLength;
+  for (let at = 0; at + CMSGHDR_SIZE <= length; ) {
+    const size = getI64(view, at);
+    if (size < CMSGHDR_SIZE || size > length - at) return fail(EINVAL);
+    if (view.getInt32(at + 8, true) === SOL_SOCKET) {
+      const type = view.getInt32(at + 12, true);
+      const data = at + CMSGHDR_SIZE;
+      let result: number | Err = fail(EINVAL);
+      if (type === SCM_RIGHTS) result = readFiles(task, view, data, (size - CMSGHDR_SIZE) >> 2, files);
+      else if (type === SCM_CREDENTIALS && size === CMSGHDR_SIZE + UCRED_SIZE) {
+        result = readIdentity(task, view, data, out);
+      }
+      if (result !== 0) return result;
+    }
+    at += align(size);
+  }
+  return 0;
+}
+
+/**
+ * Reads the control buffer of a message to be sent into `out`.
+ * @returns 0; -ENOBUFS (too long), -EFAULT, -EINVAL, -EBADF, -EPERM, -ESRCH: then nothing is held
+ */
+export function readControl(task: Task, address: number, length: number, out: Outgoing): number | Err {
+  if (length === 0) return 0;
+  const most = task.kernel.net.settings.optmemMax;
+  if (length < 0 || length > INT_MAX || length >= most) return fail(ENOBUFS);
+  const bytes = new Uint8Array(length);
+  if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
+  const files: OpenFile[] = [];
+  const result = readMessages(task, new DataView(bytes.buffer), out, files);
+  if (result !== 0) dropFiles(files);
+  else if (files.length > 0) out.files = { files, user: task.cred.uid } satisfies PassedFiles;
+  return result;
+}
+
+/** Writes control messages into the buffer of a receiver. */
+export class ControlWriter {
+  readonly #task: Task;
+  /** Where the next message goes; 0: there is no buffer. */
+  #at: number;
+  #left: number;
+  /** MSG_CTRUNC when something did not fit. */
+  flags = 0;
+
+  constructor(task: Task, address: number, length: number) {
+    this.#task = task;
+    this.#at = address;
+    this.#left = Math.max(0, length);
+  }
+
+  /** Where the next message would go. */
+  get position(): number {
+    return this.#at;
+  }
+
+  /** All that a receive has brought, in Linux's order. @param flags MSG_CMSG_CLOEXEC */
+  write(socket: Socket, receipt: Receipt, flags: number): void {
+    const { options } = socket;
+    if (receipt.time >= 0 && options.timestamp !== 0) this.#time(options.timestamp, receipt.time);
+    if (this.#at === 0) {
+      if (receipt.files !== null || options.passCredentials) this.flags |= MSG_CTRUNC;
+      receipt.drop();
+    } else {
+      if (options.passCredentials) this.#identity(receipt);
+      this.#files(receipt, (flags & MSG_CMSG_CLOEXEC) !== 0);
+    }
+    if (socket instanceof UnixStream && socket.tellsUnread) this.#int(SCM_INQ, socket.inputSize());
+  }
+
+  /** @param data of a message, cut off where the buffer ends @returns 0 or -EFAULT */
+  #put(type: number, data: Uint8Array): number | Err {
+    if (this.#at === 0 || this.#left < CMSGHDR_SIZE) {
+      this.flags |= MSG_CTRUNC;
+      return 0;
+    }
+    let length = CMSGHDR_SIZE + data.length;
+    if (this.#left < length) {
+      this.flags |= MSG_CTRUNC;
+      length = this.#left;
+    }
+    const mm = this.#task.mm!;
+    if (this.#header(type, length) !== 0) return fail(EFAULT);
+    if (mm.write(this.#at + CMSGHDR_SIZE, data.subarray(0, length - CMSGHDR_SIZE)) !== 0) return fail(EFAULT);
+    this.#advance(align(CMSGHDR_SIZE + data.length));
+    return 0;
+  }
+
+  #header(type: number, length: number): number | Err {
+    putI64(headerView, 0, length);
+    headerView.setInt32(8, SOL_SOCKET, true);
+    headerView.setInt32(12, type, true);
+    return this.#task.mm!.write(this.#at, header);
+  }
+
+  #advance(space: number): void {
+    const count = Math.min(space, this.#left);
+    this.#at += count;
+    this.#left -= count;
+  }
+
+  #identity({ pid, uid, gid }: Receipt): void {
+    dataView.setInt32(0, pid, true);
+    dataView.setUint32(4, uid, true);
+    dataView.setUint32(8, gid, true);
+    this.#put(SCM_CREDENTIALS, data.subarray(0, UCRED_SIZE));
+  }
+
+  #int(type: number, value: number): number | Err {
+    dataView.setInt32(0, value, true);
+    return this.#put(type, data.subarray(0, 4));
+  }
+
+  #time(option: number, time: number): void {
+    const inMicroseconds = option === SO_TIMESTAMP || option === SO_TIMESTAMP_NEW;
+    const nanoseconds = time % 1e9;
+    putI64(dataView, 0, Math.floor(time / 1e9));
+    putI64(dataView, 8, inMicroseconds ? Math.floor(nanoseconds / 1000) : nanoseconds);
+    this.#put(option, data.subarray(0, 16));
+  }
+
+  /** As many descriptors as there is room for; the others are closed. */
+  #files(receipt: Receipt, closeOnExec: boolean): void {
+    const { files } = receipt;
+    if (files === null) return;
+    const room = this.#left <= CMSGHDR_SIZE ? 0 : (this.#left - CMSGHDR_SIZE) >> 2;
+    let count = 0;
+    while (count < Math.min(room, files.length) && this.#install(files[count]!, count, closeOnExec)) count++;
+    if (count > 0 && this.#header(SCM_RIGHTS, CMSGHDR_SIZE + 4 * count) === 0) {
+      this.#advance(align(CMSGHDR_SIZE + 4 * count));
+    }
+    if (count < files.length) this.flags |= MSG_CTRUNC;
+    receipt.files = count < files.length ? files.slice(count) : null;
+    receipt.drop();
+  }
+
+  /** Gives the receipt's reference of `file` to a new descriptor. @returns false when there is none to be had */
+  #install(file: OpenFile, index: number, closeOnExec: boolean): boolean {
+    const task = this.#task;
+    const fd = task.files.install(file.ref(), closeOnExec, task.fileLimit);
+    if (isErr(fd)) {
+      file.unref();
+      return false;
+    }
+    if (task.mm!.writeU32(this.#at + CMSGHDR_SIZE + 4 * index, fd) !== 0) {
+      task.files.close(fd, task);
+      return false;
+    }
+    file.unref();
+    return true;
+  }
+}
+
+const header = new Uint8Array(CMSGHDR_SIZE);
+const headerView = new DataView(header.buffer);
+const data = new Uint8Array(16);
+const dataView = new DataView(data.buffer);

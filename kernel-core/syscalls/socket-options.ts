@@ -1,0 +1,146 @@
+/** System calls setsockopt and getsockopt. What each option is: net/options.ts. */
+import { EFAULT, EINVAL, ENODATA, EOPNOTSUPP, ERANGE, type Err, fail, isErr } from '../../abi/errno.js';
+import {
+  SO_BINDTODEVICE,
+  SO_COOKIE,
+  SO_GET_FILTER,
+  SO_INQ,
+  SO_NETNS_COOKIE,
+  SO_PEERCRED,
+  SO_PEERGROUPS,
+  SO_PEERNAME,
+  SOL_SOCKET,
+} from '../../abi/socket.js';
+import { bindToDevice, getSocketOption, setSocketOption } from '../../net/options.js';
+import type { Socket } from '../../net/socket.js';
+import { UnixSocket } from '../../net/unix/socket.js';
+import { UnixStream } from '../../net/unix/stream.js';
+import type { Task } from '../task.js';
+import type { SyscallRows } from './row.js';
+import { socketFile } from './socket-address.js';
+
+/** Longest option value that is looked at. */
+const MAX_VALUE = 64;
+/** IFNAMSIZ - 1. */
+const DEVICE_NAME = 15;
+
+function setDevice(task: Task, address: number, length: number): number | Err {
+  const bytes = new Uint8Array(Math.min(length, DEVICE_NAME));
+  if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
+  const end = bytes.indexOf(0);
+  return bindToDevice(String.fromCharCode(...bytes.subarray(0, end < 0 ? bytes.length : end)));
+}
+
+/** SO_INQ is an option of streams alone. */
+function setTellsUnread(socket: UnixStream, value: number, length: number): number | Err {
+  if (length !== 4 || value < 0 || value > 1) return fail(EINVAL);
+  socket.tellsUnread = value === 1;
+  return 0;
+}
+
+function setsockopt(task: Task, fd: number, level: number, name: number, address: number, length: number): number {
+  const file = socketFile(task, fd);
+  if (isErr(file)) return file;
+  const size = length | 0;
+  const option = name | 0;
+  if (size < 0) return fail(EINVAL);
+  if ((level | 0) !== SOL_SOCKET) return fail(EOPNOTSUPP);
+  if (option === SO_BINDTODEVICE) return setDevice(task, address, size);
+  const isInq = option === SO_INQ && file.socket instanceof UnixStream;
+  if (size < 4 || (isInq && size !== 4)) return fail(EINVAL);
+  const bytes = new Uint8Array(Math.min(size, MAX_VALUE));
+  if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
+  const view = new DataView(bytes.buffer);
+  if (isInq) return setTellsUnread(file.socket as UnixStream, view.getInt32(0, true), size);
+  return setSocketOption(file.socket, option, view, task);
+}
+
+const NOTHING = new Uint8Array(0);
+const quad = new Uint8Array(8);
+quad[0] = 1;
+
+function peerCredentials(socket: Socket): Uint8Array {
+  const bytes = new Uint8Array(12);
+  const view = new DataView(bytes.buffer);
+  const peer = socket instanceof UnixSocket ? socket.peerIdentity : null;
+  view.setInt32(0, peer?.pid ?? 0, true);
+  view.setInt32(4, peer?.uid ?? -1, true);
+  view.setInt32(8, peer?.gid ?? -1, true);
+  return bytes;
+}
+
+function peerGroups(task: Task, socket: Socket, room: number, lengthAddress: number): Uint8Array | Err {
+  const peer = socket instanceof UnixSocket ? socket.peerIdentity : null;
+  if (peer === null) return fail(ENODATA);
+  const bytes = new Uint8Array(new Uint32Array(peer.groups).buffer);
+  if (room >= bytes.length) return bytes;
+  return task.mm!.writeU32(lengthAddress, bytes.length) === 0 ? fail(ERANGE) : fail(EFAULT);
+}
+
+/** @param room bytes that the caller has @returns the value, of which as much is written as there is room for */
+function optionValue(
+  task: Task,
+  socket: Socket,
+  option: number,
+  room: number,
+  lengthAddress: number,
+): Uint8Array | Err {
+  switch (option) {
+    case SO_BINDTODEVICE:
+    case SO_GET_FILTER:
+      return NOTHING;
+    case SO_PEERCRED:
+      return peerCredentials(socket);
+    case SO_PEERGROUPS:
+      return peerGroups(task, socket, room, lengthAddress);
+    case SO_PEERNAME: {
+      const name = socket.name(true);
+      return !isErr(name) && name.length < room ? fail(EINVAL) : name;
+    }
+    case SO_NETNS_COOKIE:
+      return room === quad.length ? quad : fail(EINVAL);
+    case SO_COOKIE:
+      return room < quad.length ? fail(EINVAL) : getSocketOption(socket, option);
+    default:
+      return getSocketOption(socket, option);
+  }
+}
+
+function getsockopt(
+  task: Task,
+  fd: number,
+  level: number,
+  name: number,
+  address: number,
+  lengthAddress: number,
+): number {
+  const file = socketFile(task, fd);
+  if (isErr(file)) return file;
+  if ((level | 0) !== SOL_SOCKET) return fail(EOPNOTSUPP);
+  const mm = task.mm!;
+  const room = mm.readI32(lengthAddress);
+  if (Number.isNaN(room)) return fail(EFAULT);
+  if (room < 0) return fail(EINVAL);
+  const value = optionValue(task, file.socket, name | 0, room, lengthAddress);
+  if (isErr(value)) return value;
+  const count = Math.min(room, value.length);
+  if (mm.write(address, value.subarray(0, count)) !== 0) return fail(EFAULT);
+  return mm.writeU32(lengthAddress, count);
+}
+
+export const socketOptionSyscalls: SyscallRows = {
+  54: {
+    name: 'setsockopt',
+    fn: setsockopt,
+    support: 'partial',
+    note: 'no packet filters, no SO_TIMESTAMPING, SO_TXTIME, SO_MAX_PACING_RATE: ENOPROTOOPT; options of a network are remembered only',
+    args: ['fd', 'socketLevel', 'socketOption', 'optionIn', 'size'],
+  },
+  55: {
+    name: 'getsockopt',
+    fn: getsockopt,
+    support: 'partial',
+    note: 'as setsockopt',
+    args: ['fd', 'socketLevel', 'socketOption', 'optionOut', 'addressLength'],
+  },
+};

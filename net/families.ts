@@ -1,0 +1,38 @@
+/** Address families by number: who makes the sockets of a family. A family that is not there is one the kernel was built without. */
+import { EAFNOSUPPORT, EINVAL, EOPNOTSUPP, type Err, fail } from '../abi/errno.js';
+import { AF_MAX, SOCK_MAX } from '../abi/socket.js';
+import type { Socket, SocketCaller } from './socket.js';
+
+export interface AddressFamily {
+  /** AF_* number. */
+  readonly family: number;
+  /** socket(2). @param type SOCK_* without flags @returns -ESOCKTNOSUPPORT, -EPROTONOSUPPORT … */
+  create(type: number, protocol: number, caller: SocketCaller): Socket | Err;
+  /** socketpair(2); absent: -EOPNOTSUPP. */
+  createPair?(type: number, protocol: number, caller: SocketCaller): [Socket, Socket] | Err;
+}
+
+export class AddressFamilies {
+  readonly #families = new Map<number, AddressFamily>();
+
+  register(family: AddressFamily): void {
+    this.#families.set(family.family, family);
+  }
+
+  create(family: number, type: number, protocol: number, caller: SocketCaller): Socket | Err {
+    const found = this.#find(family, type);
+    return typeof found === 'number' ? found : found.create(type, protocol, caller);
+  }
+
+  createPair(family: number, type: number, protocol: number, caller: SocketCaller): [Socket, Socket] | Err {
+    const found = this.#find(family, type);
+    if (typeof found === 'number') return found;
+    return found.createPair === undefined ? fail(EOPNOTSUPP) : found.createPair(type, protocol, caller);
+  }
+
+  #find(family: number, type: number): AddressFamily | Err {
+    if (family < 0 || family >= AF_MAX) return fail(EAFNOSUPPORT);
+    if (type < 0 || type >= SOCK_MAX) return fail(EINVAL);
+    return this.#families.get(family) ?? fail(EAFNOSUPPORT);
+  }
+}

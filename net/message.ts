@@ -1,0 +1,101 @@
+/** What travels with the bytes of a message: addresses, descriptors, credentials; sending and receiving side. */
+import type { OpenFile } from '../vfs/file.js';
+import type { SocketCaller } from './socket.js';
+
+/** Descriptors on their way. Each file holds a reference; whoever has the object gives them on or drops them. */
+export interface PassedFiles {
+  readonly files: OpenFile[];
+  /** Real user id of the sender, whom they count against. */
+  readonly user: number;
+}
+
+/** Who sent a message. `pid` 0: nobody asked for it to be noted. */
+export interface SenderIdentity {
+  pid: number;
+  uid: number;
+  gid: number;
+}
+
+/** What a send carries besides bytes. */
+export interface Outgoing extends SenderIdentity {
+  /** Where to, as sockaddr bytes; null: to the peer. */
+  readonly address: Uint8Array | null;
+  /** Whose working directory a path in `address` starts from. */
+  readonly caller: SocketCaller | null;
+  /** Taken over by the first piece that is queued. */
+  files: PassedFiles | null;
+}
+
+/** Nothing but bytes. */
+export const PLAIN: Outgoing = { address: null, caller: null, files: null, pid: 0, uid: 0, gid: 0 };
+
+/** Descriptors that were dropped while others are being dropped: closing a socket may drop more, to any depth. */
+const dropped: OpenFile[] = [];
+let isDropping = false;
+
+/** Gives the references of `files` back. Not recursive: a socket in a message in a socket in a message … is no deeper on the stack. */
+export function dropFiles(files: readonly OpenFile[]): void {
+  for (const file of files) dropped.push(file);
+  if (isDropping) return;
+  isDropping = true;
+  for (let file = dropped.pop(); file !== undefined; file = dropped.pop()) file.unref();
+  isDropping = false;
+}
+
+/** Identity of a message whose sender's was not noted. @source Linux overflowuid, overflowgid */
+const OVERFLOW_ID = 65534;
+
+/** What a receive has got so far. It lasts over the waits of one call. */
+export class Receipt implements SenderIdentity {
+  /** Bytes delivered. */
+  copied = 0;
+  /** A stream waits until it has so many. */
+  target = 1;
+  /** MSG_TRUNC, MSG_OOB, MSG_EOR. */
+  flags = 0;
+  /** Address of the sender, once there was a message; null: it has none. */
+  address: Uint8Array | null = null;
+  hasAddress = false;
+  /** The identity below is known: pieces of other senders are not joined. */
+  hasIdentity = false;
+  pid = 0;
+  uid = OVERFLOW_ID;
+  gid = OVERFLOW_ID;
+  files: OpenFile[] | null = null;
+  /** Time of arrival in nanoseconds since the epoch; negative: not asked for. */
+  time = -1;
+
+  /** A new call. @param target see above */
+  begin(target: number): void {
+    this.copied = 0;
+    this.target = target;
+    this.flags = 0;
+    this.address = null;
+    this.hasAddress = false;
+    this.hasIdentity = false;
+    this.pid = 0;
+    this.uid = OVERFLOW_ID;
+    this.gid = OVERFLOW_ID;
+    this.files = null;
+    this.time = -1;
+  }
+
+  identify(from: SenderIdentity): void {
+    this.hasIdentity = true;
+    this.pid = from.pid;
+    this.uid = from.pid === 0 ? OVERFLOW_ID : from.uid;
+    this.gid = from.pid === 0 ? OVERFLOW_ID : from.gid;
+  }
+
+  /** Is a piece with that identity from the same sender as what came before? */
+  isFrom(from: SenderIdentity): boolean {
+    return from.pid === this.pid && (from.pid === 0 || (from.uid === this.uid && from.gid === this.gid));
+  }
+
+  /** Descriptors that came and go to nobody. */
+  drop(): void {
+    if (this.files === null) return;
+    dropFiles(this.files);
+    this.files = null;
+  }
+}

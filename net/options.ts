@@ -1,0 +1,330 @@
+/**
+ * Options of level SOL_SOCKET that every family has: where they are kept, how they are read and written.
+ * A row says what an option is; anything without a row answers -ENOPROTOOPT. @source socket(7); Linux net/core/sock.c
+ */
+import { EACCES, EDOM, EINVAL, ENODEV, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPERM, type Err, fail } from '../abi/errno.js';
+import * as abi from '../abi/socket.js';
+import { type Caller, isSuperuser } from '../vfs/caller.js';
+import type { Socket } from './socket.js';
+
+/** /proc/sys/net/core: bytes, and connections. The figures of Linux on a machine of this size. */
+export interface NetSettings {
+  somaxconn: number;
+  sendBufferDefault: number;
+  sendBufferMax: number;
+  receiveBufferDefault: number;
+  receiveBufferMax: number;
+  /** Bytes of control data of one message. */
+  optmemMax: number;
+  /** /proc/sys/net/unix/max_dgram_qlen */
+  maxDatagrams: number;
+}
+
+export const defaultSettings = (): NetSettings => ({
+  somaxconn: 4096,
+  sendBufferDefault: 212_992,
+  sendBufferMax: 4_194_304,
+  receiveBufferDefault: 212_992,
+  receiveBufferMax: 4_194_304,
+  optmemMax: 131_072,
+  maxDatagrams: 10,
+});
+
+/** Least buffer sizes. @source linux/net/sock.h SOCK_MIN_SNDBUF, SOCK_MIN_RCVBUF */
+const MIN_SEND_BUFFER = 4608;
+const MIN_RECEIVE_BUFFER = 2304;
+const INT_MAX = 0x7fffffff;
+/** Nanoseconds of a timer tick: time-outs are rounded up to whole ones. @source CONFIG_HZ=250 */
+const TICK = 4_000_000;
+const SECOND = 1_000_000_000;
+/** Seconds from which on a time-out counts as none. */
+const ENDLESS = Math.floor(Number.MAX_SAFE_INTEGER / SECOND);
+/** What a negative SO_LINGER time reads as: the longest time-out in ticks, in seconds again, cut to 32 bits. */
+const ENDLESS_LINGER = 0x978d4fdf | 0;
+/** SO_PRIORITY that needs no privilege. */
+const MAX_PRIORITY = 6;
+
+/** Values of one socket. */
+export class SocketOptions {
+  sendBuffer: number;
+  receiveBuffer: number;
+  /** Nanoseconds; Infinity: none, 0: does not wait. */
+  sendTimeout = Number.POSITIVE_INFINITY;
+  receiveTimeout = Number.POSITIVE_INFINITY;
+  lowWater = 1;
+  passCredentials = false;
+  passRights = true;
+  oobInline = false;
+  /** Number of the SO_TIMESTAMP option that is on, or 0. */
+  timestamp = 0;
+  /** SO_PEEK_OFF; negative: off. */
+  peekOffset = -1;
+  lingers = false;
+  /** Seconds. */
+  lingerTime = 0;
+  readonly settings: NetSettings;
+  readonly cookie: number;
+  /** Options that are only remembered, by number. */
+  readonly plain = new Map<number, number>();
+  static #cookies = 0;
+
+  constructor(settings: NetSettings) {
+    this.settings = settings;
+    this.sendBuffer = settings.sendBufferDefault;
+    this.receiveBuffer = settings.receiveBufferDefault;
+    this.cookie = ++SocketOptions.#cookies;
+  }
+}
+
+/** Where an option's value goes to: at most 64 bytes. */
+const reply = new Uint8Array(64);
+const view = new DataView(reply.buffer);
+
+/** The bytes of `count` values: the reply is valid until the next call. */
+function int(value: number): Uint8Array {
+  view.setInt32(0, value, true);
+  return reply.subarray(0, 4);
+}
+
+function pair(first: number, second: number): Uint8Array {
+  view.setInt32(0, first, true);
+  view.setInt32(4, second, true);
+  return reply.subarray(0, 8);
+}
+
+interface OptionRow {
+  /** @returns the value, valid until the next call; absent: -ENOPROTOOPT */
+  get?: (socket: Socket) => Uint8Array | Err;
+  /** @param value the first four bytes as an int @param bytes all of them; absent: -ENOPROTOOPT */
+  set?: (socket: Socket, value: number, bytes: DataView, caller: Caller) => number | Err;
+}
+
+const truth = (value: number): number => (value !== 0 ? 1 : 0);
+const asIs = (value: number): number => value;
+
+/** An option that is remembered and has no further effect on a socket without a network under it. */
+function remembered(option: number, initial = 0, form = truth): OptionRow {
+  return {
+    get: ({ options }) => int(options.plain.get(option) ?? initial),
+    set: ({ options }, value) => {
+      options.plain.set(option, form(value));
+      return 0;
+    },
+  };
+}
+
+/** As `row`, for the superuser only where `guarded` says so. */
+function privileged(row: OptionRow, guarded: (value: number) => boolean, error = EPERM): OptionRow {
+  return {
+    ...row,
+    set: (socket, value, bytes, caller) =>
+      guarded(value) && !isSuperuser(caller.cred) ? fail(error) : row.set!(socket, value, bytes, caller),
+  };
+}
+
+/** As `row`, for values that `valid` lets through. */
+function checked(row: OptionRow, valid: (value: number) => boolean, error = EINVAL): OptionRow {
+  return {
+    ...row,
+    set: (socket, value, bytes, caller) => (valid(value) ? row.set!(socket, value, bytes, caller) : fail(error)),
+  };
+}
+
+type Flag = 'passCredentials' | 'passRights' | 'oobInline';
+const flag = (name: Flag): OptionRow => ({
+  get: ({ options }) => int(options[name] ? 1 : 0),
+  set: ({ options }, value) => {
+    options[name] = value !== 0;
+    return 0;
+  },
+});
+
+const readOnly = (get: (socket: Socket) => number): OptionRow => ({ get: (socket) => int(get(socket)) });
+
+/** The value doubles: half of it is for the kernel's own overhead. */
+const doubled = (value: number, most: number, least: number): number =>
+  Math.max(Math.min(Math.min(value >>> 0, most), INT_MAX >> 1) * 2, least);
+
+const setSendBuffer = (socket: Socket, value: number, most: number): number => {
+  socket.options.sendBuffer = doubled(value, most, MIN_SEND_BUFFER);
+  socket.writeSpace();
+  return 0;
+};
+const setReceiveBuffer = ({ options }: Socket, value: number, most: number): number => {
+  options.receiveBuffer = doubled(value, most, MIN_RECEIVE_BUFFER);
+  return 0;
+};
+
+/** struct timeval. @returns nanoseconds; -EINVAL, -EDOM */
+function timeoutOf(bytes: DataView): number | Err {
+  if (bytes.byteLength < 16) return fail(EINVAL);
+  const seconds = bytes.getInt32(4, true) * 2 ** 32 + bytes.getUint32(0, true);
+  const microseconds = bytes.getInt32(12, true) * 2 ** 32 + bytes.getUint32(8, true);
+  if (microseconds < 0 || microseconds >= 1_000_000) return fail(EDOM);
+  if (seconds < 0) return 0;
+  if ((seconds === 0 && microseconds === 0) || seconds >= ENDLESS) return Number.POSITIVE_INFINITY;
+  return seconds * SECOND + Math.ceil((microseconds * 1000) / TICK) * TICK;
+}
+
+const timeout = (name: 'sendTimeout' | 'receiveTimeout'): OptionRow => ({
+  get: ({ options }) => {
+    const time = options[name] === Number.POSITIVE_INFINITY ? 0 : options[name];
+    const seconds = Math.floor(time / SECOND);
+    view.setUint32(0, seconds >>> 0, true);
+    view.setUint32(4, Math.floor(seconds / 2 ** 32), true);
+    view.setUint32(8, (time % SECOND) / 1000, true);
+    view.setUint32(12, 0, true);
+    return reply.subarray(0, 16);
+  },
+  set: ({ options }, _value, bytes) => {
+    const time = timeoutOf(bytes);
+    if (time < 0) return time as Err;
+    options[name] = time;
+    return 0;
+  },
+});
+
+/** The forms of SO_TIMESTAMP shut each other out: kept is the number of the option that is on. */
+const timestamp = (option: number): OptionRow => ({
+  get: ({ options }) => int(options.timestamp === option ? 1 : 0),
+  set: ({ options }, value) => {
+    options.timestamp = value !== 0 ? option : 0;
+    return 0;
+  },
+});
+
+/** Who is bound already needs privilege to be bound elsewhere. */
+const bindToIndex: OptionRow = {
+  get: ({ options }) => int(options.plain.get(abi.SO_BINDTOIFINDEX) ?? 0),
+  set: ({ options }, value, _bytes, caller) => {
+    const bound = options.plain.get(abi.SO_BINDTOIFINDEX) ?? 0;
+    if (bound !== 0 && !isSuperuser(caller.cred)) return fail(EPERM);
+    if (value < 0) return fail(EINVAL);
+    options.plain.set(abi.SO_BINDTOIFINDEX, value);
+    return 0;
+  },
+};
+
+const lingerRow: OptionRow = {
+  get: ({ options }) => pair(options.lingers ? 1 : 0, options.lingerTime),
+  set: ({ options }, value, bytes) => {
+    if (bytes.byteLength < 8) return fail(EINVAL);
+    options.lingers = value !== 0;
+    if (value === 0) return 0;
+    const time = bytes.getInt32(4, true);
+    options.lingerTime = time < 0 ? ENDLESS_LINGER : time;
+    return 0;
+  },
+};
+
+const lowWater: OptionRow = {
+  get: ({ options }) => int(options.lowWater),
+  set: ({ options }, value) => {
+    options.lowWater = value < 0 ? INT_MAX : value || 1;
+    return 0;
+  },
+};
+
+/** sk_meminfo: nine words, of which sockets without a network use the buffer sizes. */
+function memoryInfo({ options }: Socket): Uint8Array {
+  reply.fill(0, 0, 36);
+  view.setInt32(4, options.receiveBuffer, true);
+  view.setInt32(12, options.sendBuffer, true);
+  return reply.subarray(0, 36);
+}
+
+/** Packet filters are not built: nothing can be attached, and nothing is there to be detached. */
+const noFilter: OptionRow = { set: () => fail(ENOPROTOOPT) };
+
+export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
+  [abi.SO_DEBUG]: privileged(remembered(abi.SO_DEBUG), (value) => value !== 0, EACCES),
+  [abi.SO_REUSEADDR]: remembered(abi.SO_REUSEADDR),
+  [abi.SO_TYPE]: readOnly(({ type }) => type),
+  [abi.SO_ERROR]: readOnly((socket) => -socket.takeError()),
+  [abi.SO_DONTROUTE]: remembered(abi.SO_DONTROUTE),
+  [abi.SO_BROADCAST]: remembered(abi.SO_BROADCAST),
+  [abi.SO_SNDBUF]: {
+    get: ({ options }) => int(options.sendBuffer),
+    set: (socket, value) => setSendBuffer(socket, value, socket.options.settings.sendBufferMax),
+  },
+  [abi.SO_RCVBUF]: {
+    get: ({ options }) => int(options.receiveBuffer),
+    set: (socket, value) => setReceiveBuffer(socket, value, socket.options.settings.receiveBufferMax),
+  },
+  [abi.SO_SNDBUFFORCE]: privileged({ set: (socket, v) => setSendBuffer(socket, Math.max(v, 0), INT_MAX) }, () => true),
+  [abi.SO_RCVBUFFORCE]: privileged(
+    { set: (socket, v) => setReceiveBuffer(socket, Math.max(v, 0), INT_MAX) },
+    () => true,
+  ),
+  [abi.SO_KEEPALIVE]: remembered(abi.SO_KEEPALIVE),
+  [abi.SO_OOBINLINE]: flag('oobInline'),
+  [abi.SO_NO_CHECK]: remembered(abi.SO_NO_CHECK),
+  [abi.SO_PRIORITY]: privileged(remembered(abi.SO_PRIORITY, 0, asIs), (value) => value >>> 0 > MAX_PRIORITY),
+  [abi.SO_LINGER]: lingerRow,
+  [abi.SO_BSDCOMPAT]: { get: () => int(0), set: () => 0 },
+  [abi.SO_REUSEPORT]: checked(remembered(abi.SO_REUSEPORT), (value) => value === 0, EOPNOTSUPP),
+  [abi.SO_PASSCRED]: flag('passCredentials'),
+  [abi.SO_RCVLOWAT]: lowWater,
+  [abi.SO_SNDLOWAT]: readOnly(() => 1),
+  [abi.SO_RCVTIMEO]: timeout('receiveTimeout'),
+  [abi.SO_SNDTIMEO]: timeout('sendTimeout'),
+  [abi.SO_RCVTIMEO_NEW]: timeout('receiveTimeout'),
+  [abi.SO_SNDTIMEO_NEW]: timeout('sendTimeout'),
+  [abi.SO_ATTACH_FILTER]: noFilter,
+  [abi.SO_DETACH_FILTER]: { set: () => fail(ENOENT) },
+  [abi.SO_TIMESTAMP]: timestamp(abi.SO_TIMESTAMP),
+  [abi.SO_TIMESTAMPNS]: timestamp(abi.SO_TIMESTAMPNS),
+  [abi.SO_TIMESTAMP_NEW]: timestamp(abi.SO_TIMESTAMP_NEW),
+  [abi.SO_TIMESTAMPNS_NEW]: timestamp(abi.SO_TIMESTAMPNS_NEW),
+  [abi.SO_ACCEPTCONN]: readOnly((socket) => (socket.isListening ? 1 : 0)),
+  [abi.SO_PASSSEC]: remembered(abi.SO_PASSSEC),
+  [abi.SO_MARK]: privileged(remembered(abi.SO_MARK, 0, asIs), () => true),
+  [abi.SO_PROTOCOL]: readOnly(() => 0),
+  [abi.SO_DOMAIN]: readOnly(({ family }) => family),
+  [abi.SO_RXQ_OVFL]: remembered(abi.SO_RXQ_OVFL),
+  [abi.SO_WIFI_STATUS]: remembered(abi.SO_WIFI_STATUS),
+  [abi.SO_PEEK_OFF]: {
+    get: ({ options }) => int(options.peekOffset),
+    set: ({ options }, value) => {
+      options.peekOffset = value;
+      return 0;
+    },
+  },
+  [abi.SO_NOFCS]: remembered(abi.SO_NOFCS),
+  [abi.SO_LOCK_FILTER]: {
+    get: ({ options }) => int(options.plain.get(abi.SO_LOCK_FILTER) ?? 0),
+    set: ({ options }, value) => {
+      if (value === 0 && options.plain.get(abi.SO_LOCK_FILTER) === 1) return fail(EPERM);
+      options.plain.set(abi.SO_LOCK_FILTER, truth(value));
+      return 0;
+    },
+  },
+  [abi.SO_SELECT_ERR_QUEUE]: remembered(abi.SO_SELECT_ERR_QUEUE),
+  [abi.SO_BUSY_POLL]: checked(remembered(abi.SO_BUSY_POLL, 0, asIs), (value) => value >= 0),
+  [abi.SO_BPF_EXTENSIONS]: readOnly(() => 64),
+  [abi.SO_INCOMING_CPU]: remembered(abi.SO_INCOMING_CPU, -1, asIs),
+  [abi.SO_MEMINFO]: { get: memoryInfo },
+  [abi.SO_INCOMING_NAPI_ID]: readOnly(() => 0),
+  [abi.SO_COOKIE]: { get: ({ options }) => pair(options.cookie, 0) },
+  [abi.SO_BINDTOIFINDEX]: bindToIndex,
+  [abi.SO_PREFER_BUSY_POLL]: privileged(remembered(abi.SO_PREFER_BUSY_POLL), (value) => value !== 0),
+  [abi.SO_RCVMARK]: remembered(abi.SO_RCVMARK),
+  [abi.SO_RCVPRIORITY]: remembered(abi.SO_RCVPRIORITY),
+  [abi.SO_PASSRIGHTS]: flag('passRights'),
+  [abi.SO_BUF_LOCK]: checked(remembered(abi.SO_BUF_LOCK, 0, asIs), (value) => (value & ~3) === 0),
+};
+
+/** @returns the value, valid until the next call; -ENOPROTOOPT … */
+export function getSocketOption(socket: Socket, option: number): Uint8Array | Err {
+  const row = OPTION_ROWS[option];
+  return row?.get === undefined ? fail(ENOPROTOOPT) : row.get(socket);
+}
+
+/** @param bytes what the caller gave, four bytes at least @returns 0; -ENOPROTOOPT, -EINVAL, -EPERM … */
+export function setSocketOption(socket: Socket, option: number, bytes: DataView, caller: Caller): number | Err {
+  const row = OPTION_ROWS[option];
+  return row?.set === undefined ? fail(ENOPROTOOPT) : row.set(socket, bytes.getInt32(0, true), bytes, caller);
+}
+
+/** SO_BINDTODEVICE: there is no device to bind to but none. */
+export const bindToDevice = (name: string): number | Err => (name === '' ? 0 : fail(ENODEV));

@@ -1,0 +1,107 @@
+/**
+ * The locks of a socket: what they prevent, and that none is lost. Pieces of two large messages would come mixed, a
+ * reader that came last would be served first, and a lock would stay with a call that a signal has ended.
+ */
+import { Mutex } from 'async-mutex';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Turn } from '../../kernel-core/syscalls/socket-turn.js';
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('a free lock costs nothing until a call sleeps', () => {
+  const mutex = new Mutex();
+  const first = new Turn(mutex, () => {});
+  const second = new Turn(mutex, () => {});
+  assert.ok(first.hasCome);
+  assert.ok(second.hasCome);
+  assert.not(mutex.isLocked());
+  first.leave();
+  second.leave();
+  assert.not(mutex.isLocked());
+});
+
+test('a call that sleeps has the lock at once, before any other can run', () => {
+  const mutex = new Mutex();
+  const first = new Turn(mutex, () => {});
+  const second = new Turn(mutex, () => {});
+  first.keep();
+  assert.ok(first.hasCome);
+  assert.not(second.hasCome);
+  first.leave();
+  assert.ok(second.hasCome);
+});
+
+test('the lock comes to those in line in their order, and to nobody who came later', async () => {
+  const mutex = new Mutex();
+  const woken: number[] = [];
+  const turns = [0, 1, 2, 3].map((n) => new Turn(mutex, () => woken.push(n)));
+  for (const turn of turns) turn.keep();
+  for (const [n, turn] of turns.entries()) {
+    await settle();
+    assert.ok(turn.hasCome, `turn ${n}`);
+    for (const later of turns.slice(n + 1)) assert.not(later.hasCome);
+    assert.not(new Turn(mutex, () => {}).hasCome);
+    turn.leave();
+  }
+  assert.equal(woken, [1, 2, 3]);
+  assert.not(mutex.isLocked());
+});
+
+test('between release and grant the lock is nobody else’s', () => {
+  const mutex = new Mutex();
+  const first = new Turn(mutex, () => {});
+  const second = new Turn(mutex, () => {});
+  first.keep();
+  second.keep();
+  first.leave();
+  // The grant to the second is on its way: a third must not slip in.
+  assert.not(new Turn(mutex, () => {}).hasCome);
+  second.leave();
+});
+
+test('a call in line that a signal ends hands the lock on', async () => {
+  const mutex = new Mutex();
+  const woken: string[] = [];
+  const holder = new Turn(mutex, () => {});
+  const interrupted = new Turn(mutex, () => woken.push('interrupted'));
+  const next = new Turn(mutex, () => woken.push('next'));
+  holder.keep();
+  interrupted.keep();
+  next.keep();
+  interrupted.leave();
+  holder.leave();
+  await settle();
+  assert.ok(next.hasCome);
+  assert.equal(woken, ['next']);
+  next.leave();
+  await settle();
+  assert.not(mutex.isLocked());
+});
+
+test('a call that ends between release and grant hands the lock on', async () => {
+  const mutex = new Mutex();
+  const holder = new Turn(mutex, () => {});
+  const ended = new Turn(mutex, () => assert.unreachable());
+  holder.keep();
+  ended.keep();
+  holder.leave();
+  ended.leave();
+  await settle();
+  assert.not(mutex.isLocked());
+});
+
+test('leaving twice releases once', async () => {
+  const mutex = new Mutex();
+  const first = new Turn(mutex, () => {});
+  const second = new Turn(mutex, () => {});
+  first.keep();
+  first.leave();
+  second.keep();
+  first.leave();
+  assert.ok(mutex.isLocked());
+  second.leave();
+  assert.not(mutex.isLocked());
+});
+
+test.run();
