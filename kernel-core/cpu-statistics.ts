@@ -31,6 +31,22 @@ export interface TranslationStatistics {
   modules: number;
   /** Bytes of WebAssembly in all modules. */
   codeBytes: number;
+  /** Places besides their beginnings at which regions can be entered. */
+  doors: number;
+  /** How often regions came back to the interpreter, by reason. */
+  returns: {
+    /** To code without a region, or at the end of the slice. */
+    left: number;
+    /** An instruction that faults or has no translation. */
+    step: number;
+    /** An instruction that the interpreter executed for the region led elsewhere. */
+    interpreted: number;
+    /** An access outside of the windows of its site; outside of all extents known by address, too. */
+    window: number;
+    extent: number;
+    /** It was not entered at all. */
+    refused: number;
+  };
   /** Accesses that left a region because no window held their address, and of these, because it held another extent. */
   windowMisses: number;
   windowConflicts: number;
@@ -73,6 +89,8 @@ export function cpuStatistics({ cpu, syscallCount }: Kernel): CpuStatistics {
         regionInstructions: translator.translatedInstructions,
         modules: translator.modules,
         codeBytes: translator.moduleBytes,
+        doors: translator.doors,
+        returns: translator.returns,
         windowMisses: translator.windowMisses,
         windowConflicts: translator.conflicts,
         liveModules: translator.liveModules,

@@ -14,13 +14,14 @@ import {
   D_PAGE,
   DESCRIPTOR_SIZE,
   DESCRIPTORS,
-  ENTRIES,
+  KIND_MASK,
   KIND_RECORD,
   KIND_ROOM,
   MAX_REGIONS,
   NEXT_RECORD,
   REFUSALS,
   REST,
+  RETURNS,
   STACK_BYTES,
   STOP_KIND,
   TRANSLATED,
@@ -36,12 +37,23 @@ function loadState(c: Code, name: string, address: number): void {
   c.memory(name, address);
 }
 
-function increment(c: Code, address: number): void {
-  c.i32(0);
-  loadState(c, 'i32.load', address);
-  c.i32(1);
-  c.op('i32.add');
-  c.memory('i32.store', address);
+/** Counts in the i64 at a state address and, when there is one, what an i32 local holds × 8. */
+function increment(c: Code, address: number, index = -1): void {
+  const pushIndex = (): void => {
+    if (index < 0) {
+      c.i32(0);
+      return;
+    }
+    c.get(index);
+    c.i32(3);
+    c.op('i32.shl');
+  };
+  pushIndex();
+  pushIndex();
+  c.memory('i64.load', address);
+  c.i64(1);
+  c.op('i64.add');
+  c.memory('i64.store', address);
 }
 
 /** Pushes the address of the descriptor of the region whose number is in a local. */
@@ -95,6 +107,7 @@ export function enterFunction(
   const target = c.local('i64');
   const record = c.local('i32');
   const handler = c.local('i32');
+  const kind = c.local('i32');
   c.get(0);
   c.memory('i32.load16_u', R_OP);
   c.i32(first);
@@ -130,7 +143,6 @@ export function enterFunction(
   c.brIf(refused);
   c.end();
 
-  increment(c, ENTRIES);
   c.i32(0);
   c.get(rest);
   c.memory('i32.store', REST);
@@ -154,6 +166,7 @@ export function enterFunction(
   c.set(target);
   c.end();
   // Control went to an address: on at its record.
+  increment(c, RETURNS);
   account(c, rest, () => loadState(c, 'i32.load', REST));
   c.i32(0);
   c.get(target);
@@ -164,6 +177,10 @@ export function enterFunction(
   c.end();
 
   loadState(c, 'i32.load', STOP_KIND);
+  c.i32(KIND_MASK);
+  c.op('i32.and');
+  c.tee(kind);
+  increment(c, RETURNS, kind);
   c.i32(KIND_RECORD);
   c.op('i32.eq');
   c.if();

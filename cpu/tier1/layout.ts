@@ -15,9 +15,6 @@ export const STALE_FLAGS = 0x54c;
 export const DESCRIPTORS = 0x550;
 /** i64: instructions executed by regions × 32, since the processor was made. */
 export const TRANSLATED = 0x558;
-/** i32 each: entries into regions from the run loop, entries refused. */
-export const ENTRIES = 0x560;
-export const REFUSALS = 0x564;
 
 /** i64: the door at which a region is being entered; 0: its root. The region takes it away. */
 export const DOOR = 0x568;
@@ -25,9 +22,18 @@ export const DOOR = 0x568;
 export const MISSED_AT = 0x570;
 export const MISSED_TO = 0x578;
 
+/**
+ * i64 each: how often regions came back to the run loop, by reason: at +0 because control went to an address, at
+ * +8 × KIND_* because they stopped; and at REFUSALS entries that were refused.
+ */
+export const RETURNS = 0x580;
+export const REFUSALS = 0x5a8;
+
 /** What a region's function returns instead of an address: no canonical address has this value. */
 export const UNWIND = 1n << 62n;
 
+/** Of STOP_KIND: the kind, below its details. */
+export const KIND_MASK = 0xff;
 /** One instruction has to be executed by tier 0: it faults, or has no form here. */
 export const KIND_STEP = 1;
 /** The address in SLOW_EA was not in the window. The slot is in bits 8…15, WRITE_ACCESS in bit 16. */

@@ -10,6 +10,7 @@ export class Linker {
   modules = 0;
   moduleBytes = 0;
   regions = 0;
+  doors = 0;
   instructions = 0;
   readonly #imports: RegionImports;
   readonly #installed: InstalledRegions;
@@ -44,7 +45,10 @@ export class Linker {
       const translation = installed.install(body, module, functions[i]!);
       if (translation === undefined) continue;
       made.set(body.root, translation);
-      if (body.doorOf !== undefined) continue;
+      if (body.doorOf !== undefined) {
+        this.doors++;
+        continue;
+      }
       this.regions++;
       this.instructions += body.size;
     }

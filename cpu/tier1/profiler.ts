@@ -5,7 +5,7 @@ import { PAGE_SIZE, PAGE_VA, RESYNC, ZERO } from '../state.js';
 import type { HandlerSet } from '../tier0/handlers.js';
 import { HOT_PSEUDO } from '../tier0/handlers.js';
 import type { CodeReader } from './code-reader.js';
-import { ENTRIES, MISSED_AT, MISSED_TO } from './layout.js';
+import { MISSED_AT, MISSED_TO, REFUSALS } from './layout.js';
 import { type Profile, Site } from './profile.js';
 import type { Instruction } from './region.js';
 
@@ -64,13 +64,13 @@ export class Profiler {
   /** Enters a region and notes where it leads. */
   #through(record: number, region: number): number {
     const { u32, i32 } = this.#memory;
-    const entries = u32[ENTRIES >> 2]!;
+    const refusals = u32[REFUSALS >> 2]!;
     u32.fill(0, MISSED_AT >> 2, (MISSED_AT >> 2) + 2);
     const next = this.#step(record);
     const jump = i32[(MISSED_AT >> 2) + 1]! * TWO_32 + u32[MISSED_AT >> 2]!;
     if (jump !== 0) this.#site(jump)?.reached(i32[(MISSED_TO >> 2) + 1]! * TWO_32 + u32[MISSED_TO >> 2]!);
     // Refused, it was one instruction.
-    if (next === 0 || u32[ENTRIES >> 2] === entries) return next;
+    if (next === 0 || u32[REFUSALS >> 2] !== refusals) return next;
     const to = this.#addressOf(next);
     this.#onLink(region, to);
     return next;

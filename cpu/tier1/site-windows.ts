@@ -6,7 +6,7 @@ import type { PageTable } from '../page-table.js';
 import type { PhysicalMemory } from '../physical-memory.js';
 import { RIP, RSP, SLOW_EA } from '../state.js';
 import { OPENED, type OpenResult, TAKEN } from '../windows.js';
-import { GROUP_ACCESS, KIND_EXTENT_MISS, KIND_MISS, SITE_SLOTS, STOP_KIND, WRITE_ACCESS } from './layout.js';
+import { GROUP_ACCESS, KIND_EXTENT_MISS, KIND_MASK, KIND_MISS, SITE_SLOTS, STOP_KIND, WRITE_ACCESS } from './layout.js';
 import type { Profile, Site } from './profile.js';
 import { Slots } from './slots.js';
 import type { Step } from './step.js';
@@ -66,8 +66,8 @@ export class SiteWindows {
   stopped(): void {
     const { u32, i32 } = this.#memory;
     const kind = u32[STOP_KIND >> 2]!;
-    const isExtentMiss = (kind & 0xff) === KIND_EXTENT_MISS;
-    if ((kind & 0xff) !== KIND_MISS && !isExtentMiss) return;
+    const isExtentMiss = (kind & KIND_MASK) === KIND_EXTENT_MISS;
+    if ((kind & KIND_MASK) !== KIND_MISS && !isExtentMiss) return;
     this.misses++;
     const write = (kind & WRITE_ACCESS) !== 0;
     const vpn = i32[(SLOW_EA >> 2) + 1]! * 2 ** 20 + (u32[SLOW_EA >> 2]! >>> 12);

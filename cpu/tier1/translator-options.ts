@@ -47,8 +47,26 @@ export interface TranslatorStats {
   longest: number;
   windowMisses: number;
   conflicts: number;
+  /** Places besides their roots at which regions can be entered. */
+  doors: number;
+  returns: RegionReturns;
   /** Undefined: no code is kept between runs. */
   cache: CacheStats | undefined;
+}
+
+/** How often regions came back to the interpreter's run loop. */
+export interface RegionReturns {
+  /** Control went to code that has no region, or the slice is at its end. */
+  left: number;
+  /** An instruction had to be executed by the interpreter: it faults, or has no translation. */
+  step: number;
+  /** The interpreter executed an instruction for a region, and control went elsewhere. */
+  interpreted: number;
+  /** An access was in no window; in no extent either. */
+  window: number;
+  extent: number;
+  /** It was not entered: other page, too little left of the slice, other rounding, code not there. */
+  refused: number;
 }
 
 /** In modules. */

@@ -17,14 +17,16 @@ import { CodeReader } from './code-reader.js';
 import { RegionFormer } from './form.js';
 import { InstalledRegions, includes, type RegionBody } from './installed.js';
 import { KeptCode } from './kept-code.js';
+import { KIND_EXTENT_MISS, KIND_MISS, KIND_RECORD, KIND_STEP, REFUSALS, RETURNS } from './layout.js';
 import { Linker } from './linker.js';
 import { Profile, Site } from './profile.js';
 import { Profiler } from './profiler.js';
 import { SiteWindows } from './site-windows.js';
 import { StaleFlags } from './stale-flags.js';
-import type { TranslatorOptions, TranslatorStats } from './translator-options.js';
+import type { RegionReturns, TranslatorOptions, TranslatorStats } from './translator-options.js';
 import type { RegionWatcher } from './watch.js';
 
+const TWO_32 = 2 ** 32;
 /** Instructions that the profile may have notes of. */
 const MAX_SITES = 100_000;
 
@@ -132,7 +134,7 @@ export class Translator {
     const { dropped, evicted, liveRegions, liveModules, liveBytes } = this.#installed;
     const { hits, misses, stores } = this.#cache ?? { hits: 0, misses: 0, stores: 0 };
     const cache = this.#cache && { hits, misses, stores };
-    const { regions, modules, moduleBytes, instructions: translatedInstructions } = this.#linker;
+    const { regions, doors, modules, moduleBytes, instructions: translatedInstructions } = this.#linker;
     const { largestBatch, largestStep } = this.#batches;
     const { misses: windowMisses, conflicts } = this.#windows;
     return {
@@ -151,7 +153,22 @@ export class Translator {
       longest: this.#longest,
       windowMisses,
       conflicts,
+      doors,
+      returns: this.#returns(),
       cache,
+    };
+  }
+
+  #returns(): RegionReturns {
+    const { u32 } = this.#parts.memory;
+    const count = (address: number): number => u32[(address >> 2) + 1]! * TWO_32 + u32[address >> 2]!;
+    return {
+      left: count(RETURNS),
+      step: count(RETURNS + 8 * KIND_STEP),
+      interpreted: count(RETURNS + 8 * KIND_RECORD),
+      window: count(RETURNS + 8 * KIND_MISS),
+      extent: count(RETURNS + 8 * KIND_EXTENT_MISS),
+      refused: count(REFUSALS),
     };
   }
 

@@ -97,6 +97,8 @@ test('statistics as text', () => {
       regionInstructions: 321,
       modules: 2,
       codeBytes: 12345,
+      doors: 6,
+      returns: { left: 20, step: 1, interpreted: 2, window: 9, extent: 1, refused: 3 },
       windowMisses: 10,
       windowConflicts: 3,
       liveModules: 1,
@@ -126,6 +128,14 @@ translation look-up misses               5
 regions                                  4
   dropped                                1
   instructions in them                 321
+  doors                                  6
+returns from regions                    36
+  left                                  20
+  step                                   1
+  interpreted                            2
+  window                                 9
+  extent                                 1
+  refused                                3
 modules                                  2
   bytes of WebAssembly               12345
   in place                               1
