@@ -25,7 +25,7 @@ interface Inlining {
   readonly recursion: number;
   readonly recursionBudget: number;
 }
-const HOT: Inlining = { size: 60, depth: 3, budget: 500, recursion: 2, recursionBudget: 250 };
+const HOT: Inlining = { size: 150, depth: 3, budget: 500, recursion: 2, recursionBudget: 250 };
 const WARM: Inlining = { size: 20, depth: 2, budget: 150, recursion: 1, recursionBudget: 60 };
 /** Share of what tier 0 executes from which on code is hot. */
 const HOT_SHARE = 0.1;
@@ -69,7 +69,8 @@ export class RegionFormer {
   form(root: number, isRoot: (address: number) => boolean, wanted: Iterable<number>): Region | undefined {
     const body = this.#body(root);
     if (body === undefined) return undefined;
-    if (this.share(root) >= HOT_SHARE) this.#hot.add(root);
+    // A caller is as hot as what it calls.
+    if ([root, ...this.calls(root)].some((one) => this.share(one) >= HOT_SHARE)) this.#hot.add(root);
     const inlining = this.#hot.has(root) ? HOT : WARM;
     const builder = new RegionBuilder((address) => this.#body(address), this.#profile, isRoot, inlining);
     return builder.build(root, body, this.#doors(root, body, wanted));
@@ -225,6 +226,11 @@ function mostFrequent(targets: ReadonlyMap<number, number>): number[] {
     .map(([target]) => target);
 }
 
+/** The one target that an indirect jump or call has had, if there is only one. */
+function onlyTarget(targets: ReadonlyMap<number, number> | undefined): number | undefined {
+  return targets?.size === 1 ? [...targets.keys()][0] : undefined;
+}
+
 /** Where an inlined copy of a function returns to. */
 interface Frame {
   back: Edge;
@@ -316,15 +322,21 @@ class RegionBuilder {
         return this.#call(instruction.target, edge(next), frame);
       case 'indirectCall': {
         const targets = this.#profile.sites.get(instruction.address)?.targets;
+        const only = onlyTarget(targets);
+        const inlined = only === undefined ? undefined : this.#inline(only, edge(next), frame);
+        if (inlined !== undefined) return { kind: 'guessed', to: inlined };
         const roots =
           targets === undefined ? [] : mostFrequent(targets).slice(0, MAX_CALL_TARGETS).filter(this.#isRoot);
         for (const target of roots) this.#callees.add(target);
         return { kind: 'indirectCall', targets: roots, next: edge(next) };
       }
       case 'return':
-        return frame.depth === 0 ? this.#return(instruction, edge) : { kind: 'inlineReturn', to: frame.back };
+        return frame.depth === 0 ? this.#return(instruction, edge) : { kind: 'guessed', to: frame.back };
       case 'indirectJump': {
         const targets = this.#profile.sites.get(instruction.address)?.targets;
+        const only = onlyTarget(targets);
+        const to = only === undefined ? undefined : edge(only);
+        if (to !== undefined && to.block >= 0) return { kind: 'guessed', to };
         const edges =
           targets === undefined
             ? []
@@ -350,18 +362,22 @@ class RegionBuilder {
   }
 
   #call(callee: number, back: Edge, frame: Frame): End {
-    const { depth, chain } = frame;
+    const inlined = this.#inline(callee, back, frame);
+    if (inlined !== undefined) return { kind: 'jump', to: inlined };
+    if (this.#isRoot(callee)) this.#callees.add(callee);
+    return { kind: 'call', callee, next: back };
+  }
+
+  /** Puts a copy of a function in place of its call. @returns the edge to its beginning, undefined when it stays outside */
+  #inline(callee: number, back: Edge, { depth, chain }: Frame): Edge | undefined {
     const limits = this.#inlining;
     const recursion = chain.filter((one) => one === callee).length;
     const body = depth < limits.depth && recursion <= limits.recursion ? this.#bodyOf(callee) : undefined;
     const size = body?.instructions.size ?? 0;
     const room = this.#budget - (recursion > 0 ? limits.budget - limits.recursionBudget : 0);
-    if (body !== undefined && size <= limits.size && size <= room && this.#profile.sites.has(callee)) {
-      this.#budget -= size;
-      const numbers = this.#copy(callee, body, { back, depth: depth + 1, chain: [...chain, callee] });
-      return { kind: 'jump', to: { block: numbers.get(callee)!, address: callee } };
-    }
-    if (this.#isRoot(callee)) this.#callees.add(callee);
-    return { kind: 'call', callee, next: back };
+    if (body === undefined || size > limits.size || size > room || !this.#profile.sites.has(callee)) return undefined;
+    this.#budget -= size;
+    const numbers = this.#copy(callee, body, { back, depth: depth + 1, chain: [...chain, callee] });
+    return { block: numbers.get(callee)!, address: callee };
   }
 }

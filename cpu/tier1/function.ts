@@ -298,7 +298,8 @@ class RegionEmitter implements StructureEmitter {
       targets.map((target) => target.address),
       (i) => take(edges[i]!),
     );
-    this.#noteMiss(node, address);
+    const isJump = ({ block }: PlannedBlock): boolean => block.end.kind === 'indirect';
+    this.#noteMiss(this.#isDispatch(node) ? this.#plan.blocks.find(isJump) : this.#planned(node), address);
     this.#out.leaveWords();
     code.get(address);
     code.set(this.#out.rip);
@@ -307,11 +308,8 @@ class RegionEmitter implements StructureEmitter {
   }
 
   /** For the profile, an indirect jump to a place that the region does not have. Where jumps meet, any of them will do. */
-  #noteMiss(node: number, target: number): void {
+  #noteMiss(jump: PlannedBlock | undefined, target: number): void {
     const { code } = this;
-    const { blocks } = this.#plan;
-    const isJump = ({ block }: PlannedBlock): boolean => block.end.kind === 'indirect';
-    const jump = this.#isDispatch(node) ? blocks.find(isJump) : this.#planned(node);
     const at = jump?.steps.at(-1)?.instruction.address;
     if (at === undefined) return;
     code.i32(0);
@@ -349,7 +347,7 @@ class RegionEmitter implements StructureEmitter {
         this.#out.setKind(KIND_STEP);
         this.#out.leaveTo(planned.steps.at(-1)?.instruction.address ?? planned.block.address, this.#dirty);
         break;
-      case 'inlineReturn':
+      case 'guessed':
         this.#out.leaveWords();
         this.#out.leaveTo(end.to.address, this.#dirty);
         break;
@@ -438,7 +436,7 @@ class RegionEmitter implements StructureEmitter {
     const { end } = planned.block;
     const { code } = this;
     switch (end.kind) {
-      case 'inlineReturn':
+      case 'guessed':
         this.#lowering.pushTarget();
         code.i64(end.to.address);
         code.op('i64.ne');
@@ -446,6 +444,7 @@ class RegionEmitter implements StructureEmitter {
         this.#out.leaveWords();
         this.#lowering.pushTarget();
         code.set(this.#out.rip);
+        if (planned.steps.at(-1)?.instruction.flow !== 'return') this.#noteMiss(planned, this.#out.rip);
         this.#out.leave(this.#dirty);
         code.end();
         this.#lowering.endBlock();

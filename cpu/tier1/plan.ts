@@ -296,7 +296,7 @@ function graphOf(region: Region): Pick<Plan, 'graph' | 'leaving' | 'dispatch'> {
       toDispatch.push(list);
       return list;
     }
-    if (end.kind === 'call' || end.kind === 'indirectCall' || end.kind === 'inlineReturn') {
+    if (end.kind === 'call' || end.kind === 'indirectCall' || end.kind === 'guessed') {
       return edgesOf(end).flatMap(({ block }) => (block < 0 ? [] : [block]));
     }
     return edgesOf(end).map(({ block, address }) => {
@@ -400,7 +400,7 @@ function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[], dispatch:
     if (kill[b] === 0) gen[b]! |= written;
     const { kind } = block.end;
     if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch') gen[b]! |= NEED_WORDS;
-    if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch' && kind !== 'inlineReturn') kill[b] = -1;
+    if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch' && kind !== 'guessed') kill[b] = -1;
     if (graph.isLoopHeader(b) || !graph.reducible) gen[b]! |= NEED_EXIT;
   }
   const { atStart } = solveBackward(graph, { words: 1, gen, kill });

@@ -55,8 +55,11 @@ export type End =
   /** A call of another region, or out; `next` is where it returns to. */
   | { kind: 'call'; callee: number; next: Edge }
   | { kind: 'indirectCall'; targets: readonly number[]; next: Edge }
-  /** The return of an inlined call: to the block behind the call, if the stack still says so. */
-  | { kind: 'inlineReturn'; to: Edge }
+  /**
+   * The return of an inlined call, to the block behind the call if the stack still says so; an indirect jump or call, to the one
+   * place where it has led so far.
+   */
+  | { kind: 'guessed'; to: Edge }
   | { kind: 'return' }
   | { kind: 'indirect'; targets: readonly Edge[] }
   /** Of a first block without instructions: to where the region is being entered. */
@@ -87,7 +90,7 @@ export interface Region {
 export function edgesOf(end: End): readonly Edge[] {
   switch (end.kind) {
     case 'jump':
-    case 'inlineReturn':
+    case 'guessed':
       return [end.to];
     case 'branch':
       return [end.taken, end.next];
