@@ -256,7 +256,8 @@ export class Kernel {
     const f = count > 5 ? cpu.reg(R9) : 0;
     if (this.tracer !== null) return this.#traced(task, row, [a, b, c, d, e, f]);
     const result = row.fn(task, a, b, c, d, e, f);
-    if (result === PENDING || result === CONTEXT_REPLACED) return false;
+    if (result === PENDING) return false;
+    if (result === CONTEXT_REPLACED) return task.state === 'running' && task.program === null && this.#mayGoOn(task);
     return this.#return(task, result);
   }
 
@@ -277,6 +278,10 @@ export class Kernel {
   /** Puts the result into rax. @returns whether the program may go on without a look at signals */
   #return(task: Task, result: number): boolean {
     this.cpu.setReg(RAX, this.#settle(task, result));
+    return this.#mayGoOn(task);
+  }
+
+  #mayGoOn(task: Task): boolean {
     return task.syscall < 0 && !task.hasDeliverableSignal && task.savedMask === null && !this.scheduler.isSliceSpent;
   }
 
