@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The `banos` command. */
 import { Command } from 'commander';
 import { VERSION } from '../kernel-core/index.js';
@@ -94,4 +93,5 @@ function finish(status: number): void {
   }
 }
 
-await program.parseAsync(normaliseStrace(process.argv.slice(2)), { from: 'user' });
+// Not awaited here: the bundle is a script.
+void program.parseAsync(normaliseStrace(process.argv.slice(2)), { from: 'user' });

@@ -72,32 +72,54 @@ function removeOrphans() {
   }
 }
 
+/** Commands of a short session, for the code that each start needs. */
+const SESSION =
+  'cd /tmp; i=0; while [ $i -lt 10 ]; do i=$((i+1)); done; ls -l / | cat > list; cat list; rm list; exit\n';
+
 /**
  * Joins what ships into few files: a process that loads some 200 modules one by one spends more time on that than on
- * booting (docs/decisions/). Both entries share one copy of the kernel.
+ * booting (docs/decisions/). The command is a script, not a module, so that V8's code cache can be had for it.
  */
 async function bundle() {
   const { build } = await import('esbuild');
   rmSync(join(dist, 'bundle'), { recursive: true, force: true });
-  await build({
+  /** @type {import('esbuild').BuildOptions} */
+  const common = {
     absWorkingDir: root,
-    entryPoints: { banos: 'dist/libc/index.js', cli: 'dist/cli/main.js' },
     outdir: 'dist/bundle',
     bundle: true,
-    splitting: true,
-    format: 'esm',
     platform: 'node',
     target: 'node20',
     sourcemap: true,
     // Names stay, for the sake of stack traces.
     minifyWhitespace: true,
     minifySyntax: true,
+    logLevel: 'warning',
+  };
+  await build({
+    ...common,
+    entryPoints: { banos: 'dist/libc/index.js' },
+    splitting: true,
+    format: 'esm',
     // Some dependencies are CommonJS and ask for Node's own modules by `require`.
     banner: {
       js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
     },
-    logLevel: 'warning',
   });
+  await build({ ...common, entryPoints: { cli: 'dist/cli/start.js' }, format: 'esm' });
+  await build({
+    ...common,
+    entryPoints: { cli: 'dist/cli/main.js' },
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    define: { 'import.meta.url': 'importMetaUrl' },
+    banner: {
+      js: "(function (exports, require, module, __filename, __dirname) { const importMetaUrl = require('node:url').pathToFileURL(__filename).href;",
+    },
+    footer: { js: '})' },
+  });
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'tools', 'code-cache.mjs')], { input: SESSION });
+  if (status !== 0) console.warn(`banos: no code cache for the command, which only starts more slowly: ${stderr}`);
 }
 
 /** The interpreter's bytes are made from the tables just compiled, so that starting up need not emit them. */

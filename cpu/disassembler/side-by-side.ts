@@ -77,7 +77,7 @@ export function sideBySide(
   const width = (column: 0 | 1): number => rows.reduce((most, row) => Math.max(most, row[column].length), 0);
   const [first, second] = [width(0), width(1)];
   return rows.map(([assembly, ir, text]) =>
-    [assembly.padEnd(first), ir.padEnd(second), text].join(SEPARATOR).replace(/[ │]+$/, ''),
+    [assembly.padEnd(first), ir.padEnd(second), text].join(SEPARATOR).replace(/[ \u2502]+$/, ''),
   );
 }
 

@@ -1,0 +1,54 @@
+/** The bundled command and V8's code cache of it, which may be missing, damaged or somebody else's. */
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { cacheOf } from '../../cli/bundle-script.js';
+import { VERSION } from '../../kernel-core/index.js';
+import { execute, MAIN } from './command.js';
+
+const bundle = join(dirname(MAIN), 'cli.cjs');
+
+test('the cache that the build made is taken', async () => {
+  const program = `
+    const { readFileSync } = require('node:fs');
+    const source = readFileSync(${JSON.stringify(bundle)}, 'latin1');
+    const cachedData = readFileSync(${JSON.stringify(cacheOf(bundle))});
+    const script = new (require('node:vm').Script)(source, { filename: ${JSON.stringify(bundle)}, cachedData });
+    process.stdout.write(String(script.cachedDataRejected));
+  `;
+  const { stdout } = await execute(process.execPath, ['-e', program], {
+    env: { NODE_V8_COVERAGE: '', NODE_OPTIONS: '' },
+  });
+  assert.is(stdout, 'false');
+});
+
+test('the bundle is ASCII, as it is read', () => {
+  assert.is(
+    readFileSync(bundle).findIndex((byte) => byte > 127),
+    -1,
+  );
+});
+
+test('the command runs without a cache, and with one that is damaged, empty or of other code', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'banos-bundle-'));
+  try {
+    for (const name of ['cli.js', 'cli.cjs']) copyFileSync(join(dirname(MAIN), name), join(folder, name));
+    // The folder is no package: Node has to be told that the start is a module.
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    const cache = readFileSync(cacheOf(bundle));
+    const damaged = Uint8Array.from(cache);
+    damaged.fill(0x5a, damaged.length >> 1, (damaged.length >> 1) + 100_000);
+    const other = Buffer.from(cache.subarray(0, cache.length >> 1));
+    for (const data of [null, damaged, new Uint8Array(0), other]) {
+      if (data !== null) writeFileSync(join(folder, 'cli.cjs.cache'), data);
+      const { status, stdout, stderr } = await execute(process.execPath, [join(folder, 'cli.js'), '--version']);
+      assert.equal([status, stdout, stderr], [0, `${VERSION}\n`, '']);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test.run();
