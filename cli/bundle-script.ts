@@ -1,7 +1,8 @@
 /**
  * The bundled command as a script of V8 with a code cache: parsing and compiling its 1.5 MB would take longer than
  * anything that it does before its first prompt (docs/decisions/002-one-bundle.md). The build writes the cache beside the
- * bundle; V8 refuses it when it is damaged, or from another version of Node or of the bundle, and then compiles as ever.
+ * bundle; V8 refuses it when it is cut off, or from another version of Node or for a source of another length, and then compiles
+ * as ever. Its content is trusted as that of the bundle is.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -5,13 +5,17 @@
  *   node tools/code-cache.mjs < COMMANDS
  */
 // @ts-check
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const { bundleScript, cacheOf, startBundle } = await import(join(root, 'dist', 'cli', 'bundle-script.js'));
 const file = join(root, 'dist', 'bundle', 'cli.cjs');
 const script = bundleScript(file);
-process.on('exit', () => writeFileSync(cacheOf(file), script.createCachedData()));
+process.on('exit', () => {
+  // Whole or not at all: V8 looks at its length only.
+  writeFileSync(`${cacheOf(file)}.new`, script.createCachedData());
+  renameSync(`${cacheOf(file)}.new`, cacheOf(file));
+});
 process.argv = [process.execPath, file, 'shell'];
 startBundle(script, file);
