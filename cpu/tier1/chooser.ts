@@ -33,8 +33,8 @@ export interface ChosenRegions {
   isRoot(address: number): boolean;
   /** Of a door: the region that it leads into. */
   byNumber(region: number): ChosenRegion | undefined;
-  /** Root of a region that has the instruction at an address and can get a door there. */
-  withDoors(address: number): number | undefined;
+  /** Roots of the regions that have an instruction at an address. */
+  around(address: number): readonly number[];
   roots(): Iterable<number>;
 }
 
@@ -148,11 +148,17 @@ export class Chooser {
     return { roots: chosen, doors };
   }
 
-  /** Roots that are part of a region with doors get one there instead of a region of their own. */
+  /** Roots that are part of a region get a door there instead of a region of their own. */
   #chooseDoors(roots: Set<number>, doors: Set<number>): void {
     for (const root of roots) {
-      const around = this.#regions.isRoot(root) ? undefined : this.#regions.withDoors(root);
-      if (around === undefined || this.version(around) >= MAX_VERSIONS) continue;
+      if (this.#regions.isRoot(root)) continue;
+      const canHaveDoor = (around: number): boolean =>
+        this.version(around) < MAX_VERSIONS && this.#former.covers(around, root);
+      const [around] = this.#regions
+        .around(root)
+        .filter(canHaveDoor)
+        .sort((a, b) => this.#former.size(b) - this.#former.size(a));
+      if (around === undefined) continue;
       roots.delete(root);
       doors.add(root);
       this.#redo.add(around);

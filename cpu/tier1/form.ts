@@ -32,8 +32,10 @@ const HOT_SHARE = 0.1;
 /** Roots that are remembered as hot. */
 const MAX_HOT = 10_000;
 const MAX_TARGETS = 64;
-/** A region whose indirect jumps have so many targets is thought to be an interpreter's loop, and gets doors. */
+/** A region whose indirect jumps have so many targets is thought to be an interpreter's loop. */
 const LEAST_FOR_DOORS = 6;
+/** Times that control was seen to come from a region to a place behind a call that then gets a door. */
+const HOT_ARRIVALS = 8;
 /** Of an indirect call so many targets are called directly. */
 const MAX_CALL_TARGETS = 3;
 
@@ -77,17 +79,20 @@ export class RegionFormer {
   }
 
   /**
-   * Places besides the root at which a region can be entered. An interpreter's loop is entered everywhere: behind each call
-   * that did not come back by itself, at each operation behind one that is not part of the region. Regions of their own for
-   * all these would each have the whole loop. In code that meets at one place anyway, before its jumps, doors cost nothing.
+   * Places besides the root at which a region can be entered: a region of its own for each of them would have most of the
+   * same code. Those that are wanted, those where control came from other regions (behind calls that did not come back by
+   * themselves), and in the loop of an interpreter, where jumps meet at one place anyway, all that there might be.
    */
   #doors(root: number, body: Body, wanted: Iterable<number>): number[] {
     const { instructions, leaders } = body;
-    const doors = this.#jumpTargets(body);
-    if (doors.size < LEAST_FOR_DOORS) return [];
+    const targets = this.#jumpTargets(body);
+    const isInterpreter = targets.size >= LEAST_FOR_DOORS;
+    const doors = isInterpreter ? targets : new Set<number>();
     for (const { flow, address, length } of instructions.values()) {
       if (flow !== 'call' && flow !== 'indirectCall') continue;
-      if (instructions.has(address + length)) doors.add(address + length);
+      const back = address + length;
+      const arrivals = this.#profile.sites.get(back)?.arrivals ?? 0;
+      if ((isInterpreter || arrivals >= HOT_ARRIVALS) && instructions.has(back)) doors.add(back);
     }
     for (const address of wanted) if (instructions.has(address)) doors.add(address);
     doors.delete(root);

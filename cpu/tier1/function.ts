@@ -23,6 +23,7 @@ import { type Edge, type StructureEmitter, structure } from './graph/structure.j
 import { DOOR, KIND_ROOM, KIND_STEP, MISSED_AT, MISSED_TO, REST, STOP_KIND, UNWIND } from './layout.js';
 import { Lowering } from './lowering.js';
 import { hasSync, NEED_WORDS, type Plan, type PlannedBlock } from './plan.js';
+import { edgesOf } from './region.js';
 import { Registers } from './registers.js';
 import { Temps } from './temps.js';
 import type { SourceMark } from './watch.js';
@@ -115,7 +116,9 @@ class RegionEmitter implements StructureEmitter {
 
   #isMultiway(node: number): boolean {
     if (this.#isDispatch(node) || this.#isSelector(node)) return true;
-    return this.#planned(node)?.block.end.kind === 'indirect' && this.#plan.dispatch === undefined;
+    const kind = this.#planned(node)?.block.end.kind;
+    if (kind === 'enter') return this.#graph.successors[node]!.length > 1;
+    return kind === 'indirect' && this.#plan.dispatch === undefined;
   }
 
   /** All sets of registers that some way out writes back. */
@@ -287,9 +290,9 @@ class RegionEmitter implements StructureEmitter {
       return;
     }
     const end = this.#planned(node)?.block.end;
-    const targets = this.#isDispatch(node) ? this.#plan.dispatch!.targets : end?.kind === 'indirect' ? end.targets : [];
+    const targets = this.#isDispatch(node) ? this.#plan.dispatch!.targets : end === undefined ? [] : edgesOf(end);
     const address = this.#temps.take('i64');
-    if (this.#isDispatch(node)) code.get(this.#out.rip);
+    if (this.#isDispatch(node) || end?.kind === 'enter') code.get(this.#out.rip);
     else this.#lowering.pushTarget();
     code.set(address);
     emitDispatch(

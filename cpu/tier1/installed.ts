@@ -177,14 +177,11 @@ export class InstalledRegions {
     return this.#byFrame.get(frame) ?? [];
   }
 
-  /** A region with doors that has an instruction at an address. */
-  withDoors(address: number): Translation | undefined {
-    const frame = this.#parts.reader.frame(Math.floor(address / PAGE_SIZE));
-    for (const user of this.usersOf(frame)) {
-      if (user.body.doors.length === 0 || !includes(user.body, address)) continue;
-      if (this.find(user.body.root) === user) return user;
-    }
-    return undefined;
+  /** Roots of the regions that have an instruction at an address. */
+  around(address: number): number[] {
+    const users = [...this.usersOf(this.#parts.reader.frame(Math.floor(address / PAGE_SIZE)))];
+    const isHere = (user: Translation): boolean => includes(user.body, address) && this.find(user.body.root) === user;
+    return users.filter(isHere).map(({ body }) => body.root);
   }
 
   /** The region at a root that is valid in the active address space. */

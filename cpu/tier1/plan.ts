@@ -283,9 +283,13 @@ export function* planRegion(region: Region): Generator<number, Plan> {
 function graphOf(region: Region): Pick<Plan, 'graph' | 'leaving' | 'dispatch'> {
   const { blocks } = region;
   const leaving: Plan['leaving'] = [];
-  const isJump = ({ end }: Block): boolean =>
-    end.kind === 'enter' || (end.kind === 'indirect' && end.targets.length > 0);
-  const isShared = blocks[0]!.end.kind === 'enter' || blocks.filter(isJump).length > 1;
+  const jumps = blocks.filter(({ end }) => end.kind === 'indirect' && end.targets.length > 0);
+  const [{ end: first }] = blocks as [Block];
+  // Where the jumps' targets are places to enter at, the way in is one more of the jumps.
+  const entries = new Set(first.kind === 'enter' ? first.targets.map(({ address }) => address) : []);
+  const isEntered = jumps.some(({ end }) => edgesOf(end).some(({ address }) => entries.has(address)));
+  const isShared = jumps.length > 1 || isEntered;
+  const isJump = (block: Block): boolean => jumps.includes(block) || (isEntered && block.end.kind === 'enter');
   const targets = new Map<number, Edge>();
   const toDispatch: number[][] = [];
   const successors = blocks.map((block, from) => {

@@ -22,6 +22,8 @@ export class Site {
   entries = 0;
   /** Jumps back to here. */
   loops = 0;
+  /** Times that control came here from a region. */
+  arrivals = 0;
   /** Times that it was left to the region around it. */
   skips = 0;
   /** Where indirect jumps and calls went, with how often. */

@@ -72,6 +72,8 @@ export class Profiler {
     // Refused, it was one instruction.
     if (next === 0 || u32[REFUSALS >> 2] !== refusals) return next;
     const to = this.#addressOf(next);
+    const target = this.#site(to);
+    if (target !== undefined) target.arrivals++;
     this.#onLink(region, to);
     return next;
   }

@@ -95,7 +95,7 @@ export class Translator {
         const { body, unlinked } = translation;
         return { root: body.root, unlinked, includes: (address: number) => includes(body, address) };
       },
-      withDoors: (address: number) => this.#installed.withDoors(address)?.body.root,
+      around: (address: number) => this.#installed.around(address),
       roots: () => this.#installed.roots(),
     };
     this.#chooser = new Chooser(this.#profile, this.#former, chosen, options);
