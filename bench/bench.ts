@@ -46,6 +46,7 @@ export interface Sample {
  * Measures on native, qemu and every Banos in turn, `repeats` times over, so that a busy moment of the machine hits all
  * of them, and keeps each engine's best. A value whose `check` is not that of the first engine is no result.
  * @param options.qemu false where qemu does not emulate what is measured
+ * @param options.warmUp Banos runs it until that gets no faster, before anything counts; the first run is a row of its own
  */
 export async function compare(
   bench: Bench,
@@ -60,22 +61,51 @@ export async function compare(
   const best = new Map<Engine, number>();
   const broken = new Set<Engine>();
   let check: string | null = null;
-  for (let repeat = options.warmUp ? -1 : 0; repeat < bench.repeats; repeat++) {
+  const once = async (engine: Engine): Promise<number | null> => {
+    if (broken.has(engine)) return null;
+    try {
+      const sample = await measure(engine);
+      // The first answer of this machine itself decides; a warm-up run comes before it and is not compared.
+      if (engine === native) check ??= sample.check;
+      if (check !== null && sample.check !== check) throw new Error(`answers ${sample.check}, natively ${check}`);
+      return sample.value;
+    } catch (error) {
+      broken.add(engine);
+      best.delete(engine);
+      failed(bench, head, engine.name, error);
+      return null;
+    }
+  };
+  const first: (number | null)[] = [];
+  if (options.warmUp) for (const engine of banos) first.push(await settle(() => once(engine)));
+  for (let repeat = 0; repeat < bench.repeats; repeat++) {
     for (const engine of engines) {
-      if (broken.has(engine) || (repeat < 0 && !banos.includes(engine as BanosEngine))) continue;
-      try {
-        const sample = await measure(engine);
-        // The first answer of this machine itself decides; a warm-up run comes before it and is not compared.
-        if (engine === native) check ??= sample.check;
-        if (check !== null && sample.check !== check) throw new Error(`answers ${sample.check}, natively ${check}`);
-        if (repeat >= 0) best.set(engine, Math.min(sample.value, best.get(engine) ?? Number.POSITIVE_INFINITY));
-      } catch (error) {
-        broken.add(engine);
-        best.delete(engine);
-        failed(bench, head, engine.name, error);
-      }
+      const value = await once(engine);
+      if (value !== null) best.set(engine, Math.min(value, best.get(engine) ?? Number.POSITIVE_INFINITY));
     }
   }
   const value = (engine: Engine | null): number | null => (engine === null ? null : (best.get(engine) ?? null));
-  addRow(bench, { ...head, native: value(native), qemu: value(qemu), banos: banos.map(value) });
+  const measured = { native: value(native), qemu: value(qemu) };
+  addRow(bench, { ...head, ...measured, banos: banos.map(value) });
+  if (options.warmUp)
+    addRow(bench, { ...head, group: 'first runs', name: `${head.name}, first run`, ...measured, banos: first });
+}
+
+/** A run that is not this much faster than the best before it is no progress, and so many of them in a row are the end. */
+const PROGRESS = 0.97;
+const RUNS_WITHOUT_PROGRESS = 3;
+const MOST_RUNS = 20;
+
+/** Measures until that gets no faster. @returns the first value */
+async function settle(once: () => Promise<number | null>): Promise<number | null> {
+  const first = await once();
+  let best = first ?? 0;
+  let idle = 0;
+  for (let runs = 1; first !== null && runs < MOST_RUNS && idle < RUNS_WITHOUT_PROGRESS; runs++) {
+    const value = await once();
+    if (value === null) break;
+    idle = value < best * PROGRESS ? 0 : idle + 1;
+    best = Math.min(best, value);
+  }
+  return first;
 }

@@ -1,7 +1,10 @@
 /** Rows of the bench, what is summed up from them, and the table that people read. */
 
-/** `checks`: accesses that must fault; mostly signal delivery, so in no mean. */
-export type Group = 'kernels' | 'checks' | 'programs' | 'rates' | 'start' | 'memory';
+/**
+ * `checks`: accesses that must fault; mostly signal delivery, so in no mean. `first runs`: of the programs, with nothing
+ * translated yet.
+ */
+export type Group = 'kernels' | 'checks' | 'programs' | 'first runs' | 'rates' | 'start' | 'memory';
 
 const IN_MEANS: readonly Group[] = ['kernels', 'programs', 'rates'];
 
