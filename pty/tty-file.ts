@@ -3,6 +3,7 @@ import type { Mutex } from 'async-mutex';
 import { EAGAIN, EFAULT, EIO, ENOTTY, type Err, fail, isErr } from '../abi/errno.js';
 import { O_NONBLOCK } from '../abi/fcntl.js';
 import { TIOCSPGRP } from '../abi/ioctl.js';
+import { POLLOUT } from '../abi/poll.js';
 import { SIGTTIN, SIGTTOU } from '../abi/signal.js';
 import { TOSTOP } from '../abi/termios.js';
 import type { Caller, Timespec } from '../vfs/caller.js';
@@ -82,8 +83,10 @@ export class TtyFile extends OpenFile implements TtyDescription {
     }
     if (to.remaining === 0) return 0;
     tty.gate.enter();
+    // A read of packet mode that takes only the status takes no input.
+    const takesInput = !tty.packet || tty.link === null || tty.link.packetStatus === 0;
     const result = this.#take(to, isLast);
-    if (result !== -EAGAIN) tty.inputTaken();
+    if (result !== -EAGAIN && takesInput) tty.inputTaken();
     tty.gate.leave();
     if (result > 0) updateTime(this.inode.atime, this.inode);
     return result;
@@ -121,6 +124,8 @@ export class TtyFile extends OpenFile implements TtyDescription {
     const result = this.#give(from);
     tty.gate.leave();
     if (result > 0) updateTime(this.inode.mtime, this.inode);
+    // Every write that is over says that the next one may begin, room or not.
+    if (result !== -EAGAIN) tty.wake(POLLOUT);
     return result;
   }
 

@@ -66,6 +66,8 @@ export interface TtyOptions {
   gate?: NotifyGate;
 }
 
+/** Bytes of unread input from which on the other end hears that there is room. @source Linux drivers/tty/n_tty.c */
+const UNTHROTTLE_THRESHOLD = 128;
 /** poll(2) of a file whose terminal is gone. */
 export const HUNG_UP_POLL = POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDNORM | POLLWRNORM;
 const READABLE = POLLIN | POLLRDNORM;
@@ -258,8 +260,9 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
 
   /** Unread input became less: moves on what waits, and tells the device. */
   inputTaken(): void {
+    const isDrained = this.ldisc === null || this.ldisc.unread <= UNTHROTTLE_THRESHOLD;
     this.port.flush();
-    this.device.inputReady?.();
+    if (isDrained) this.device.inputReady?.();
   }
 
   /** The device has room for output again. */

@@ -20,6 +20,7 @@ import {
   IN_MOVED_TO,
   IN_OPEN,
 } from '../abi/inotify.js';
+import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../abi/stat.js';
 import type { Dentry } from './dentry.js';
 import type { OpenFile } from './file.js';
 import type { AttributeChange, Inode } from './inode.js';
@@ -54,6 +55,11 @@ export function removeMark(inode: Inode, mark: Mark): void {
   inode.releaseIfUnused();
 }
 
+const isSpecial = ({ mode }: Inode): boolean => {
+  const type = mode & S_IFMT;
+  return type === S_IFCHR || type === S_IFBLK || type === S_IFIFO || type === S_IFSOCK;
+};
+
 const directoryBit = (inode: Inode): number => (inode.isDirectory ? IN_ISDIR : 0);
 
 function tell(inode: Inode, mask: number, name: string, cookie = 0, unlinked = false): void {
@@ -67,7 +73,9 @@ function tellDentry(dentry: Dentry, event: number, byFile: boolean): void {
   if (inode.marks === null && (parent === null || parent.inode.marks === null)) return;
   const mask = event | directoryBit(inode);
   const unlinked = byFile && dentry.deleted;
-  if (parent !== null) tell(parent.inode, mask, dentry.name, 0, unlinked);
+  // Data that go through a device or fifo concern only those who watch it itself.
+  const isStream = isSpecial(inode) && (event & (IN_ACCESS | IN_MODIFY)) !== 0;
+  if (parent !== null && !isStream) tell(parent.inode, mask, dentry.name, 0, unlinked);
   tell(inode, mask, '', 0, unlinked);
 }
 

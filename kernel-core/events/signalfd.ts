@@ -54,14 +54,14 @@ class SignalFdInode extends AnonymousInode {
 export class SignalFd extends AnonymousFile {
   declare readonly inode: SignalFdInode;
 
-  constructor(owner: Task, flags: number) {
+  constructor(owner: Task, mask: SigSet, flags: number) {
     super(new SignalFdInode(owner), O_RDWR | (flags & O_NONBLOCK));
+    this.#take(mask);
   }
 
   /** Changes what it takes, and lets those look again who wait. */
   setMask(mask: SigSet): void {
-    this.inode.mask.copy(mask);
-    this.inode.mask.clearUnblockable();
+    this.#take(mask);
     this.inode.hook.emit('notify', 0);
   }
 
@@ -77,6 +77,11 @@ export class SignalFd extends AnonymousFile {
       done += SIGNALFD_SIGINFO_SIZE;
     }
     return done > 0 ? done : fail(EAGAIN);
+  }
+
+  #take(mask: SigSet): void {
+    this.inode.mask.copy(mask);
+    this.inode.mask.clearUnblockable();
   }
 
   override get info(): string {

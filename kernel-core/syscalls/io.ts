@@ -60,7 +60,6 @@ export function readFile(task: Task, file: OpenFile, to: IoIter, position: numbe
   task.process.io.readCalls++;
   const result = readOnce(task, file, to, position);
   if (result !== -EAGAIN) return result;
-  if (to.remaining === 0) return 0;
   if (!mayWait(file, waiting)) return result;
   return task.wait.block(new ReadWait(task, file, to, position));
 }

@@ -16,11 +16,7 @@ function signalfd4(task: Task, fd: number, address: number, size: number, flags:
   const read = readSigSet(task, address, size, mask);
   if (read !== 0) return read;
   if ((flags & ~(SFD_CLOEXEC | SFD_NONBLOCK)) !== 0) return fail(EINVAL);
-  if ((fd | 0) === -1) {
-    const made = new SignalFd(task, flags);
-    made.setMask(mask);
-    return installFile(task, made, flags);
-  }
+  if ((fd | 0) === -1) return installFile(task, new SignalFd(task, mask, flags), flags);
   const file = openFile(task, fd);
   if (file === null) return fail(EBADF);
   if (!(file instanceof SignalFd)) return fail(EINVAL);

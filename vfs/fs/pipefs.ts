@@ -4,7 +4,7 @@
  * Nothing waits here: read and write answer -EAGAIN, an open that lacks its peer is `openPending`; whoever waits
  * hangs on the inode's hook. A write into a pipe without readers is -EPIPE; the signal is the system call's.
  */
-import { EBADF, EINVAL, ENXIO, EPIPE, type Err, ESPIPE, fail } from '../../abi/errno.js';
+import { EAGAIN, EBADF, EINVAL, ENXIO, EPIPE, type Err, ESPIPE, fail } from '../../abi/errno.js';
 import { O_ACCMODE, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.js';
 import { FIONREAD } from '../../abi/ioctl.js';
 import { PIPEFS_MAGIC } from '../../abi/mount.js';
@@ -92,7 +92,11 @@ function openEnd(inode: FifoInode, flags: number, _caller: Caller, rendezvous: b
   if (access > O_RDWR) return fail(EINVAL);
   const readers = inode.pipe === null ? 0 : inode.pipe.readers;
   if (rendezvous && access === O_WRONLY && flags & O_NONBLOCK && readers === 0) return fail(ENXIO);
-  return new PipeFile(inode, flags, rendezvous);
+  const writers = inode.pipe === null ? 0 : inode.pipe.writers;
+  const file = new PipeFile(inode, flags, rendezvous);
+  // Linux tells both kinds of openers on the queue of the readers.
+  if ((file.readable && readers === 0) || (file.writable && writers === 0)) inode.notify(READER_EVENTS);
+  return file;
 }
 
 /** One end of a pipe, or both (O_RDWR on a fifo). */
@@ -121,7 +125,6 @@ export class PipeFile extends OpenFile {
       pipe.writers++;
       pipe.writerOpens++;
     }
-    if (rendezvous) inode.notify(POLLIN | POLLOUT);
   }
 
   /** Does the open(2) that made it still wait for the other end? */
@@ -139,9 +142,8 @@ export class PipeFile extends OpenFile {
 
   /** F_SETPIPE_SZ. @returns the new capacity in bytes; -EINVAL, -EPERM, -EBUSY */
   setPipeSize(bytes: number, caller: Caller): number | Err {
-    const wasFull = this.pipe.isFull;
     const result = this.pipe.resize(bytes, caller);
-    if (wasFull && !this.pipe.isFull) this.inode.notify(POLLOUT | POLLWRNORM);
+    if (result > 0) this.inode.notify(WRITER_EVENTS);
     return result;
   }
 
@@ -175,8 +177,9 @@ export class PipeFile extends OpenFile {
       const { env } = inode.fs;
       env.now(inode.mtime);
       env.now(inode.ctime);
-      inode.notify(POLLIN | POLLRDNORM);
     }
+    // A write that found no room tells readers of what there is; one that goes on waiting does so no more.
+    if (count > 0 || (count === -EAGAIN && (this.flags & O_NONBLOCK) !== 0)) inode.notify(POLLIN | POLLRDNORM);
     return count;
   }
 
