@@ -70,15 +70,16 @@ test('VMIN = 0, VTIME = 0: the read never waits', () => {
 test('a line wakes readers once, after everything is in place', () => {
   const { leader, master, slave } = openPair();
   const seen: string[] = [];
-  slave.inode.hook.on('notify', (mask) => seen.push(`slave ${mask & POLLIN} ${slave.poll() & POLLIN}`));
-  master.inode.hook.on('notify', (mask) => seen.push(`master ${mask & POLLIN} ${master.poll() & POLLIN}`));
+  for (const [name, end] of Object.entries({ slave, master })) {
+    end.inode.hook.on('notify', (mask) => mask & POLLIN && seen.push(`${name} ${end.poll() & POLLIN}`));
+  }
   type(master, 'ab', leader);
-  assert.equal(seen, ['master 1 1']);
+  assert.equal(seen, ['master 1']);
   seen.length = 0;
   read(master, leader);
   seen.length = 0;
   type(master, 'c\n', leader);
-  assert.equal(seen.sort(), ['master 1 1', 'slave 1 1']);
+  assert.equal(seen.sort(), ['master 1', 'slave 1']);
 });
 
 test('readers tell writers that there is room again', () => {
