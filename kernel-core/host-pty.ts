@@ -39,6 +39,8 @@ export interface PtyExit {
 }
 
 const CHUNK = 65536;
+/** What is read is text at once: one room does for all. */
+const chunk = Buffer.alloc(CHUNK);
 const WOULD_BLOCK = -EAGAIN;
 
 export class Pty {
@@ -154,15 +156,14 @@ export class Pty {
   #transfer(): void {
     this.#pumpInput();
     while (this.#open && !this.#paused && this.#dataListeners.size > 0) {
-      const bytes = new BytesIter(new Uint8Array(CHUNK));
-      const count = this.#master.read(bytes, 0, KERNEL_CALLER);
+      const count = this.#master.read(new BytesIter(chunk), 0, KERNEL_CALLER);
       if (count === WOULD_BLOCK) return;
       // -EIO: the last program that had the terminal open has closed it.
       if (count <= 0) {
         this.hangUp();
         return;
       }
-      const text = this.#decoder.write(Buffer.from(bytes.bytes.buffer, 0, count));
+      const text = this.#decoder.write(chunk.subarray(0, count));
       if (text !== '') for (const listener of this.#dataListeners) listener(text);
     }
   }

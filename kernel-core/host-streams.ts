@@ -12,6 +12,8 @@ import { errnoError } from './errno-error.js';
 /** Bytes moved at once: the capacity of a pipe. */
 const CHUNK = 65536;
 const WOULD_BLOCK = -EAGAIN;
+/** Where output is read to before a copy of its size is made: most reads find little or nothing. */
+const chunk = new Uint8Array(CHUNK);
 
 /** Calls `transfer` soon after the file's inode notified; at most one call is on its way. */
 export class Watch {
@@ -68,8 +70,7 @@ export class GuestOutput extends Readable {
 
   #pump(): void {
     while (this.#wanted && !this.destroyed) {
-      const bytes = new BytesIter(new Uint8Array(CHUNK));
-      const count = this.#file.read(bytes, 0, KERNEL_CALLER);
+      const count = this.#file.read(new BytesIter(chunk), 0, KERNEL_CALLER);
       if (count === WOULD_BLOCK) return;
       if (count < 0) {
         this.destroy(errnoError(count, 'read'));
@@ -80,7 +81,7 @@ export class GuestOutput extends Readable {
         this.push(null);
         return;
       }
-      this.#wanted = this.push(bytes.bytes.subarray(0, count));
+      this.#wanted = this.push(chunk.slice(0, count));
     }
   }
 }
