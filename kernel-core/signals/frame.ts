@@ -82,9 +82,7 @@ class FrameImage {
       this.#bytes = mm.memory.u8;
       this.#view = mm.memory.view;
     }
-    const image = this.#at + fpAddress - address;
-    this.#bytes.fill(0, this.#at, this.#at + FRAME_SIZE);
-    this.#bytes.fill(0, image, image + FXSAVE_SIZE);
+    this.#bytes.fill(0, this.#at, this.#at + fpAddress - address + FXSAVE_SIZE);
     return 0;
   }
 
@@ -97,9 +95,19 @@ class FrameImage {
     return failed !== 0 ? failed : mm.write(address, this.#ownFrame);
   }
 
-  /** Reads the frame at `address`, without its fxsave image: a copy, as what follows may make memory grow. @returns 0, -EFAULT */
+  /**
+   * Makes the frame at `address` the one to be read, without its fxsave image; until the next page fault.
+   * @returns 0, -EFAULT
+   */
   load(mm: AddressSpace, address: number): number | Err {
-    return mm.read(address, this.#ownFrame);
+    this.#isInPlace = isInOnePage(address, FRAME_SIZE);
+    if (!this.#isInPlace) return mm.read(address, this.#ownFrame);
+    const physical = physicalAddress(mm, address, PTE_READ);
+    if (physical < 0) return fail(EFAULT);
+    this.#at = physical;
+    this.#bytes = mm.memory.u8;
+    this.#view = mm.memory.view;
+    return 0;
   }
 
   /** Forgets the memory of the kernel that it looked into. */
@@ -238,15 +246,20 @@ function fillFrame(task: Task, action: SignalAction, info: SignalInfo, sp: numbe
 export function popSignalFrame(task: Task): number | Err {
   const address = task.kernel.cpu.reg(RSP) - 8;
   const loaded = frame.load(task.mm!, address);
-  return loaded !== 0 ? loaded : restoreFrame(task);
+  const result = loaded !== 0 ? loaded : restoreFrame(task, address);
+  frame.release();
+  return result;
 }
 
-/** From the frame that is loaded. */
-function restoreFrame(task: Task): number | Err {
+/** From the frame at `address`, which is loaded. */
+function restoreFrame(task: Task, address: number): number | Err {
   const { cpu } = task.kernel;
   const fpAddress = frame.get64(OFFSET_FPSTATE);
   if (fpAddress === 0) cpu.resetFloatingPoint();
   else if (!restoreFloatingPoint(task, fpAddress)) return fail(EFAULT);
+  // In another page, the image may have had to be faulted in.
+  const isNear = fpAddress >= address && isInOnePage(address, fpAddress + FXSAVE_SIZE - address);
+  if (!isNear && frame.load(task.mm!, address) !== 0) return fail(EFAULT);
   for (let i = 0; i < SIGCONTEXT_ORDER.length; i++) {
     cpu.setRegHalves(SIGCONTEXT_ORDER[i]!, frame.get32(MCONTEXT + 8 * i), frame.get32(MCONTEXT + 8 * i + 4));
   }

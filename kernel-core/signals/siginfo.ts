@@ -14,8 +14,8 @@ function put64(view: DataView, offset: number, value: number): void {
 /** Clock ticks of 10 ms, as si_utime counts. */
 const ticks = (nanoseconds: number): number => Math.floor(nanoseconds / 10_000_000);
 
+/** @param view with SIGINFO_SIZE zero bytes at `offset` */
 export function encodeSignalInfo(info: SignalInfo, view: DataView, offset: number): void {
-  for (let at = 0; at < SIGINFO_SIZE; at += 4) view.setInt32(offset + at, 0);
   view.setInt32(offset, info.signo, true);
   view.setInt32(offset + 4, info.errno, true);
   view.setInt32(offset + 8, info.code, true);

@@ -92,10 +92,9 @@ export function siginfoText(view: DataView): string {
   return `{${parts.join(', ')}}`;
 }
 
-const infoView = new DataView(new ArrayBuffer(SIGINFO_SIZE));
-
 /** A signal on its way to a task. */
 export function deliveredText(info: SignalInfo): string {
+  const infoView = new DataView(new ArrayBuffer(SIGINFO_SIZE));
   encodeSignalInfo(info, infoView, 0);
   return siginfoText(infoView);
 }
