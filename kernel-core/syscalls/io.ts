@@ -107,11 +107,13 @@ class Writer {
   readonly #file: OpenFile;
   readonly #from: IoIter;
   #position: number;
-  #done = 0;
+  #done: number;
   #holdsLock = false;
 
-  constructor(task: Task, file: OpenFile, from: IoIter, position: number) {
+  /** @param done bytes that went before */
+  constructor(task: Task, file: OpenFile, from: IoIter, position: number, done: number) {
     this.#task = task;
+    this.#done = done;
     this.#file = file;
     this.#from = from;
     this.#position = position;
@@ -191,7 +193,21 @@ export function writeFile(
     source = new LimitedIter(from, room);
   }
   task.process.io.writeCalls++;
-  const writer = new Writer(task, file, source, position);
+  let done = 0;
+  if (position === AT_OFFSET && file.writeLock === null) {
+    // Mostly all of it is taken at once: then nothing has to be remembered of it.
+    const count = writeAtOffset(file, source, task);
+    if (count > 0) {
+      done = count;
+      task.process.io.writtenChars += count;
+    }
+    if (count >= 0 && (count === 0 || source.remaining === 0 || !continues(file))) return count;
+    if (count < 0 && count !== -EAGAIN) {
+      if (count === -EPIPE) raise(task, SIGPIPE);
+      return count;
+    }
+  }
+  const writer = new Writer(task, file, source, position, done);
   const result = writer.step();
   if (result !== -EAGAIN) return result;
   if (!mayWait(file, waiting)) return writer.sofar;
