@@ -232,6 +232,28 @@ export class Calls {
     }
   }
 
+  /**
+   * read and write, which are made most: as `blocking`, with less in between.
+   * @param fills the call fills `bytes` in; else it takes them
+   */
+  protected async transfer(name: SystemCall, fd: number, bytes: Uint8Array, fills: boolean): Promise<number> {
+    const { system } = this;
+    wholeNumber(fd, name);
+    const block = system.memory.take(Math.max(bytes.length, 1));
+    if (typeof block === 'number') throw errnoError(block, name);
+    const failed = fills ? 0 : system.memory.write(block.address, bytes);
+    const result = failed !== 0 ? failed : await system.call(SYS[name], fd, block.address, bytes.length);
+    if (system.isOver) throw errnoError(-ESRCH, name);
+    const isDetached = fills && result > bytes.length;
+    if (fills && result > 0 && !isDetached) {
+      system.memory.read(block.address, result === bytes.length ? bytes : bytes.subarray(0, result));
+    }
+    system.memory.give(block);
+    if (result < 0) throw errnoError(result, name);
+    if (isDetached) throw new TypeError('the buffer was detached while the call waited');
+    return result;
+  }
+
   /** A call that may wait. @throws ErrnoError by the promise; TypeErrors, too */
   protected async blocking(name: SystemCall, args: readonly Argument[] = [], path?: string): Promise<number> {
     const marshalled = new Marshalled(this.system, name, args);

@@ -68,14 +68,14 @@ export class Files extends Calls {
 
   /** @returns bytes read, 0 at the end. What is in `buffer` behind them stays. */
   async read(fd: number, buffer: Target): Promise<number> {
-    const bytes = memoryOf(buffer, 'buffer');
-    return this.blocking('read', [fd, new Out(bytes, true), bytes.length]);
+    const count = await this.transfer('read', fd, memoryOf(buffer, 'buffer'), true);
+    return count;
   }
 
   /** @returns bytes written */
   async write(fd: number, data: Source): Promise<number> {
-    const bytes = bytesOf(data, 'data');
-    return this.blocking('write', [fd, bytes, bytes.length]);
+    const count = await this.transfer('write', fd, bytesOf(data, 'data'), false);
+    return count;
   }
 
   async pread(fd: number, buffer: Target, offset: number): Promise<number> {

@@ -43,6 +43,11 @@ export type { Flock, Source, Target } from './files.js';
 export { boot, Kernel, type Main } from './kernel.js';
 export { Libc } from './libc.js';
 export type { Attachments, ControlMessage, ReceivedMessage, SocketPath, Ucred } from './messages.js';
+export type { NodeDir } from './node/dir.js';
+export type { FileHandle } from './node/file-handle.js';
+export type { FsPromises } from './node/fs.js';
+export type { ConnectOptions, ListenOptions, Net, Server, Socket, SocketOptions } from './node/net.js';
+export type { BigIntStats, NodeDirent, Stats } from './node/stats.js';
 export type { PollFd, Selected, SelectSets } from './polling.js';
 export type { ChildMain, Limit, SpawnAction, SpawnAttributes, Usage, UtsName, Waited, WaitInfo } from './processes.js';
 export {

@@ -2,6 +2,8 @@
 import { BootedKernel, type BootOptions, bootAs } from '../kernel-core/index.js';
 import { Libc } from './libc.js';
 import { FsPromises } from './node/fs.js';
+import { Net } from './node/net.js';
+import { NonBlocking, Poller } from './node/poller.js';
 
 /** A TypeScript program. @param argv its name and arguments @returns the exit status, 0 to 255; nothing is 0 */
 export type Main = (libc: Libc, argv: string[]) => unknown;
@@ -10,6 +12,12 @@ export type Main = (libc: Libc, argv: string[]) => unknown;
 export class Kernel extends BootedKernel {
   #libc: Libc | null = null;
   #fs: FsPromises | null = null;
+  #poller: Poller | null = null;
+  /** Unix sockets of the guest with the shape of node:net. */
+  readonly net = new Net(() => {
+    this.#poller ??= new Poller(new NonBlocking(this.system));
+    return this.#poller;
+  });
 
   /**
    * Makes `main` an executable file of the guest's: shells, programs and `spawn` start it by its name, and it runs as a

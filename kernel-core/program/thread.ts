@@ -65,6 +65,7 @@ export class ProgramThread {
     const { task } = this;
     if (task.state === 'stopped' || task.isKilled) return;
     this.#make(call);
+    if (call.state === 'made') task.kernel.scheduler.runSoon();
     if (this.call === call && call.state === 'returned') {
       if (this.#callsAtOnce++ < CALLS_AT_ONCE && !this.#mustPassSignals) this.#finish(call);
       else task.kernel.scheduler.wake(task);

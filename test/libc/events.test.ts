@@ -47,4 +47,43 @@ test('eventfd as counter and as semaphore', async ({ kernel }) => {
   assert.equal(seen, [2n ** 40n + 3n, 1n, 1n, 1n, 'EINVAL']);
 });
 
+test('timerfd on the virtual clock', async ({ kernel }) => {
+  const seen = await inside(kernel, async (libc) => {
+    const fd = libc.timerfd_create(c.CLOCK_MONOTONIC, c.TFD_CLOEXEC);
+    const spec = { it_value: { tv_sec: 3, tv_nsec: 0 }, it_interval: { tv_sec: 2, tv_nsec: 0 } };
+    libc.timerfd_settime(fd, 0, spec);
+    const { it_value, it_interval } = libc.timerfd_gettime(fd);
+    const results: unknown[] = [it_value.tv_sec, it_interval.tv_sec, await libc.eventfd_read(fd)];
+    await libc.sleep(5);
+    results.push(await libc.eventfd_read(fd));
+    return results;
+  });
+  assert.equal(seen, [2, 2, 1n, 2n]);
+});
+
+test('signalfd gives what is blocked', async ({ kernel }) => {
+  const signal = await inside(kernel, async (libc) => {
+    libc.sigprocmask(c.SIG_BLOCK, [c.SIGUSR1]);
+    const fd = libc.signalfd(-1, [c.SIGUSR1]);
+    const info = new Uint32Array(32);
+    const reading = libc.read(fd, info);
+    await libc.kill(libc.getpid(), c.SIGUSR1);
+    return [await reading, info[0], info[3] === libc.getpid()];
+  });
+  assert.equal(signal, [128, c.SIGUSR1, true]);
+});
+
+test('a pidfd tells the end of a child', async ({ kernel }) => {
+  const events = await inside(kernel, async (libc) => {
+    const child = await libc.fork((other) => other.usleep(1000));
+    const fd = libc.pidfd_open(child);
+    const fds = [{ fd, events: c.POLLIN, revents: 0 }];
+    const before = await libc.poll(fds, 0);
+    await libc.poll(fds, -1);
+    await libc.waitpid(child);
+    return [before, fds[0].revents];
+  });
+  assert.equal(events, [0, c.POLLIN]);
+});
+
 test.run();
