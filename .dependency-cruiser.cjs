@@ -48,7 +48,8 @@ module.exports = {
     },
     {
       name: 'one-door-to-the-host',
-      comment: 'kernel folders import no Node module, except the host door, kernel-core/host*, and the faces that have the shape of Node: libc/node/',
+      comment:
+        'kernel folders import no Node module, except the host door, kernel-core/host*, and the faces that have the shape of Node: libc/node/',
       severity: 'error',
       from: { path: '^(abi|vfs|net|pty|elf|cpu|kernel-core|libc)/', pathNot: HOST_DOOR },
       to: { dependencyTypes: ['core'] },
