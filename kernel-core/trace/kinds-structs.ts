@@ -3,7 +3,7 @@ import * as mount from '../../abi/mount.js';
 import * as sched from '../../abi/sched.js';
 import * as stat from '../../abi/stat.js';
 import { getI64 } from '../syscalls/layouts.js';
-import { type ArgumentFormat, early, filled, pointed } from './call.js';
+import { type ArgumentFormat, early, failed, filled, late, peekView, pointed, type TraceCall } from './call.js';
 import { cloneFlagText, statxMaskText } from './kinds-flags.js';
 import { deviceText, modeText } from './kinds-numbers.js';
 import { timevalAt } from './kinds-time.js';
@@ -144,28 +144,40 @@ const CAP_VERSIONS: Names = [
   ['_LINUX_CAPABILITY_VERSION_3', 0x20080522],
 ];
 
-/** clone as strace has it: stack first, and only the pointers that the flags give a meaning. */
-function cloneText(args: readonly number[]): string {
-  const [flags, stack, parentTid, childTid, tls] = args;
+const PARENT_POINTER = sched.CLONE_PARENT_SETTID | sched.CLONE_PIDFD;
+const CHILD_POINTER = sched.CLONE_CHILD_SETTID | sched.CLONE_CHILD_CLEARTID;
+
+/** clone as strace has it: stack first, then flags. */
+function cloneText([flags, stack]: readonly number[]): string {
   const signal = flags & 0xff;
   const bits = (flags & ~0xff) >>> 0;
   const names = bits === 0 ? [] : [cloneFlagText(bits)];
   if (signal !== 0) names.push(signalText(signal));
-  const parts = [`child_stack=${pointer(stack)}`, `flags=${names.length === 0 ? '0' : names.join('|')}`];
-  if (bits & (sched.CLONE_PARENT_SETTID | sched.CLONE_PIDFD)) parts.push(`parent_tid=${pointer(parentTid)}`);
-  if (bits & sched.CLONE_SETTLS) parts.push(`tls=${pointer(tls)}`);
-  if (bits & (sched.CLONE_CHILD_SETTID | sched.CLONE_CHILD_CLEARTID)) parts.push(`child_tidptr=${pointer(childTid)}`);
+  return `child_stack=${pointer(stack)}, flags=${names.length === 0 ? '0' : names.join('|')}`;
+}
+
+/** The pointers that the flags of clone give a meaning, once the call has filled them in. */
+function clonePointersText(call: TraceCall): string {
+  const [flags, , parentTid, childTid, tls] = call.args;
+  const parts: string[] = [];
+  if (flags & PARENT_POINTER) {
+    const view = failed(call) ? null : peekView(call, parentTid, 4);
+    parts.push(`parent_tid=${view === null ? pointer(parentTid) : `[${view.getInt32(0, true)}]`}`);
+  }
+  if (flags & sched.CLONE_SETTLS) parts.push(`tls=${pointer(tls)}`);
+  if (flags & CHILD_POINTER) parts.push(`child_tidptr=${pointer(childTid)}`);
   return parts.join(', ');
 }
 
 /** struct clone_args as far as its first version goes. */
 function cloneArgsText(view: DataView): string {
-  const [flags, , childTid, parentTid, signal, stack, stackSize, tls] = Array.from({ length: 8 }, (_, i) =>
+  const [flags, pidfd, childTid, parentTid, signal, stack, stackSize, tls] = Array.from({ length: 8 }, (_, i) =>
     getI64(view, 8 * i),
   );
   const parts = [`flags=${cloneFlagText(flags)}`];
   const low = flags % 2 ** 32;
-  if (low & (sched.CLONE_CHILD_SETTID | sched.CLONE_CHILD_CLEARTID)) parts.push(`child_tid=${pointer(childTid)}`);
+  if (low & sched.CLONE_PIDFD) parts.push(`pidfd=${pointer(pidfd)}`);
+  if (low & CHILD_POINTER) parts.push(`child_tid=${pointer(childTid)}`);
   if (low & sched.CLONE_PARENT_SETTID) parts.push(`parent_tid=${pointer(parentTid)}`);
   parts.push(`exit_signal=${signalText(signal)}`, `stack=${pointer(stack)}`, `stack_size=${hex(stackSize)}`);
   if (low & sched.CLONE_SETTLS) parts.push(`tls=${pointer(tls)}`);
@@ -191,6 +203,10 @@ export const STRUCT_KINDS = {
   }),
   capDataOut: filled(24, capDataText),
   capDataIn: pointed(24, capDataText),
-  cloneFlags: { ...early((call) => cloneText(call.args)), rest: () => [] },
+  cloneFlags: {
+    ...early((call) => cloneText(call.args)),
+    rest: (_call, flags) => (flags & (PARENT_POINTER | CHILD_POINTER | sched.CLONE_SETTLS) ? ['clonePointers'] : []),
+  },
+  clonePointers: late(clonePointersText),
   cloneArgs: pointed(64, cloneArgsText),
 } satisfies Record<string, ArgumentFormat>;

@@ -40,7 +40,7 @@ function tasks(lines: readonly string[], pidOf: (line: string) => [pid: string, 
 }
 
 /** Where a line names a process. */
-const MENTIONS = /(si_pid=|(?:kill|tgkill|rt_sigqueueinfo|wait4|setpgid)\(|P_PID, )(\d+)/g;
+const MENTIONS = /(si_pid=|(?:kill|tgkill|rt_sigqueueinfo|wait4|setpgid|pidfd_open)\(|P_PID, )(\d+)/g;
 const RESULTS = /^((?:v?fork|clone|wait4|getpid|gettid)\(.* = )(\d+)$/;
 
 /** What differs from run to run and from kernel to kernel. */

@@ -6,7 +6,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -14,11 +17,13 @@
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/times.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
@@ -33,6 +38,8 @@
 
 #define C(name, ...) syscall(SYS_##name, ##__VA_ARGS__)
 #define BAD ((void *)8)
+
+#define EPOLL(op, fd, ...) C(epoll_ctl, set, op, fd, ##__VA_ARGS__)
 
 static void handler(int number) { (void)number; }
 
@@ -346,6 +353,80 @@ static void children(void) {
   C(execve, "nothing", argv, 0);
 }
 
+static struct epoll_event event, events[4];
+static sigset_t usr1;
+static struct timespec soon = {0, 1000};
+static struct itimerspec timer = {{1, 2}, {3000, 4}}, stopped;
+static siginfo_t info;
+
+static void event_files(void) {
+  int set = C(epoll_create, 5);
+  C(epoll_create1, EPOLL_CLOEXEC);
+  C(epoll_create1, 3);
+  int counter = C(eventfd2, 3, EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC);
+  C(eventfd, 7);
+  C(eventfd2, -1, 7);
+  event.data.u64 = 0x500000007;
+  event.events = EPOLLIN | EPOLLET | EPOLLEXCLUSIVE | EPOLLWAKEUP;
+  EPOLL(EPOLL_CTL_ADD, counter, &event);
+  event.events = 0x1c000000 | EPOLLIN;
+  EPOLL(EPOLL_CTL_MOD, counter, &event);
+  EPOLL(9, counter, &event);
+  EPOLL(EPOLL_CTL_DEL, counter, &event);
+  EPOLL(EPOLL_CTL_DEL, counter, 0);
+  EPOLL(EPOLL_CTL_ADD, counter, 0);
+  EPOLL(EPOLL_CTL_ADD, counter, BAD);
+  event.events = 0;
+  EPOLL(EPOLL_CTL_ADD, counter, &event);
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLONESHOT;
+  EPOLL(EPOLL_CTL_MOD, counter, &event);
+  C(epoll_wait, set, events, 4, 0);
+  C(epoll_wait, set, events, 4, 1);
+  C(epoll_wait, set, events, 0, 0);
+  sigaddset(&usr1, SIGUSR1);
+  C(epoll_pwait, set, events, 4, 0, &usr1, 8);
+  C(epoll_pwait, set, events, 4, 0, 0, 8);
+  C(epoll_pwait2, set, events, 4, &soon, &usr1, 8);
+  C(epoll_pwait2, set, events, 4, 0, &usr1, 7);
+  EPOLL(EPOLL_CTL_MOD, counter, &event);
+  C(epoll_pwait2, set, events, 4, 0, 0, 8);
+  int fd = C(timerfd_create, CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  C(timerfd_create, CLOCK_BOOTTIME_ALARM, 0);
+  C(timerfd_create, 33, 1);
+  C(timerfd_settime, fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &timer, &stopped);
+  C(timerfd_settime, fd, 9, &timer, &stopped);
+  C(timerfd_settime, fd, 0, &stopped, 0);
+  C(timerfd_gettime, fd, &stopped);
+  C(timerfd_gettime, fd, 0);
+  fd = C(signalfd4, -1, &usr1, 8, SFD_NONBLOCK | SFD_CLOEXEC);
+  C(signalfd, -1, &usr1, 8);
+  C(signalfd4, fd, &usr1, 8, 5);
+  C(signalfd4, fd, &usr1, 7, 0);
+  C(signalfd4, fd, BAD, 8, 0);
+  fd = C(inotify_init);
+  C(inotify_init1, IN_NONBLOCK | IN_CLOEXEC);
+  C(inotify_init1, 5);
+  C(inotify_add_watch, fd, ".", IN_CREATE | IN_DELETE | IN_ONESHOT);
+  C(inotify_add_watch, fd, ".", IN_ALL_EVENTS);
+  C(inotify_add_watch, fd, ".", IN_CLOSE | IN_ONLYDIR | IN_MASK_ADD | IN_EXCL_UNLINK | IN_DONT_FOLLOW);
+  C(inotify_add_watch, fd, ".", 0x10000);
+  C(inotify_add_watch, fd, "missing", 0);
+  C(inotify_rm_watch, fd, 1);
+  C(inotify_rm_watch, fd, 99);
+  C(ioctl, fd, FIONREAD, &n);
+  C(pidfd_open, getpid(), 3);
+  fd = C(pidfd_open, getpid(), O_NONBLOCK);
+  C(pidfd_getfd, fd, 0, 0);
+  C(pidfd_getfd, fd, 0, 1);
+  C(pidfd_send_signal, fd, 0, 0, 0);
+  C(pidfd_send_signal, fd, SIGUSR2, 0, 8);
+  C(waitid, P_PIDFD, fd, 0, WEXITED, 0);
+  int child = C(clone, CLONE_PIDFD | SIGCHLD, 0, &n, 0, 0);
+  if (child == 0) _exit(3);
+  waitpid(child, 0, 0);
+  C(waitid, P_PIDFD, n, 0, WEXITED | WNOHANG, 0);
+}
+
 int main(int argc, char **argv) {
   if (argc > 2) return 3;
   if (chdir(argv[1]) != 0) return 77;
@@ -358,6 +439,7 @@ int main(int argc, char **argv) {
   identities();
   signals();
   children();
+  event_files();
   if (fork() == 0) {
     char *again[] = {argv[0], "x", "y", 0}, *none[] = {0};
     C(execve, argv[0], again, none);
