@@ -8,6 +8,8 @@ const CALLS = [
   { what: 'getpid', name: 'getpid', goal: '<= 0.5x' },
   { what: 'clock', name: 'clock_gettime', goal: '' },
   { what: 'pipe', name: 'pipe round trip', goal: '<= 0.2x' },
+  { what: 'event', name: 'eventfd+epoll round trip', goal: '<= 5x' },
+  { what: 'idle', name: 'epoll, 15,000 idle', goal: '<= 5x' },
   { what: 'fork', name: 'fork+wait', goal: '<= 1x' },
   { what: 'exec', name: 'fork+exec+wait', goal: '<= 1x' },
   { what: 'fault', name: 'SIGSEGV handler', goal: '<= 1x' },

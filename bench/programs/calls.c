@@ -5,7 +5,9 @@
  *
  * Prints the nanoseconds of one round of WHAT, the best of five measurements of about MS milliseconds each:
  * getpid, clock (clock_gettime as libc makes it), pipe (a byte to another process and back), fork (fork, exit, wait),
- * exec (fork, exec of `BUSYBOX true`, wait), fault (a load that faults, through a SIGSEGV handler that steps over it).
+ * exec (fork, exec of `BUSYBOX true`, wait), fault (a load that faults, through a SIGSEGV handler that steps over it),
+ * event (an eventfd to another process and back, both in epoll_wait), idle (epoll_wait and what makes one descriptor ready,
+ * beside 15,000 that are not).
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -13,7 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -85,6 +90,69 @@ static void pipes(long rounds) {
     if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1) fail("pipe");
 }
 
+static int event_set(int fd) {
+  struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+  int set = epoll_create1(0);
+  if (set < 0 || epoll_ctl(set, EPOLL_CTL_ADD, fd, &event)) fail("epoll");
+  return set;
+}
+
+/* Waits for the one event of `set` and takes it. @returns 0 when there was none for a second */
+static int take_event(int set) {
+  struct epoll_event event;
+  uint64_t value;
+  int count = epoll_wait(set, &event, 1, 1000);
+  if (count < 0 || (count == 1 && read(event.data.fd, &value, 8) != 8)) fail("epoll_wait");
+  return count;
+}
+
+static void give_event(int fd) {
+  uint64_t one = 1;
+  if (write(fd, &one, 8) != 8) fail("eventfd");
+}
+
+static void events(long rounds) {
+  static int there, back, set;
+  if (set == 0) {
+    there = eventfd(0, 0);
+    back = eventfd(0, 0);
+    set = event_set(back);
+    pid_t parent = getpid(), child = fork();
+    if (child < 0) fail("fork");
+    if (child == 0) {
+      int other = event_set(there);
+      for (;;) {
+        if (take_event(other)) give_event(back);
+        else if (getppid() != parent) _exit(0);
+      }
+    }
+  }
+  for (long i = 0; i < rounds; i++) {
+    give_event(there);
+    if (!take_event(set)) fail("no event");
+  }
+}
+
+#define IDLE 15000
+
+static void idles(long rounds) {
+  static int active, set;
+  if (set == 0) {
+    struct rlimit limit = {IDLE + 20, IDLE + 20};
+    if (setrlimit(RLIMIT_NOFILE, &limit)) fail("setrlimit");
+    active = eventfd(0, 0);
+    set = event_set(active);
+    for (int i = 0; i < IDLE; i++) {
+      struct epoll_event event = {.events = EPOLLIN};
+      if (epoll_ctl(set, EPOLL_CTL_ADD, eventfd(0, 0), &event)) fail("epoll");
+    }
+  }
+  for (long i = 0; i < rounds; i++) {
+    give_event(active);
+    if (!take_event(set)) fail("no event");
+  }
+}
+
 static volatile long faults;
 static char *forbidden;
 
@@ -123,7 +191,8 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*run)(long rounds);
-  } table[] = {{"getpid", getpids}, {"clock", clocks}, {"pipe", pipes}, {"fork", forks}, {"exec", execs}, {"fault", segvs}};
+  } table[] = {{"getpid", getpids}, {"clock", clocks}, {"pipe", pipes}, {"event", events},
+               {"idle", idles},     {"fork", forks},   {"exec", execs}, {"fault", segvs}};
   double budget = argc >= 3 ? atof(argv[2]) * 1e6 : 0;
   busybox = argc == 4 ? argv[3] : "/bin/busybox";
   for (unsigned i = 0; budget > 0 && i < sizeof table / sizeof *table; i++) {
@@ -140,6 +209,6 @@ int main(int argc, char **argv) {
     printf("%.2f\n", best);
     return 0;
   }
-  fprintf(stderr, "usage: calls getpid|clock|pipe|fork|exec|fault MS [BUSYBOX]\n");
+  fprintf(stderr, "usage: calls getpid|clock|pipe|event|idle|fork|exec|fault MS [BUSYBOX]\n");
   return 1;
 }
