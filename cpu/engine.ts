@@ -62,6 +62,7 @@ import {
   SPLIT_WRITE,
   TLB,
   TLB_EXEC,
+  TLB_WINDOWS,
   TLB_WRITE,
   tlbIndex,
   ZERO,
@@ -112,6 +113,7 @@ export class Engine implements HelperContext {
   #hooks: CpuHooks;
   #pageTable: PageTable | undefined;
   #run: (pc: number) => void;
+  #copyWindows: (base: number) => void;
   #stop = false;
   /** What is left of the budget, in bytes of records, when the loop was left by an import. */
   #rest = 0;
@@ -155,12 +157,13 @@ export class Engine implements HelperContext {
     });
     this.#exports = instance.exports;
     this.#run = instance.exports['run'] as (pc: number) => void;
+    this.#copyWindows = instance.exports['windows'] as (base: number) => void;
   }
 
   setPageTable(pageTable: PageTable): void {
     this.#pageTable = pageTable;
     this.#translator?.setPageTable(pageTable);
-    pageTable.windows.activate();
+    if (pageTable.windows.activate()) this.#copyWindows(pageTable.tlb + TLB_WINDOWS);
   }
 
   /** Instructions executed in regions. */

@@ -9,7 +9,6 @@ import type { PhysicalMemory } from './physical-memory.js';
 import { EXTENT_ENTRIES, extentIndex, PAGE_SIZE, RESYNC, TLB, TLB_EXTENTS, TLB_WINDOWS } from './state.js';
 import {
   NARROW_SPAN,
-  SITE_SLOTS,
   W_DELTA,
   W_LOW,
   W_PAGES,
@@ -18,7 +17,6 @@ import {
   W_WRITE,
   W_WRITE_WIDE,
   WIDE_SPAN,
-  WINDOW_BYTES,
   WINDOW_COUNT,
   WINDOW_SIZE,
   WINDOWS,
@@ -70,16 +68,12 @@ export class Windows {
     this.#entryOf = entryOf;
   }
 
-  /** Copies the slots to where translated code looks. */
-  activate(): void {
+  /** The address space becomes the active one. @returns whether its slots have to be copied to where translated code looks */
+  activate(): boolean {
     const memory = this.#memory;
-    let slots = this.#open | memory.activeWindows;
+    const mayDiffer = (this.#open | memory.activeWindows) !== 0;
     memory.activeWindows = this.#open;
-    if (slots >>> SITE_SLOTS !== 0) {
-      memory.u8.copyWithin(WINDOWS, this.#base, this.#base + WINDOW_BYTES);
-      return;
-    }
-    for (; slots !== 0; slots &= slots - 1) this.#copySlot(31 - Math.clz32(slots & -slots));
+    return mayDiffer;
   }
 
   #copySlot(slot: number): void {

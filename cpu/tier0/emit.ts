@@ -9,7 +9,7 @@ import type { Statement } from '../ir/ir.js';
 import { expandFlags } from '../ir/lazy-flags.js';
 import { R_DISP, R_IMM, R_OP, R_TARGET } from '../record.js';
 import { EXIT_REASON, FUEL, PAGE_SIZE, PAGE_VA, TLB, TLB_EXEC } from '../state.js';
-import { MAX_REGIONS } from '../tier1/layout.js';
+import { MAX_REGIONS, WINDOW_BYTES, WINDOWS } from '../tier1/layout.js';
 import { Code } from '../wasm/code.js';
 import { ModuleBuilder } from '../wasm/module.js';
 import { type HotFrame, LocalPool, PC, tlbOffset } from './frame.js';
@@ -94,9 +94,24 @@ export function emitInterpreter(handlers: HandlerSet, numbers: HotNumbers): Uint
   onwardFunction(onwardCode, { first: handlers.firstRegion, regionType: module.type(['i32'], ['i64']) });
   module.define(onward, onwardCode);
   module.export('onward', onward);
+  const windows = module.declare(['i32'], []);
+  const windowsCode = new Code(1);
+  copyWindows(windowsCode);
+  module.define(windows, windowsCode);
+  module.export('windows', windows);
   module.setTable(table, handlers.firstRegion + 2 * MAX_REGIONS);
   module.exportTable('handlers');
   return module.build();
+}
+
+/** (address of the slots of an address space): copies them to where translated code looks. */
+function copyWindows(code: Code): void {
+  for (let at = 0; at < WINDOW_BYTES; at += 16) {
+    code.i32(0);
+    code.get(0);
+    code.memory('v128.load', at);
+    code.memory('v128.store', WINDOWS + at);
+  }
 }
 
 /** (pc) → record that the main loop cannot execute; with EXIT_REASON set when the slice is over. */
