@@ -13,6 +13,9 @@ const CALLS = [
   { what: 'fork', name: 'fork+wait', goal: '<= 1x' },
   { what: 'exec', name: 'fork+exec+wait', goal: '<= 1x' },
   { what: 'fault', name: 'SIGSEGV handler', goal: '<= 1x' },
+  { what: 'stream', name: 'unix stream round trip', goal: '<= 0.2x' },
+  { what: 'packet', name: 'unix seqpacket round trip', goal: '' },
+  { what: 'rights', name: 'descriptor passed there and back', goal: '' },
 ] as const;
 
 export async function measureRates(bench: Bench): Promise<void> {

@@ -8,7 +8,7 @@
  *
  * Locks: `receiveLock`, `sendLock`, each held only across a wait. No call holds both, nor two sockets' locks.
  */
-import { Mutex } from 'async-mutex';
+import type { EventEmitter } from 'eventemitter3';
 import { EAGAIN, EINVAL, ENOTTY, ENXIO, EOPNOTSUPP, type Err, fail } from '../abi/errno.js';
 import { O_NONBLOCK, O_RDWR } from '../abi/fcntl.js';
 import { SOCKFS_MAGIC } from '../abi/mount.js';
@@ -19,9 +19,10 @@ import { makeDevice } from '../vfs/devices.js';
 import { OpenFile, type UserMemory } from '../vfs/file.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
 import { AnonymousFs, applyAttributes } from '../vfs/fs/anonymous-fs.js';
-import { type AttributeChange, Inode, type PollMask } from '../vfs/inode.js';
+import { type AttributeChange, Inode, type InodeEvents, type PollMask } from '../vfs/inode.js';
 import type { IoIter } from '../vfs/iter.js';
 import type { FsContext } from '../vfs/namei.js';
+import { CallLock } from './call-lock.js';
 import { type Outgoing, PLAIN, Receipt } from './message.js';
 import type { SocketOptions } from './options.js';
 
@@ -53,32 +54,32 @@ export abstract class Socket {
   inode: SocketInode | null = null;
   /** Pending error, a positive errno or 0: SO_ERROR, and the result of the next call. */
   error = 0;
-  #receiveLock: Mutex | null = null;
-  #sendLock: Mutex | null = null;
+  #receiveLock: CallLock | null = null;
+  #sendLock: CallLock | null = null;
 
   constructor(options: SocketOptions) {
     this.options = options;
   }
 
   /** Held by a read that has to wait, so that those behind it are served in order. */
-  get receiveLock(): Mutex {
-    this.#receiveLock ??= new Mutex();
+  get receiveLock(): CallLock {
+    this.#receiveLock ??= new CallLock();
     return this.#receiveLock;
   }
 
   /** Held by a send that has to wait, so that no other one comes between its pieces. */
-  get sendLock(): Mutex {
-    this.#sendLock ??= new Mutex();
+  get sendLock(): CallLock {
+    this.#sendLock ??= new CallLock();
     return this.#sendLock;
   }
 
   /** Does a call wait for its turn to read? Makes no lock. */
   get isReceiveLocked(): boolean {
-    return this.#receiveLock?.isLocked() === true;
+    return this.#receiveLock?.isTaken === true;
   }
 
   get isSendLocked(): boolean {
-    return this.#sendLock?.isLocked() === true;
+    return this.#sendLock?.isTaken === true;
   }
 
   /** Returns the pending error as a result and forgets it. @returns 0 or an error */
@@ -175,6 +176,8 @@ export class SocketInode extends Inode {
   readonly socket: Socket;
   /** The description on it; there is one. */
   file: SocketFile | null = null;
+  /** The hook, as those who wait take it. */
+  readonly hooks: readonly [EventEmitter<InodeEvents>];
 
   constructor(env: VfsEnv, socket: Socket, caller: Caller) {
     const fs = sockfsOf(env);
@@ -182,6 +185,7 @@ export class SocketInode extends Inode {
     this.socket = socket;
     this.uid = caller.cred.fsuid;
     this.gid = caller.cred.fsgid;
+    this.hooks = [this.hook];
     socket.inode = this;
   }
 

@@ -6,6 +6,7 @@
  * Prints the nanoseconds of one round of WHAT, the best of five measurements of about MS milliseconds each:
  * getpid, clock (clock_gettime as libc makes it), pipe (a byte to another process and back), fork (fork, exit, wait),
  * exec (fork, exec of `BUSYBOX true`, wait), fault (a load that faults, through a SIGSEGV handler that steps over it),
+ * stream, packet (a byte, 64 bytes, over a unix socket to another process and back), rights (the same with a descriptor),
  * event (an eventfd to another process and back, both in epoll_wait), idle (epoll_wait and what makes one descriptor ready,
  * beside 15,000 that are not).
  */
@@ -19,7 +20,9 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -153,6 +156,56 @@ static void idles(long rounds) {
   }
 }
 
+/* A message there and back over a pair of sockets. @size bytes @passes a descriptor rides along, and is closed */
+static void messages(int type, int size, int passes, long rounds, int pair[2]) {
+  static char data[4096], control[CMSG_SPACE(sizeof(int))];
+  struct iovec part = {data, size};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control};
+  if (pair[1] == 0) {
+    if (socketpair(AF_UNIX, type, 0, pair)) fail("socketpair");
+    pid_t child = fork();
+    if (child < 0) fail("fork");
+    if (child == 0) {
+      close(pair[0]);
+      for (;;) {
+        message.msg_controllen = sizeof control;
+        if (passes ? recvmsg(pair[1], &message, 0) != size : read(pair[1], data, size) != size) _exit(0);
+        if (passes ? sendmsg(pair[1], &message, 0) != size : write(pair[1], data, size) != size) _exit(0);
+        if (passes) close(*(int *)CMSG_DATA(CMSG_FIRSTHDR(&message)));
+      }
+    }
+  }
+  for (long i = 0; i < rounds; i++) {
+    if (!passes) {
+      if (write(pair[0], data, size) != size || read(pair[0], data, size) != size) fail("socket");
+      continue;
+    }
+    message.msg_controllen = sizeof control;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    *(int *)CMSG_DATA(c) = pair[0];
+    if (sendmsg(pair[0], &message, 0) != size || recvmsg(pair[0], &message, 0) != size) fail("socket");
+    close(*(int *)CMSG_DATA(CMSG_FIRSTHDR(&message)));
+  }
+}
+
+static void streams(long rounds) {
+  static int pair[2];
+  messages(SOCK_STREAM, 1, 0, rounds, pair);
+}
+
+static void packets(long rounds) {
+  static int pair[2];
+  messages(SOCK_SEQPACKET, 64, 0, rounds, pair);
+}
+
+static void rights(long rounds) {
+  static int pair[2];
+  messages(SOCK_STREAM, 1, 1, rounds, pair);
+}
+
 static volatile long faults;
 static char *forbidden;
 
@@ -192,7 +245,8 @@ int main(int argc, char **argv) {
     const char *name;
     void (*run)(long rounds);
   } table[] = {{"getpid", getpids}, {"clock", clocks}, {"pipe", pipes}, {"event", events},
-               {"idle", idles},     {"fork", forks},   {"exec", execs}, {"fault", segvs}};
+               {"idle", idles},     {"fork", forks},   {"exec", execs}, {"fault", segvs},
+               {"stream", streams}, {"packet", packets}, {"rights", rights}};
   double budget = argc >= 3 ? atof(argv[2]) * 1e6 : 0;
   busybox = argc == 4 ? argv[3] : "/bin/busybox";
   for (unsigned i = 0; budget > 0 && i < sizeof table / sizeof *table; i++) {
@@ -209,6 +263,6 @@ int main(int argc, char **argv) {
     printf("%.2f\n", best);
     return 0;
   }
-  fprintf(stderr, "usage: calls getpid|clock|pipe|event|idle|fork|exec|fault MS [BUSYBOX]\n");
+  fprintf(stderr, "usage: calls getpid|clock|pipe|event|idle|fork|exec|fault|stream|packet|rights MS [BUSYBOX]\n");
   return 1;
 }

@@ -17,16 +17,14 @@ import { sendToTask } from '../signals/send.js';
 import { makeSignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
 import type { Hook, WaitRequest } from '../wait.js';
-import { Turn } from './socket-turn.js';
-
-const wakerOf = (task: Task) => (): void => task.kernel.scheduler.wake(task);
+import { type Sleeper, Turn } from './socket-turn.js';
 
 /** Monotonic nanoseconds at which a wait of `duration` ends. */
 const deadlineOf = (task: Task, duration: number): number =>
   duration === Number.POSITIVE_INFINITY ? duration : task.kernel.host.monotonic() + duration;
 
 /** What all waits of sockets have in common. */
-abstract class SocketWait implements WaitRequest {
+abstract class SocketWait implements WaitRequest, Sleeper {
   readonly hooks: readonly Hook[];
   readonly deadline: number;
   readonly interrupted: number;
@@ -37,10 +35,14 @@ abstract class SocketWait implements WaitRequest {
   constructor(task: Task, file: SocketFile, timeout: number) {
     this.task = task;
     this.file = file;
-    this.hooks = [file.inode.hook];
+    this.hooks = file.inode.hooks;
     this.deadline = deadlineOf(task, timeout);
     this.interrupted = timeout === Number.POSITIVE_INFINITY ? ERESTARTSYS : EINTR;
     file.ref();
+  }
+
+  wake(): void {
+    this.task.kernel.scheduler.wake(this.task);
   }
 
   abstract attempt(): number;
@@ -91,7 +93,7 @@ class SendWait extends SocketWait {
     this.#out = out;
     this.#done = done;
     // Whole messages go in whole: they need no turn, and one that waits for its receiver must not keep others back.
-    this.#turn = file.socket.isStream ? new Turn(file.socket.sendLock, wakerOf(task)) : null;
+    this.#turn = file.socket.isStream ? new Turn(file.socket.sendLock, this) : null;
   }
 
   attempt(): number {
@@ -170,7 +172,7 @@ class ReceiveWait extends SocketWait {
     this.#flags = flags;
     this.#receipt = receipt;
     this.#complete = complete;
-    this.#turn = new Turn(file.socket.receiveLock, wakerOf(task));
+    this.#turn = new Turn(file.socket.receiveLock, this);
   }
 
   attempt(): number {
@@ -268,7 +270,7 @@ class AcceptWait extends SocketWait {
   constructor(task: Task, file: SocketFile, accepted: (socket: Socket) => number) {
     super(task, file, file.socket.options.receiveTimeout);
     this.#accepted = accepted;
-    this.#turn = new Turn(file.socket.receiveLock, wakerOf(task));
+    this.#turn = new Turn(file.socket.receiveLock, this);
   }
 
   attempt(): number {

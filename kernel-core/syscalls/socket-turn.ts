@@ -7,49 +7,52 @@
  *
  * Lock order: a call holds at most one socket's lock, and waits for one only while it holds none.
  */
-import type { Mutex } from 'async-mutex';
+import type { CallLock } from '../../net/call-lock.js';
+
+/** Who sleeps. */
+export interface Sleeper {
+  /** The lock has come: try again. */
+  wake(): void;
+}
 
 export class Turn {
-  readonly #mutex: Mutex;
-  readonly #wake: () => void;
+  readonly #lock: CallLock;
+  readonly #sleeper: Sleeper;
   #state: 'outside' | 'in line' | 'holding' | 'over' = 'outside';
 
-  /** @param wake called when the lock has come to a call that stood in line */
-  constructor(mutex: Mutex, wake: () => void) {
-    this.#mutex = mutex;
-    this.#wake = wake;
+  constructor(lock: CallLock, sleeper: Sleeper) {
+    this.#lock = lock;
+    this.#sleeper = sleeper;
   }
 
   /** May the call try now? */
   get hasCome(): boolean {
-    return this.#state === 'holding' || (this.#state === 'outside' && !this.#mutex.isLocked());
+    return this.#state === 'holding' || (this.#state === 'outside' && !this.#lock.isTaken);
   }
 
   /** The call is going to sleep. A free lock is taken at once, before any other call can run. */
   keep(): void {
     if (this.#state !== 'outside') return;
-    if (!this.#mutex.isLocked()) {
+    if (!this.#lock.isTaken) {
       this.#state = 'holding';
-      void this.#mutex.acquire();
+      this.#lock.take(this);
       return;
     }
     this.#state = 'in line';
-    void this.#mutex.acquire().then(() => this.#granted());
+    this.#lock.queue(this, () => this.#granted());
   }
 
-  #granted(): void {
-    if (this.#state === 'over') {
-      this.#mutex.release();
-      return;
-    }
+  #granted(): boolean {
+    if (this.#state === 'over') return false;
     this.#state = 'holding';
-    this.#wake();
+    this.#sleeper.wake();
+    return true;
   }
 
   /** The call is over. */
   leave(): void {
     const held = this.#state === 'holding';
     this.#state = 'over';
-    if (held) this.#mutex.release();
+    if (held) this.#lock.release();
   }
 }

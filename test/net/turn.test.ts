@@ -2,29 +2,29 @@
  * The locks of a socket: what they prevent, and that none is lost. Pieces of two large messages would come mixed, a
  * reader that came last would be served first, and a lock would stay with a call that a signal has ended.
  */
-import { Mutex } from 'async-mutex';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Turn } from '../../kernel-core/syscalls/socket-turn.js';
+import { CallLock } from '../../net/call-lock.js';
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test('a free lock costs nothing until a call sleeps', () => {
-  const mutex = new Mutex();
-  const first = new Turn(mutex, () => {});
-  const second = new Turn(mutex, () => {});
+  const lock = new CallLock();
+  const first = new Turn(lock, { wake: () => {} });
+  const second = new Turn(lock, { wake: () => {} });
   assert.ok(first.hasCome);
   assert.ok(second.hasCome);
-  assert.not(mutex.isLocked());
+  assert.not(lock.isTaken);
   first.leave();
   second.leave();
-  assert.not(mutex.isLocked());
+  assert.not(lock.isTaken);
 });
 
 test('a call that sleeps has the lock at once, before any other can run', () => {
-  const mutex = new Mutex();
-  const first = new Turn(mutex, () => {});
-  const second = new Turn(mutex, () => {});
+  const lock = new CallLock();
+  const first = new Turn(lock, { wake: () => {} });
+  const second = new Turn(lock, { wake: () => {} });
   first.keep();
   assert.ok(first.hasCome);
   assert.not(second.hasCome);
@@ -33,39 +33,39 @@ test('a call that sleeps has the lock at once, before any other can run', () => 
 });
 
 test('the lock comes to those in line in their order, and to nobody who came later', async () => {
-  const mutex = new Mutex();
+  const lock = new CallLock();
   const woken: number[] = [];
-  const turns = [0, 1, 2, 3].map((n) => new Turn(mutex, () => woken.push(n)));
+  const turns = [0, 1, 2, 3].map((n) => new Turn(lock, { wake: () => woken.push(n) }));
   for (const turn of turns) turn.keep();
   for (const [n, turn] of turns.entries()) {
     await settle();
     assert.ok(turn.hasCome, `turn ${n}`);
     for (const later of turns.slice(n + 1)) assert.not(later.hasCome);
-    assert.not(new Turn(mutex, () => {}).hasCome);
+    assert.not(new Turn(lock, { wake: () => {} }).hasCome);
     turn.leave();
   }
   assert.equal(woken, [1, 2, 3]);
-  assert.not(mutex.isLocked());
+  assert.not(lock.isTaken);
 });
 
 test('between release and grant the lock is nobody else’s', () => {
-  const mutex = new Mutex();
-  const first = new Turn(mutex, () => {});
-  const second = new Turn(mutex, () => {});
+  const lock = new CallLock();
+  const first = new Turn(lock, { wake: () => {} });
+  const second = new Turn(lock, { wake: () => {} });
   first.keep();
   second.keep();
   first.leave();
   // The grant to the second is on its way: a third must not slip in.
-  assert.not(new Turn(mutex, () => {}).hasCome);
+  assert.not(new Turn(lock, { wake: () => {} }).hasCome);
   second.leave();
 });
 
 test('a call in line that a signal ends hands the lock on', async () => {
-  const mutex = new Mutex();
+  const lock = new CallLock();
   const woken: string[] = [];
-  const holder = new Turn(mutex, () => {});
-  const interrupted = new Turn(mutex, () => woken.push('interrupted'));
-  const next = new Turn(mutex, () => woken.push('next'));
+  const holder = new Turn(lock, { wake: () => {} });
+  const interrupted = new Turn(lock, { wake: () => woken.push('interrupted') });
+  const next = new Turn(lock, { wake: () => woken.push('next') });
   holder.keep();
   interrupted.keep();
   next.keep();
@@ -76,32 +76,32 @@ test('a call in line that a signal ends hands the lock on', async () => {
   assert.equal(woken, ['next']);
   next.leave();
   await settle();
-  assert.not(mutex.isLocked());
+  assert.not(lock.isTaken);
 });
 
 test('a call that ends between release and grant hands the lock on', async () => {
-  const mutex = new Mutex();
-  const holder = new Turn(mutex, () => {});
-  const ended = new Turn(mutex, () => assert.unreachable());
+  const lock = new CallLock();
+  const holder = new Turn(lock, { wake: () => {} });
+  const ended = new Turn(lock, { wake: () => assert.unreachable() });
   holder.keep();
   ended.keep();
   holder.leave();
   ended.leave();
   await settle();
-  assert.not(mutex.isLocked());
+  assert.not(lock.isTaken);
 });
 
 test('leaving twice releases once', async () => {
-  const mutex = new Mutex();
-  const first = new Turn(mutex, () => {});
-  const second = new Turn(mutex, () => {});
+  const lock = new CallLock();
+  const first = new Turn(lock, { wake: () => {} });
+  const second = new Turn(lock, { wake: () => {} });
   first.keep();
   first.leave();
   second.keep();
   first.leave();
-  assert.ok(mutex.isLocked());
+  assert.ok(lock.isTaken);
   second.leave();
-  assert.not(mutex.isLocked());
+  assert.not(lock.isTaken);
 });
 
 test.run();
