@@ -1,4 +1,5 @@
 /** What travels with the bytes of a message: addresses, descriptors, credentials; sending and receiving side. */
+import type { Caller } from '../vfs/caller.js';
 import type { OpenFile } from '../vfs/file.js';
 import type { SocketCaller } from './socket.js';
 
@@ -14,6 +15,8 @@ export interface SenderIdentity {
   pid: number;
   uid: number;
   gid: number;
+  /** The task behind `pid`, for descriptors of processes. */
+  who: Caller | null;
 }
 
 /** What a send carries besides bytes. */
@@ -27,7 +30,7 @@ export interface Outgoing extends SenderIdentity {
 }
 
 /** Nothing but bytes. */
-export const PLAIN: Outgoing = { address: null, caller: null, files: null, pid: 0, uid: 0, gid: 0 };
+export const PLAIN: Outgoing = { address: null, caller: null, files: null, pid: 0, uid: 0, gid: 0, who: null };
 
 /** Descriptors that were dropped while others are being dropped: closing a socket may drop more, to any depth. */
 const dropped: OpenFile[] = [];
@@ -61,6 +64,7 @@ export class Receipt implements SenderIdentity {
   pid = 0;
   uid = OVERFLOW_ID;
   gid = OVERFLOW_ID;
+  who: Caller | null = null;
   files: OpenFile[] | null = null;
   /** Time of arrival in nanoseconds since the epoch; negative: not asked for. */
   time = -1;
@@ -76,6 +80,7 @@ export class Receipt implements SenderIdentity {
     this.pid = 0;
     this.uid = OVERFLOW_ID;
     this.gid = OVERFLOW_ID;
+    this.who = null;
     this.files = null;
     this.time = -1;
   }
@@ -85,6 +90,7 @@ export class Receipt implements SenderIdentity {
     this.pid = from.pid;
     this.uid = from.pid === 0 ? OVERFLOW_ID : from.uid;
     this.gid = from.pid === 0 ? OVERFLOW_ID : from.gid;
+    this.who = from.who;
   }
 
   /** Is a piece with that identity from the same sender as what came before? */

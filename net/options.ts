@@ -53,6 +53,7 @@ export class SocketOptions {
   receiveTimeout = Number.POSITIVE_INFINITY;
   lowWater = 1;
   passCredentials = false;
+  passPidfd = false;
   passRights = true;
   oobInline = false;
   /** Number of the SO_TIMESTAMP option that is on, or 0. */
@@ -130,7 +131,7 @@ function checked(row: OptionRow, valid: (value: number) => boolean, error = EINV
   };
 }
 
-type Flag = 'passCredentials' | 'passRights' | 'oobInline';
+type Flag = 'passCredentials' | 'passPidfd' | 'passRights' | 'oobInline';
 const flag = (name: Flag): OptionRow => ({
   get: ({ options }) => int(options[name] ? 1 : 0),
   set: ({ options }, value) => {
@@ -309,6 +310,7 @@ export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
   [abi.SO_BINDTOIFINDEX]: bindToIndex,
   [abi.SO_PREFER_BUSY_POLL]: privileged(remembered(abi.SO_PREFER_BUSY_POLL), (value) => value !== 0),
   [abi.SO_RCVMARK]: remembered(abi.SO_RCVMARK),
+  [abi.SO_PASSPIDFD]: flag('passPidfd'),
   [abi.SO_RCVPRIORITY]: remembered(abi.SO_RCVPRIORITY),
   [abi.SO_PASSRIGHTS]: flag('passRights'),
   [abi.SO_BUF_LOCK]: checked(remembered(abi.SO_BUF_LOCK, 0, asIs), (value) => (value & ~3) === 0),

@@ -3,6 +3,7 @@
  * @source cmsg(3), unix(7); Linux net/core/scm.c
  */
 import { EBADF, EFAULT, EINVAL, ENOBUFS, EPERM, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
+import { O_CLOEXEC } from '../../abi/fcntl.js';
 import {
   CMSGHDR_SIZE,
   MSG_CMSG_CLOEXEC,
@@ -10,6 +11,7 @@ import {
   SCM_CREDENTIALS,
   SCM_INQ,
   SCM_MAX_FD,
+  SCM_PIDFD,
   SCM_RIGHTS,
   SO_TIMESTAMP,
   SO_TIMESTAMP_NEW,
@@ -18,9 +20,11 @@ import {
 import { dropFiles, type Outgoing, type PassedFiles, type Receipt } from '../../net/message.js';
 import type { Socket } from '../../net/socket.js';
 import { UnixStream } from '../../net/unix/stream.js';
-import { isSuperuser } from '../../vfs/caller.js';
+import { type Caller, isSuperuser } from '../../vfs/caller.js';
 import type { OpenFile } from '../../vfs/file.js';
-import type { Task } from '../task.js';
+import { openPidFd } from '../events/pidfd.js';
+import { Task } from '../task.js';
+import { installFile } from './files-open.js';
 import { getI64, putI64 } from './layouts.js';
 
 const INT_MAX = 0x7fffffff;
@@ -47,8 +51,10 @@ function readIdentity(task: Task, view: DataView, at: number, out: Outgoing): nu
   const allowed = checkIdentity(task, pid, uid, gid);
   if (allowed !== 0) return allowed;
   const { processes } = task.kernel;
-  if (pid !== task.pid && processes.get(pid) === null && processes.task(pid) === null) return fail(ESRCH);
+  const who = pid === task.pid ? task : (processes.task(pid) ?? processes.get(pid)?.leader ?? null);
+  if (who === null) return fail(ESRCH);
   out.pid = pid;
+  out.who = who;
   out.uid = uid;
   out.gid = gid;
   return 0;
@@ -127,11 +133,12 @@ export class ControlWriter {
     const { options } = socket;
     if (receipt.time >= 0 && options.timestamp !== 0) this.#time(options.timestamp, receipt.time);
     if (this.#at === 0) {
-      if (receipt.files !== null || options.passCredentials) this.flags |= MSG_CTRUNC;
+      if (receipt.files !== null || options.passCredentials || options.passPidfd) this.flags |= MSG_CTRUNC;
       receipt.drop();
     } else {
       if (options.passCredentials) this.#identity(receipt);
       this.#files(receipt, (flags & MSG_CMSG_CLOEXEC) !== 0);
+      if (options.passPidfd) this.#pidfd(receipt.who);
     }
     if (socket instanceof UnixStream && socket.tellsUnread) this.#int(SCM_INQ, socket.inputSize());
   }
@@ -217,7 +224,23 @@ export class ControlWriter {
     file.unref();
     return true;
   }
+
+  /** SCM_PIDFD. One that cannot be had is told by an error in its place. */
+  #pidfd(who: Caller | null): void {
+    if (this.#left < CMSGHDR_SIZE + 4) {
+      this.flags |= MSG_CTRUNC;
+      return;
+    }
+    if (!(who instanceof Task)) return;
+    const task = this.#task;
+    const fd = installPidfd(task, who);
+    if (this.#int(SCM_PIDFD, fd) !== 0 && !isErr(fd)) task.files.close(fd, task);
+  }
 }
+
+/** A new descriptor of the process of `who`. @returns -EMFILE */
+export const installPidfd = (task: Task, who: Task): number | Err =>
+  installFile(task, openPidFd(who.process.leader, 0), O_CLOEXEC);
 
 const header = new Uint8Array(CMSGHDR_SIZE);
 const headerView = new DataView(header.buffer);

@@ -68,6 +68,7 @@ const outgoing = (task: Task, address: Uint8Array | null): Outgoing => ({
   pid: 0,
   uid: 0,
   gid: 0,
+  who: null,
 });
 
 function recvfrom(

@@ -9,15 +9,17 @@ import {
   SO_PEERCRED,
   SO_PEERGROUPS,
   SO_PEERNAME,
+  SO_PEERPIDFD,
   SOL_SOCKET,
 } from '../../abi/socket.js';
 import { bindToDevice, getSocketOption, setSocketOption } from '../../net/options.js';
 import type { Socket } from '../../net/socket.js';
 import { UnixSocket } from '../../net/unix/socket.js';
 import { UnixStream } from '../../net/unix/stream.js';
-import type { Task } from '../task.js';
+import { Task } from '../task.js';
 import type { SyscallRows } from './row.js';
 import { socketFile } from './socket-address.js';
+import { installPidfd } from './socket-control.js';
 
 /** Longest option value that is looked at. */
 const MAX_VALUE = 64;
@@ -69,6 +71,13 @@ function peerCredentials(socket: Socket): Uint8Array {
   return bytes;
 }
 
+function peerPidfd(task: Task, socket: Socket): Uint8Array | Err {
+  const who = socket instanceof UnixSocket ? socket.peerIdentity?.who : undefined;
+  if (!(who instanceof Task)) return fail(ENODATA);
+  const fd = installPidfd(task, who);
+  return isErr(fd) ? fd : new Uint8Array(new Int32Array([fd]).buffer);
+}
+
 function peerGroups(task: Task, socket: Socket, room: number, lengthAddress: number): Uint8Array | Err {
   const peer = socket instanceof UnixSocket ? socket.peerIdentity : null;
   if (peer === null) return fail(ENODATA);
@@ -91,6 +100,8 @@ function optionValue(
       return NOTHING;
     case SO_PEERCRED:
       return peerCredentials(socket);
+    case SO_PEERPIDFD:
+      return peerPidfd(task, socket);
     case SO_PEERGROUPS:
       return peerGroups(task, socket, room, lengthAddress);
     case SO_PEERNAME: {

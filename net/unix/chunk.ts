@@ -6,6 +6,7 @@
  * included, so that a sender blocks where it would there. @source Linux net/core/skbuff.c, net/unix/af_unix.c
  */
 import { EFAULT, ENOBUFS, type Err, fail } from '../../abi/errno.js';
+import type { Caller } from '../../vfs/caller.js';
 import type { IoIter } from '../../vfs/iter.js';
 import type { PassedFiles, SenderIdentity } from '../message.js';
 import { PAGE_SIZE, type Slots } from '../slots.js';
@@ -64,6 +65,7 @@ export class Chunk implements SenderIdentity {
   pid = 0;
   uid = 0;
   gid = 0;
+  who: Caller | null = null;
   files: PassedFiles | null = null;
   /** Nanoseconds since the epoch, or -1. */
   time = -1;

@@ -51,6 +51,7 @@ export function connectTo(
   server.peerIdentity = identityOf(caller);
   server.address = shareAddress(listener.address);
   server.options.passCredentials = options.passCredentials;
+  server.options.passPidfd = options.passPidfd;
   server.options.passRights = options.passRights;
   socket.peer = server;
   socket.state = ESTABLISHED;

@@ -70,6 +70,7 @@ export class UnixDomain implements AddressFamily {
     chunk.consumed = 0;
     chunk.sender = null;
     chunk.pid = 0;
+    chunk.who = null;
     chunk.time = -1;
     chunk.peeked = false;
     this.#spare.push(chunk);

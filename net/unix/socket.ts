@@ -54,10 +54,12 @@ export interface PeerIdentity {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
+  readonly who: Caller;
 }
 
-export function identityOf({ pid, cred }: Caller): PeerIdentity {
-  return { pid, uid: cred.euid, gid: cred.egid, groups: cred.groups };
+export function identityOf(who: Caller): PeerIdentity {
+  const { pid, cred } = who;
+  return { pid, uid: cred.euid, gid: cred.egid, groups: cred.groups, who };
 }
 
 export abstract class UnixSocket extends Socket {
@@ -109,7 +111,7 @@ export abstract class UnixSocket extends Socket {
 
   /** Wants to know who sends: identities are noted in messages to it. */
   get wantsIdentity(): boolean {
-    return this.options.passCredentials;
+    return this.options.passCredentials || this.options.passPidfd;
   }
 
   // Addresses.
@@ -207,6 +209,7 @@ export abstract class UnixSocket extends Socket {
       chunk.pid = from.pid;
       chunk.uid = from.uid;
       chunk.gid = from.gid;
+      chunk.who = from.who;
     }
     this.charged += truesize;
     return chunk;
@@ -225,6 +228,7 @@ export abstract class UnixSocket extends Socket {
       chunk.pid = caller.pid;
       chunk.uid = caller.cred.uid;
       chunk.gid = caller.cred.gid;
+      chunk.who = caller;
     }
     if (chunk.files !== null) this.domain.inFlight.add(chunk.files);
     other.queue.push(chunk);

@@ -33,6 +33,11 @@ static void show_control(struct msghdr *m) {
       struct ucred *u = (void *)CMSG_DATA(c);
       printf(" pid %s uid %d gid %d", u->pid == own ? "own" : u->pid == parent ? "parent" : u->pid == 0 ? "none" : "other", u->uid, u->gid);
     }
+    else if (c->cmsg_type == 4 /* SCM_PIDFD */ && c->cmsg_len >= CMSG_LEN(4)) {
+      int fd = *(int *)CMSG_DATA(c);
+      printf(" pidfd %d signal %ld", fd >= 0, (long)syscall(SYS_pidfd_send_signal, fd, 0, 0, 0));
+      close(fd);
+    }
     printf("\n");
   }
 }
@@ -270,6 +275,25 @@ static void credentials(int type) {
   R(send(s[0], "x", 1, 0));
   set(s[1], SO_PASSCRED, 1), set(s[0], SO_PASSCRED, 0);
   take(s[1], 10, 100, 0);
+  close(s[0]), close(s[1]);
+  socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, s);
+  R(set(s[1], 76 /* SO_PASSPIDFD */, 1));
+  send(s[0], "own", 3, 0);
+  take(s[1], 10, 100, 0);
+  if ((pid = fork()) == 0) _exit(send(s[0], "child", 5, 0) != 5);
+  waitpid(pid, 0, 0);
+  take(s[1], 10, 100, 0);
+  set(s[1], SO_PASSCRED, 1);
+  at = add(0, SOL_SOCKET, SCM_RIGHTS, s, 8);
+  send_control(s[0], "all", out.bytes, at, 0);
+  take(s[1], 10, 200, 0);
+  for (int room = 40; room < 100; room += 4) {
+    send_control(s[0], "all", out.bytes, at, 0);
+    printf("room %d: ", room);
+    take(s[1], 10, room, 0);
+  }
+  send_control(s[0], "all", out.bytes, at, 0);
+  take(s[1], 10, -1, 0);
   close(s[0]), close(s[1]);
   if (type == SOCK_DGRAM) return;
   int l = socket(AF_UNIX, type, 0), c = socket(AF_UNIX, type, 0);

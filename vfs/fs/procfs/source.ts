@@ -262,6 +262,30 @@ export interface ProcEventLimits {
   inotifyEvents: number;
 }
 
+/** A unix socket as /proc/net/unix shows it. */
+export interface ProcUnixSocket {
+  readonly references: number;
+  readonly isListening: boolean;
+  /** SOCK_* and SS_* numbers. */
+  readonly type: number;
+  readonly state: number;
+  /** 0 while nobody has accepted it. */
+  readonly ino: number;
+  /** sun_path as far as it is used, latin1; an abstract name begins with a zero byte. Empty: unnamed. */
+  readonly path: string;
+}
+
+/** Limits of sockets that can be changed: bytes, connections, datagrams. */
+export interface ProcNetSettings {
+  somaxconn: number;
+  sendBufferDefault: number;
+  sendBufferMax: number;
+  receiveBufferDefault: number;
+  receiveBufferMax: number;
+  optmemMax: number;
+  maxDatagrams: number;
+}
+
 export interface ProcSystem {
   readonly eventLimits: ProcEventLimits;
   readonly memory: ProcMemoryInfo;
@@ -310,6 +334,8 @@ export interface ProcSystem {
   /** 36 characters each; the first is fixed for the life of the kernel. */
   readonly bootId: string;
   randomUuid(): string;
+  unixSockets(): Iterable<ProcUnixSocket>;
+  readonly netSettings: ProcNetSettings;
 }
 
 export interface ProcSource {

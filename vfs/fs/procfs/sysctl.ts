@@ -1,7 +1,7 @@
 /** /proc/sys: what can be asked of, and a little that can be told to, the running kernel. Only what holds here is there. */
 import { EINVAL, fail } from '../../../abi/errno.js';
 import { directory, type FileRow, file, type Row } from './row.js';
-import type { ProcEventLimits, ProcSource, ProcSystem } from './source.js';
+import type { ProcEventLimits, ProcNetSettings, ProcSource, ProcSystem } from './source.js';
 
 /** @source linux/utsname.h __NEW_UTS_LEN */
 const UTS_LENGTH = 64;
@@ -17,6 +17,9 @@ const MOUNT_MAX = 100_000;
 /** Bits that the random number generator is said to hold; it never blocks. */
 const ENTROPY_BITS = 256;
 const NAME_MODE = 0o644;
+/** Least socket buffers. @source linux/net/sock.h SOCK_MIN_SNDBUF, SOCK_MIN_RCVBUF */
+const MIN_SEND_BUFFER = 4608;
+const MIN_RECEIVE_BUFFER = 2304;
 /** What Linux shows where it has no limit. */
 const UNLIMITED = '9223372036854775807';
 /** Letter n is bit n of the taint mask. @source Linux kernel/panic.c taint_flags */
@@ -41,17 +44,32 @@ const utsName = (name: 'hostname' | 'domainname'): FileRow<ProcSource> =>
 /** What a setting of type int may be. */
 const INT_MAX = 2 ** 31 - 1;
 
-/** A number that the superuser may set. */
-const setting = (name: string, key: keyof ProcEventLimits, largest: number): FileRow<ProcSource> =>
-  file(name, ({ system }) => `${system.eventLimits[key]}\n`, {
+/** A whole number from `least` to `largest` that the superuser may set: a field of what `holder` gives. */
+const number = <K extends string>(
+  name: string,
+  holder: (system: ProcSystem) => Record<K, number>,
+  key: K,
+  least: number,
+  largest = INT_MAX,
+): FileRow<ProcSource> =>
+  file(name, ({ system }) => `${holder(system)[key]}\n`, {
     mode: NAME_MODE,
     write: ({ system }, text) => {
       const digits = text.match(/^\s*(\d+)\s/)?.[1] ?? text.match(/^\s*(\d+)\0?$/)?.[1];
-      if (digits === undefined || Number(digits) > largest) return fail(EINVAL);
-      system.eventLimits[key] = Number(digits);
+      const value = Number(digits ?? Number.NaN);
+      if (!(value >= least && value <= largest)) return fail(EINVAL);
+      holder(system)[key] = value;
       return 0;
     },
   });
+
+/** A limit of epoll and inotify. */
+const setting = (name: string, key: keyof ProcEventLimits, largest: number): FileRow<ProcSource> =>
+  number(name, ({ eventLimits }) => eventLimits, key, 0, largest);
+
+/** A limit of sockets. */
+const limit = (name: string, key: keyof ProcNetSettings, least: number): FileRow<ProcSource> =>
+  number(name, ({ netSettings }) => netSettings, key, least);
 
 const fileMax = ({ openFilesMax: max }: ProcSystem): string => (max >= Number.MAX_SAFE_INTEGER ? UNLIMITED : `${max}`);
 
@@ -103,6 +121,17 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
     figure('tainted', tainted),
     figure('threads-max', (s) => s.threadsMax),
     figure('version', (s) => s.buildVersion),
+  ]),
+  directory('net', [
+    directory('core', [
+      limit('optmem_max', 'optmemMax', 0),
+      limit('rmem_default', 'receiveBufferDefault', MIN_RECEIVE_BUFFER),
+      limit('rmem_max', 'receiveBufferMax', MIN_RECEIVE_BUFFER),
+      limit('somaxconn', 'somaxconn', 0),
+      limit('wmem_default', 'sendBufferDefault', MIN_SEND_BUFFER),
+      limit('wmem_max', 'sendBufferMax', MIN_SEND_BUFFER),
+    ]),
+    directory('unix', [limit('max_dgram_qlen', 'maxDatagrams', 0)]),
   ]),
   directory('vm', [figure('max_map_count', (s) => s.maxMapCount), figure('overcommit_memory', () => 0)]),
 ];

@@ -179,6 +179,7 @@ export const SYSTEM_ROWS: readonly Row<ProcSource>[] = [
   file('meminfo', ({ system }) => meminfo(system.memory)),
   file('modules', modules),
   link('mounts', () => 'self/mounts'),
+  link('net', () => 'self/net'),
   file('partitions', () => ''),
   link('self', (source, { caller }) => {
     const task = source.taskOf(caller);

@@ -6,6 +6,7 @@ import { pathString } from '../../path-string.js';
 import { FD_ROW, FDINFO_ROW } from './descriptors.js';
 import { hex } from './format.js';
 import { mountinfo, mounts } from './mounts.js';
+import { NET_ROW } from './net.js';
 import { type DirectoryRow, directory, file, type LinkRow, type NumbersRow, type Reader, type Row } from './row.js';
 import type { ProcTask } from './source.js';
 import { auxv, cmdline, environ, MemoryFile, maps, smaps, smapsRollup } from './task-memory.js';
@@ -89,7 +90,7 @@ const common = (whole: boolean): Row<ProcTask>[] => [
   file('io', io, PRIVATE),
 ];
 
-export const THREAD_ROW: DirectoryRow<ProcTask> = directory('thread', [FD_ROW, FDINFO_ROW, ...common(false)]);
+export const THREAD_ROW: DirectoryRow<ProcTask> = directory('thread', [FD_ROW, FDINFO_ROW, NET_ROW, ...common(false)]);
 
 const TASK_ROW: NumbersRow<ProcTask> = {
   kind: 'numbers',
@@ -108,5 +109,6 @@ export const PROCESS_ROW: DirectoryRow<ProcTask> = directory('process', [
   TASK_ROW,
   FD_ROW,
   FDINFO_ROW,
+  NET_ROW,
   ...common(true),
 ]);

@@ -1,0 +1,40 @@
+/** Sockets as procfs shows them. */
+
+import { ESTABLISHED, type UnixSocket } from '../../net/unix/socket.js';
+import type { ProcUnixSocket } from '../../vfs/fs/procfs/source.js';
+import type { Kernel } from '../kernel.js';
+
+/** Socket states of the column St. @source uapi/linux/net.h */
+const SS_UNCONNECTED = 1;
+const SS_CONNECTING = 2;
+const SS_CONNECTED = 3;
+const SS_DISCONNECTING = 4;
+
+function stateOf({ inode, state }: UnixSocket): number {
+  if (inode === null) return state === ESTABLISHED ? SS_CONNECTING : SS_DISCONNECTING;
+  return state === ESTABLISHED ? SS_CONNECTED : SS_UNCONNECTED;
+}
+
+/** sun_path without the final zero of a path. */
+function pathOf({ address }: UnixSocket): string {
+  if (address === null) return '';
+  const text = String.fromCharCode(...address.bytes.subarray(2));
+  return text.startsWith('\0') ? text : text.slice(0, -1);
+}
+
+/** The socket's own two, and that of the other end as long as it is there. */
+const referencesOf = (socket: UnixSocket): number =>
+  socket.peer !== null && !socket.peer.isDead && socket.peer.peer === socket ? 3 : 2;
+
+export function* unixSockets({ net }: Kernel): Iterable<ProcUnixSocket> {
+  for (const socket of net.unix.sockets) {
+    yield {
+      references: referencesOf(socket),
+      isListening: socket.isListening,
+      type: socket.type,
+      state: stateOf(socket),
+      ino: socket.inode?.ino ?? 0,
+      path: pathOf(socket),
+    };
+  }
+}
