@@ -382,7 +382,7 @@ export const socketMessageSyscalls: SyscallRows = {
     name: 'recvfrom',
     fn: recvfrom,
     support: 'full',
-    args: ['fd', 'bufOut', 'size', 'msgFlags', 'sockaddrOut', 'addressLength'],
+    args: ['fd', 'bufReceived', 'size', 'msgFlags', 'sockaddrOut', 'addressLength'],
   },
   46: { name: 'sendmsg', fn: sendmsg, support: 'full', args: ['fd', 'msghdrIn', 'msgFlags'] },
   47: { name: 'recvmsg', fn: recvmsg, support: 'full', args: ['fd', 'msghdrOut', 'msgFlags'] },
@@ -390,7 +390,8 @@ export const socketMessageSyscalls: SyscallRows = {
     name: 'recvmmsg',
     fn: recvmmsg,
     support: 'full',
-    args: ['fd', 'mmsghdrOut', 'uint', 'msgFlags', 'timespecInOut'],
+    args: ['fd', 'mmsghdrOut', 'uint', 'msgFlags', 'messageTime'],
+    result: 'messages',
   },
   307: { name: 'sendmmsg', fn: sendmmsg, support: 'full', args: ['fd', 'mmsghdrIn', 'uint', 'msgFlags'] },
 };

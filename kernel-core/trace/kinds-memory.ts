@@ -122,6 +122,10 @@ export const MEMORY_KINDS = {
   stringOut: late((call, value) => (failed(call) ? pointer(value) : stringText(call, value, PATH_MAX))),
   bufIn: early((call, value, index) => bufferText(call, value, call.args[index + 1])),
   bufOut: late((call, value) => (failed(call) ? pointer(value) : bufferText(call, value, call.result ?? 0))),
+  /** What a message brought, which may have been longer than the buffer. */
+  bufReceived: late((call, value, index) =>
+    failed(call) ? pointer(value) : bufferText(call, value, Math.min(call.result ?? 0, call.args[index + 1])),
+  ),
   randomOut: late((call, value) => {
     const length = call.result ?? 0;
     const bytes = failed(call) ? null : peek(call, value, Math.min(length, SHOWN));

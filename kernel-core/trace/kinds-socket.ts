@@ -3,7 +3,7 @@ import * as socket from '../../abi/socket.js';
 import { getI64 } from '../syscalls/layouts.js';
 import { type ArgumentFormat, early, failed, late, peek, peekView, type TraceCall } from './call.js';
 import { iovecText } from './kinds-memory.js';
-import { timevalAt } from './kinds-time.js';
+import { timespecAt } from './kinds-time.js';
 import { flagText, hex, hex32, type Names, namesOf, pointer, quote, unsigned64, valueText } from './text.js';
 
 const FAMILIES = namesOf(
@@ -28,14 +28,16 @@ const HOW = namesOf(socket, 'SHUT_RD SHUT_WR SHUT_RDWR');
 /** strace's names; those that came later than it are numbers. */
 const OPTIONS = namesOf(
   socket,
-  'SO_DEBUG SO_REUSEADDR SO_TYPE SO_ERROR SO_DONTROUTE SO_BROADCAST SO_SNDBUF SO_RCVBUF SO_KEEPALIVE SO_OOBINLINE SO_NO_CHECK SO_PRIORITY SO_LINGER SO_BSDCOMPAT SO_REUSEPORT SO_PASSCRED SO_PEERCRED SO_RCVLOWAT SO_SNDLOWAT SO_RCVTIMEO_OLD SO_SNDTIMEO_OLD SO_BINDTODEVICE SO_ATTACH_FILTER SO_DETACH_FILTER SO_PEERNAME SO_TIMESTAMP_OLD SO_ACCEPTCONN SO_PEERSEC SO_SNDBUFFORCE SO_RCVBUFFORCE SO_PASSSEC SO_TIMESTAMPNS_OLD SO_MARK SO_TIMESTAMPING_OLD SO_PROTOCOL SO_DOMAIN SO_RXQ_OVFL SO_WIFI_STATUS SO_PEEK_OFF SO_NOFCS SO_LOCK_FILTER SO_SELECT_ERR_QUEUE SO_BUSY_POLL SO_MAX_PACING_RATE SO_BPF_EXTENSIONS SO_INCOMING_CPU SO_ATTACH_BPF SO_ATTACH_REUSEPORT_CBPF SO_ATTACH_REUSEPORT_EBPF SO_CNX_ADVICE SO_MEMINFO SO_INCOMING_NAPI_ID SO_COOKIE SO_PEERGROUPS SO_ZEROCOPY SO_TXTIME SO_BINDTOIFINDEX SO_TIMESTAMP_NEW SO_TIMESTAMPNS_NEW SO_TIMESTAMPING_NEW SO_RCVTIMEO_NEW SO_SNDTIMEO_NEW SO_DETACH_REUSEPORT_BPF SO_PREFER_BUSY_POLL SO_BUSY_POLL_BUDGET SO_NETNS_COOKIE SO_BUF_LOCK SO_RESERVE_MEM SO_TXREHASH SO_RCVMARK',
+  'SO_DEBUG SO_REUSEADDR SO_TYPE SO_ERROR SO_DONTROUTE SO_BROADCAST SO_SNDBUF SO_RCVBUF SO_KEEPALIVE SO_OOBINLINE SO_NO_CHECK SO_PRIORITY SO_LINGER SO_BSDCOMPAT SO_REUSEPORT SO_PASSCRED SO_PEERCRED SO_RCVLOWAT SO_SNDLOWAT SO_RCVTIMEO_OLD SO_SNDTIMEO_OLD SO_BINDTODEVICE SO_ATTACH_FILTER SO_DETACH_FILTER SO_PEERNAME SO_TIMESTAMP_OLD SO_SECURITY_AUTHENTICATION SO_SECURITY_ENCRYPTION_TRANSPORT SO_SECURITY_ENCRYPTION_NETWORK SO_ACCEPTCONN SO_PEERSEC SO_SNDBUFFORCE SO_RCVBUFFORCE SO_PASSSEC SO_TIMESTAMPNS_OLD SO_MARK SO_TIMESTAMPING_OLD SO_PROTOCOL SO_DOMAIN SO_RXQ_OVFL SO_WIFI_STATUS SO_PEEK_OFF SO_NOFCS SO_LOCK_FILTER SO_SELECT_ERR_QUEUE SO_BUSY_POLL SO_MAX_PACING_RATE SO_BPF_EXTENSIONS SO_INCOMING_CPU SO_ATTACH_BPF SO_ATTACH_REUSEPORT_CBPF SO_ATTACH_REUSEPORT_EBPF SO_CNX_ADVICE SO_MEMINFO SO_INCOMING_NAPI_ID SO_COOKIE SO_PEERGROUPS SO_ZEROCOPY SO_TXTIME SO_BINDTOIFINDEX SO_TIMESTAMP_NEW SO_TIMESTAMPNS_NEW SO_TIMESTAMPING_NEW SO_RCVTIMEO_NEW SO_SNDTIMEO_NEW SO_DETACH_REUSEPORT_BPF SO_PREFER_BUSY_POLL SO_BUSY_POLL_BUDGET SO_NETNS_COOKIE SO_BUF_LOCK SO_RESERVE_MEM SO_TXREHASH SO_RCVMARK',
 );
 const CONTROL_TYPES = namesOf(socket, 'SCM_RIGHTS SCM_CREDENTIALS');
 
 const typeText = (value: number): string => {
-  const name = valueText(value & socket.SOCK_TYPE_MASK, TYPES, 'SOCK_???');
+  const known = TYPES.find(([, type]) => type === (value & socket.SOCK_TYPE_MASK));
+  if (known === undefined) return valueText(value, TYPES, 'SOCK_???');
+  const [name] = known;
   const rest = value & ~socket.SOCK_TYPE_MASK;
-  return rest === 0 ? name : `${name}|${flagText(rest, TYPE_FLAGS, 'SOCK_???').replace(/ \/\*.*/, '')}`;
+  return rest === 0 ? name : `${name}|${flagText(rest, TYPE_FLAGS, 'SOCK_???')}`;
 };
 
 const messageFlags = (value: number): string => flagText(value, MESSAGE_FLAGS, 'MSG_???');
@@ -66,13 +68,14 @@ const before = new WeakMap<TraceCall['args'], number>();
 
 function lengthText(call: TraceCall, address: number): string {
   const now = peekView(call, address, 4)?.getInt32(0, true);
-  if (now === undefined) return pointer(address);
   const was = before.get(call.args);
-  return was === undefined || was === now || failed(call) ? `[${was ?? now}]` : `[${was} => ${now}]`;
+  if (now === undefined || was === undefined) return pointer(address);
+  return was === now || failed(call) ? `[${was}]` : `[${was} => ${now}]`;
 }
 
-/** Keeps the length that the caller gave for an address, an option or a control buffer. */
+/** Keeps the length that the caller gave for an address or an option, which stands before it. */
 function remember(call: TraceCall, index: number): void {
+  if (call.args[index - 1] === 0) return;
   const { mm } = call.task;
   const value = mm === null ? Number.NaN : mm.readI32(call.args[index]!);
   if (!Number.isNaN(value)) before.set(call.args, value);
@@ -92,34 +95,34 @@ const sockaddrOut: ArgumentFormat = {
 
 // Options.
 
-const NAMED_BY_VALUE = new Map<number, (value: number) => string>([
-  [socket.SO_TYPE, (value) => valueText(value, TYPES, 'SOCK_???')],
-  [socket.SO_DOMAIN, (value) => valueText(value, FAMILIES, 'AF_???')],
-]);
+const TIMES: readonly number[] = [
+  socket.SO_RCVTIMEO,
+  socket.SO_SNDTIMEO,
+  socket.SO_RCVTIMEO_NEW,
+  socket.SO_SNDTIMEO_NEW,
+];
 
+/** A value of an option: an int, a structure that strace knows, or else bytes. */
 function optionText(call: TraceCall, address: number, length: number): string {
   if (address === 0) return 'NULL';
   const option = call.args[2]! | 0;
-  const isSocketLevel = (call.args[1]! | 0) === socket.SOL_SOCKET;
   const bytes = peek(call, address, Math.min(length, 64));
   if (bytes === null) return pointer(address);
   const view = new DataView(bytes.buffer);
-  if (isSocketLevel) {
+  if ((call.args[1]! | 0) === socket.SOL_SOCKET) {
     if (option === socket.SO_LINGER && length >= 8) {
       return `{l_onoff=${view.getInt32(0, true)}, l_linger=${view.getInt32(4, true)}}`;
     }
-    if ((option === socket.SO_RCVTIMEO || option === socket.SO_SNDTIMEO) && length >= 16) return timevalText(view);
     if (option === socket.SO_PEERCRED && length >= 12) return `{${ucredText(view, 0)}}`;
   }
-  if (length < 4) return quote(bytes, bytes.length);
-  const value = view.getInt32(0, true);
-  return `[${(isSocketLevel && NAMED_BY_VALUE.get(option)?.(value)) || value}]`;
+  const isNumber = length === 4 || (call.row.name === 'setsockopt' && !TIMES.includes(option));
+  return isNumber ? `[${view.getInt32(0, true)}]` : quote(bytes, bytes.length);
 }
 
-const timevalText = (view: DataView): string => timevalAt(view, 0).replace(/^\{(.*)\}$/, '{$1}');
+const identityText = (id: number): string => (id === 0xffffffff ? '-1' : String(id));
 
 const ucredText = (view: DataView, at: number): string =>
-  `pid=${view.getInt32(at, true)}, uid=${view.getUint32(at + 4, true)}, gid=${view.getUint32(at + 8, true)}`;
+  `pid=${view.getInt32(at, true)}, uid=${identityText(view.getUint32(at + 4, true))}, gid=${identityText(view.getUint32(at + 8, true))}`;
 
 // Messages.
 
@@ -141,7 +144,10 @@ function controlText(call: TraceCall, address: number, length: number): string {
     const end = Math.min(at + size, bytes.length);
     const data = size < socket.CMSGHDR_SIZE ? '' : controlData(level, type, view, at + socket.CMSGHDR_SIZE, end);
     parts.push(`{cmsg_len=${unsigned64(size)}, ${kind}${data}}`);
-    if (size < socket.CMSGHDR_SIZE) break;
+    if (size < socket.CMSGHDR_SIZE) {
+      if (size < bytes.length - at) parts.push(`... /* ${hex(address + at + socket.CMSGHDR_SIZE)} */`);
+      break;
+    }
     at += Math.ceil(size / 8) * 8;
   }
   return `, msg_control=[${parts.join(', ')}]`;
@@ -157,7 +163,7 @@ function controlData(level: number, type: number, view: DataView, start: number,
   if (level === socket.SOL_SOCKET && type === socket.SCM_CREDENTIALS && end - start >= 12) {
     return `, cmsg_data={${ucredText(view, start)}}`;
   }
-  return `, cmsg_data=${quote(new Uint8Array(view.buffer, start, end - start), end - start)}`;
+  return '';
 }
 
 const LEVELS: Names = [
@@ -188,6 +194,15 @@ function messageText(call: TraceCall, at: number, transferred: number | null, ro
   );
 }
 
+/** Times that calls were given. */
+const times = new WeakMap<TraceCall['args'], string>();
+
+/** What is left of recvmmsg's time. */
+export function messagesResultText(call: TraceCall): string {
+  const view = times.has(call.args) ? peekView(call, call.args[4]!, 16) : null;
+  return view === null ? '' : ` (left ${timespecAt(view, 0)})`;
+}
+
 /** Array of struct mmsghdr. @param done messages that were transferred */
 function messagesText(call: TraceCall, at: number, count: number, done: number, sends: boolean): string {
   const parts: string[] = [];
@@ -213,11 +228,14 @@ export const SOCKET_KINDS = {
   sockaddrIn: early((call, value, index) => addressText(call, value, call.args[index + 1]! | 0)),
   sockaddrOut,
   addressLength: late((call, value) => lengthText(call, value)),
-  socketLevel: early((_call, value) => levelText(value | 0)),
+  socketLevel: early((_call, value) => valueText(value | 0, LEVELS, 'SOL_??')),
   socketOption: early((call, value) =>
-    (call.args[1]! | 0) === socket.SOL_SOCKET ? valueText(value | 0, OPTIONS, 'SO_???') : hex32(value),
+    (call.args[1]! | 0) === socket.SOL_SOCKET ? valueText(value | 0, OPTIONS, 'SO_???') : String(value | 0),
   ),
-  optionIn: early((call, value, index) => optionText(call, value, call.args[index + 1]! | 0)),
+  optionIn: early((call, value, index) => {
+    const length = call.args[index + 1]! | 0;
+    return length < 4 ? pointer(value) : optionText(call, value, length);
+  }),
   optionOut: {
     late: true,
     prepare: (call, index) => remember(call, index + 1),
@@ -236,8 +254,21 @@ export const SOCKET_KINDS = {
     },
     text: (call, value) => {
       const room = before.get(call.args) ?? null;
-      return failed(call) ? `{msg_namelen=${room ?? 0}}` : messageText(call, value, call.result ?? 0, room);
+      return failed(call)
+        ? room === null
+          ? pointer(value)
+          : `{msg_namelen=${room}}`
+        : messageText(call, value, call.result ?? 0, room);
     },
+  },
+  /** How long recvmmsg may take, as it was before the call. */
+  messageTime: {
+    late: true,
+    prepare: (call, index) => {
+      const view = call.args[index] === 0 ? null : peekView(call, call.args[index]!, 16);
+      if (view !== null) times.set(call.args, timespecAt(view, 0));
+    },
+    text: (call, value) => times.get(call.args) ?? pointer(value),
   },
   mmsghdrIn: late((call, value, index) =>
     messagesText(call, value, call.args[index + 1]! >>> 0, failed(call) ? 0 : (call.result ?? 0), true),

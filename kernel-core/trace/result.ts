@@ -4,6 +4,7 @@ import { F_GETFD, F_GETFL } from '../../abi/fcntl.js';
 import { failed, type TraceCall } from './call.js';
 import { openFlagText } from './kinds-flags.js';
 import { pollResultText, selectResultText } from './kinds-poll.js';
+import { messagesResultText } from './kinds-socket.js';
 import { dateText, hex, octal, signalText } from './text.js';
 
 /** Results that the program never sees: the call starts again or answers EINTR, as the signal's handler wants it. */
@@ -28,6 +29,7 @@ export const RESULT_KINDS: Readonly<Record<string, (call: TraceCall, result: num
   fcntl: fcntlText,
   poll: (call, result) => `${result}${pollResultText(call)}`,
   select: (call, result) => `${result}${selectResultText(call)}`,
+  messages: (call, result) => `${result}${messagesResultText(call)}`,
   signal: (_call, result) => `${result} (${signalText(result)})`,
   time: (_call, result) => `${result} (${dateText(result, '')})`,
   personality: (_call, result) => `${hex(result)}${result === 0 ? ' (PER_LINUX)' : ''}`,

@@ -60,8 +60,9 @@ function normalize(line: string, pids: readonly string[]): string {
       .replace(MENTIONS, rename)
       .replace(/si_utime=\d+, si_stime=\d+/, 'TIMES')
       .replace(/^(readlink\(.*) = \d+$/, '$1')
+      .replace(/\(left \{tv_sec=0, tv_nsec=\d+\}\)/, '(left)')
       .replace(/^getrandom\("[^"]*"/, 'getrandom("RANDOM"')
-      .replace(/"[^"]*\/calls"/g, '"PROGRAM"')
+      .replace(/"[^"]*\/(?:calls|sockets)"/g, '"PROGRAM"')
   );
 }
 
@@ -88,38 +89,40 @@ if (!isNative || !hasTools) {
   const programs = mkdtempSync(join(tmpdir(), 'banos-strace-'));
   test.after(() => rmSync(programs, { recursive: true, force: true }));
 
-  test('the same lines as strace writes', async () => {
-    const program = join(programs, 'calls');
-    const source = join(import.meta.dirname, 'probes', 'calls.c');
-    const compiled = spawnSync('gcc', ['-O1', '-static', '-w', '-o', program, source]);
-    assert.is(compiled.status, 0, String(compiled.stderr));
+  for (const name of ['calls', 'sockets']) {
+    test(`${name}: the same lines as strace writes`, async () => {
+      const program = join(programs, name);
+      const source = join(import.meta.dirname, 'probes', `${name}.c`);
+      const compiled = spawnSync('gcc', ['-O1', '-static', '-w', '-o', program, source]);
+      assert.is(compiled.status, 0, String(compiled.stderr));
 
-    const output = join(programs, 'trace');
-    const work = mkdtempSync('/dev/shm/banos-strace-');
-    spawnSync('strace', ['-f', '-o', output, program, work], { env: {}, timeout: 60_000 });
-    rmSync(work, { recursive: true, force: true });
-    const native = tasks(readFileSync(output, 'latin1').split('\n'), (line) => {
-      const [, pid, text] = line.match(/^(\d+) +(.*)$/)!;
-      return [pid, text];
-    });
+      const output = join(programs, 'trace');
+      const work = mkdtempSync('/dev/shm/banos-strace-');
+      spawnSync('strace', ['-f', '-o', output, program, work], { env: {}, timeout: 60_000 });
+      rmSync(work, { recursive: true, force: true });
+      const native = tasks(readFileSync(output, 'latin1').split('\n'), (line) => {
+        const [, pid, text] = line.match(/^(\d+) +(.*)$/)!;
+        return [pid, text];
+      });
 
-    const lines: string[] = [];
-    const kernel = await boot({
-      mounts: [{ host: programs, guest: '/programs', readOnly: true }],
-      trace: (line) => lines.push(line.replace(/\n$/, '')),
-    });
-    const child = kernel.spawn(['/programs/calls', '/tmp'], { env: {} });
-    const main = String(child.pid);
-    await collect(child);
-    const guest = tasks(lines, (line) => {
-      const prefixed = line.match(/^\[pid +(\d+)\] (.*)$/);
-      return prefixed === null ? [main, line] : [prefixed[1], prefixed[2]];
-    });
-    kernel.assertIdle();
-    await kernel.shutdown();
+      const lines: string[] = [];
+      const kernel = await boot({
+        mounts: [{ host: programs, guest: '/programs', readOnly: true }],
+        trace: (line) => lines.push(line.replace(/\n$/, '')),
+      });
+      const child = kernel.spawn([`/programs/${name}`, '/tmp'], { env: {} });
+      const main = String(child.pid);
+      await collect(child);
+      const guest = tasks(lines, (line) => {
+        const prefixed = line.match(/^\[pid +(\d+)\] (.*)$/);
+        return prefixed === null ? [main, line] : [prefixed[1], prefixed[2]];
+      });
+      kernel.assertIdle();
+      await kernel.shutdown();
 
-    assert.is(comparable(guest).join('\n'), comparable(native).join('\n'));
-  });
+      assert.is(comparable(guest).join('\n'), comparable(native).join('\n'));
+    });
+  }
 }
 
 test.run();
