@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: the figures that Banos is judged by, each against Linux and qemu-user on the same machine in the same
  * run. Prints one table; a full run is kept in bench/results/. What cannot be measured here is named; what answers wrong
- * fails the bench. Rows come from kernels.ts, programs.ts, rates.ts and start.ts.
+ * fails the bench. Rows come from kernels.ts, programs.ts, rates.ts, typescript.ts and start.ts.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,6 +17,7 @@ import { measurePrograms } from './programs.js';
 import { measureRates } from './rates.js';
 import { type Results, table } from './report.js';
 import { measureStart } from './start.js';
+import { measureTypeScript } from './typescript.js';
 
 const PROJECT = import.meta.dirname.replace(/([\\/]dist)?[\\/]bench$/, '');
 
@@ -112,6 +113,7 @@ async function measure(options: Options): Promise<Results> {
     for (const engine of bench.banos) engine.close();
     await measurePrograms(bench);
     await measureRates(bench);
+    measureTypeScript(bench, nodes);
     await measureStart(bench, nodes);
   } finally {
     for (const engine of bench.banos) engine.close();

@@ -4,7 +4,7 @@
  * `checks`: accesses that must fault; mostly signal delivery, so in no mean. `first runs`: of the programs, with nothing
  * translated yet.
  */
-export type Group = 'kernels' | 'checks' | 'programs' | 'first runs' | 'rates' | 'start' | 'memory';
+export type Group = 'kernels' | 'checks' | 'programs' | 'first runs' | 'rates' | 'typescript' | 'start' | 'memory';
 
 const IN_MEANS: readonly Group[] = ['kernels', 'programs', 'rates'];
 
