@@ -234,15 +234,18 @@ export class Calls {
 
   /**
    * read and write, which are made most: as `blocking`, with less in between.
-   * @param fills the call fills `bytes` in; else it takes them
+   * @param fills the call fills `buffer` in; else it takes what is in it
    */
-  protected async transfer(name: SystemCall, fd: number, bytes: Uint8Array, fills: boolean): Promise<number> {
+  protected async transfer(name: SystemCall, fd: number, buffer: unknown, fills: boolean): Promise<number> {
     const { system } = this;
     wholeNumber(fd, name);
+    const bytes = fills ? memoryOf(buffer, 'buffer') : bytesOf(buffer, 'data');
     const block = system.memory.take(Math.max(bytes.length, 1));
     if (typeof block === 'number') throw errnoError(block, name);
     const failed = fills ? 0 : system.memory.write(block.address, bytes);
-    const result = failed !== 0 ? failed : await system.call(SYS[name], fd, block.address, bytes.length);
+    let result: number | Promise<number> = failed;
+    if (failed === 0) result = system.call(SYS[name], fd, block.address, bytes.length);
+    if (typeof result !== 'number') result = await result;
     if (system.isOver) throw errnoError(-ESRCH, name);
     const isDetached = fills && result > bytes.length;
     if (fills && result > 0 && !isDetached) {
@@ -258,7 +261,8 @@ export class Calls {
   protected async blocking(name: SystemCall, args: readonly Argument[] = [], path?: string): Promise<number> {
     const marshalled = new Marshalled(this.system, name, args);
     const [a, b, c, d, e, f] = marshalled.numbers;
-    const result = await this.system.call(SYS[name], a, b, c, d, e, f);
+    const answer = this.system.call(SYS[name], a, b, c, d, e, f);
+    const result = typeof answer === 'number' ? answer : await answer;
     if (result === -ESRCH && this.system.isOver) throw errnoError(result, name, path);
     try {
       if (result < 0 && result >= -MAX_ERRNO) throw errnoError(result, name, path);

@@ -67,15 +67,13 @@ export class Files extends Calls {
   }
 
   /** @returns bytes read, 0 at the end. What is in `buffer` behind them stays. */
-  async read(fd: number, buffer: Target): Promise<number> {
-    const count = await this.transfer('read', fd, memoryOf(buffer, 'buffer'), true);
-    return count;
+  read(fd: number, buffer: Target): Promise<number> {
+    return this.transfer('read', fd, buffer, true);
   }
 
   /** @returns bytes written */
-  async write(fd: number, data: Source): Promise<number> {
-    const count = await this.transfer('write', fd, bytesOf(data, 'data'), false);
-    return count;
+  write(fd: number, data: Source): Promise<number> {
+    return this.transfer('write', fd, data, false);
   }
 
   async pread(fd: number, buffer: Target, offset: number): Promise<number> {

@@ -15,7 +15,7 @@ import { CONTEXT_REPLACED } from '../wait.js';
 import { describeFailure } from './failure.js';
 import { ProgramMemory } from './memory.js';
 import { SYS_CLONE, SYS_EXIT, SYS_EXIT_GROUP, SYS_WRITE } from './numbers.js';
-import { type ProgramCall, ProgramThread } from './thread.js';
+import { type ProgramCall, ProgramThread, settleCall } from './thread.js';
 
 const THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 /** Threads that are kept for later calls. */
@@ -38,6 +38,9 @@ export interface ProgramStart {
   readonly argv: readonly string[];
   readonly envp: readonly string[];
 }
+
+/** Who waits for a call before anybody does. */
+const nobody = (): void => {};
 
 export class Program {
   readonly memory: ProgramMemory;
@@ -80,10 +83,10 @@ export class Program {
 
   /**
    * Makes a system call that may wait.
-   * @returns what rax would hold: a negative errno for an error. Never settles if the program does not go on: after
-   * exit, death by a signal, execve
+   * @returns what rax would hold: a negative errno for an error; a promise of it if the call waits. That never settles if
+   * the program does not go on: after exit, death by a signal, execve
    */
-  call(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): Promise<number> {
+  call(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number | Promise<number> {
     return this.#call(number, [a, b, c, d, e, f], null);
   }
 
@@ -102,7 +105,7 @@ export class Program {
    * @param number of fork, vfork or clone, with `flags`
    * @returns its number, or a negative errno; with CLONE_VFORK only once it has executed a program or ended
    */
-  fork(main: ProgramMain, number: number, flags: number): Promise<number> {
+  fork(main: ProgramMain, number: number, flags: number): number | Promise<number> {
     return this.#call(number, [flags, 0, 0, 0, 0, 0], main);
   }
 
@@ -155,7 +158,7 @@ export class Program {
   takeOver(call: ProgramCall): void {
     const thread = this.#main.call === null ? this.#main : (this.#idle.pop() ?? this.#makeThread());
     if (isErr(thread)) {
-      call.resolve(thread);
+      settleCall(call, thread);
       return;
     }
     // Identities are a task's own for the kernel; a program has one.
@@ -194,12 +197,14 @@ export class Program {
 
   // Inside.
 
-  #call(number: number, args: readonly number[], childMain: ProgramMain | null): Promise<number> {
+  #call(number: number, args: readonly number[], childMain: ProgramMain | null): number | Promise<number> {
+    const call: ProgramCall = { number, args, resolve: nobody, state: 'to be made', result: 0, childMain };
+    if (this.isOver) this.#answerDead(call);
+    else if (NEED_REGISTERS.has(number)) settleCall(call, fail(ENOSYS));
+    else this.takeOver(call);
+    if (call.state === 'settled') return call.result;
     return new Promise((resolve) => {
-      const call: ProgramCall = { number, args, resolve, state: 'to be made', result: 0, childMain };
-      if (this.isOver) this.#answerDead(call);
-      else if (NEED_REGISTERS.has(number)) resolve(fail(ENOSYS));
-      else this.takeOver(call);
+      call.resolve = resolve;
     });
   }
 
@@ -233,7 +238,7 @@ export class Program {
       this.exit(FAILED);
       return;
     }
-    void this.call(SYS_WRITE, 2, block.address, bytes.length).then(() => this.exit(FAILED));
+    void Promise.resolve(this.call(SYS_WRITE, 2, block.address, bytes.length)).then(() => this.exit(FAILED));
   }
 
   #callNow(task: Task, number: number, args: readonly number[]): number {
@@ -260,6 +265,6 @@ export class Program {
   }
 
   #answerDead(call: ProgramCall): void {
-    if (this.#isKernels) call.resolve(fail(ESRCH));
+    if (this.#isKernels) settleCall(call, fail(ESRCH));
   }
 }

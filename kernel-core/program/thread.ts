@@ -22,16 +22,24 @@ const RUN_COST = 2000;
 /** Calls that return at once before one of them goes through the run queue, so that the event loop has its turn. */
 const CALLS_AT_ONCE = 100;
 
-type CallState = 'to be made' | 'made' | 'returned';
+type CallState = 'to be made' | 'made' | 'returned' | 'settled';
 
 export interface ProgramCall {
   number: number;
   readonly args: readonly number[];
-  readonly resolve: (result: number) => void;
+  /** Told the result if somebody waits for it by then. */
+  resolve: (result: number) => void;
   state: CallState;
   result: number;
   /** What the child of a fork runs; null: the call is none. */
   readonly childMain: ProgramMain | null;
+}
+
+/** The caller gets `result`. */
+export function settleCall(call: ProgramCall, result: number): void {
+  call.result = result;
+  call.state = 'settled';
+  call.resolve(result);
 }
 
 /** A handler that runs, or is to run, and what it interrupted. */
@@ -164,7 +172,7 @@ export class ProgramThread {
   #finish(call: ProgramCall): void {
     this.call = null;
     this.program.callEnded(this);
-    call.resolve(call.result);
+    settleCall(call, call.result);
   }
 
   /** As rt_sigreturn. A handler that outlives one that interrupted it keeps its place until that has returned. */
