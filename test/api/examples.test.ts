@@ -12,6 +12,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'type-into-a-terminal.js': '{ code: 7, signal: null }\n',
   'share-a-directory.js': 'refused\n"1\\n2\\n3\\n"\n',
   'repeat-a-run.js': 'true false\n',
+  'typescript-program.js': 'HELLO\nbye, says process 4 in /tmp\n3\n\n',
+  'talk-to-a-service.js': 'there and back\n\n',
 };
 
 test('every example has its expected output here', () => {
