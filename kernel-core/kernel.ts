@@ -23,7 +23,7 @@ import { FutexTable } from './futex.js';
 import type { Host } from './host.js';
 import { LoadAverage } from './load-average.js';
 import { faultCode, faultSignal } from './mm/fault.js';
-import { PAGE_SIZE } from './mm/layout.js';
+import { PAGE_SIZE, USER_END } from './mm/layout.js';
 import { Network } from './net.js';
 import { relieveMemory } from './oom.js';
 import { Process } from './process.js';
@@ -257,7 +257,7 @@ export class Kernel {
     if (this.tracer !== null) return this.#traced(task, row, [a, b, c, d, e, f]);
     const result = row.fn(task, a, b, c, d, e, f);
     if (result === PENDING) return false;
-    if (result === CONTEXT_REPLACED) return task.state === 'running' && task.program === null && this.#mayGoOn(task);
+    if (result === CONTEXT_REPLACED) return this.#mayEnter(task);
     return this.#return(task, result);
   }
 
@@ -279,6 +279,13 @@ export class Kernel {
   #return(task: Task, result: number): boolean {
     this.cpu.setReg(RAX, this.#settle(task, result));
     return this.#mayGoOn(task);
+  }
+
+  /** May the task go on at once where its new registers say? Not at a wild address: that fault is not one of a jump there. */
+  #mayEnter(task: Task): boolean {
+    if (task.state !== 'running' || task.program !== null) return false;
+    const { rip } = this.cpu;
+    return rip >= 0 && rip < USER_END && this.#mayGoOn(task);
   }
 
   #mayGoOn(task: Task): boolean {
