@@ -200,6 +200,7 @@ export function writeFile(
     if (count > 0) {
       done = count;
       task.process.io.writtenChars += count;
+      fileModified(file);
     }
     if (count >= 0 && (count === 0 || source.remaining === 0 || !continues(file))) return count;
     if (count < 0 && count !== -EAGAIN) {
