@@ -121,6 +121,8 @@ export class Kernel {
   /** When translated code was last written for later runs. */
   #codeKept = 0;
   readonly #unknownSyscall: SyscallRow;
+  /** The TypeScript program's task that makes a call outside of a slice. */
+  #programCaller: Task | null = null;
 
   constructor(parts: KernelParts) {
     this.host = parts.host;
@@ -197,13 +199,20 @@ export class Kernel {
       this.tracer.enter(task, row, args);
       task.traced = { row, args };
     }
+    this.#programCaller = task;
     const result = row.fn(task, a, b, c, d, e, f);
+    this.#programCaller = null;
     this.scheduler.timersChanged();
     if (result === PENDING) return result;
     if (result !== CONTEXT_REPLACED) return this.#settle(task, result);
     if (this.tracer !== null && task.traced !== null) this.tracer.leave(task, row, args, 0);
     task.traced = null;
     return result;
+  }
+
+  /** The task that the kernel works for now; null when it works for itself. */
+  get caller(): Task | null {
+    return this.scheduler.current ?? this.#programCaller;
   }
 
   /** Gives back memory that file systems keep only because it may be wanted again. @returns whether there was any */

@@ -34,9 +34,9 @@ class SignalFdInode extends AnonymousInode {
     this.#owner = owner;
   }
 
-  /** Who asks: the task that runs. */
+  /** Who asks: the task that the kernel works for. */
   get asker(): Task {
-    return this.#owner.kernel.scheduler.current ?? this.#owner;
+    return this.#owner.kernel.caller ?? this.#owner;
   }
 
   override get hook(): Hook {
