@@ -24,8 +24,10 @@ const MAX_IDLE = 8;
 const NEED_REGISTERS: ReadonlySet<number> = new Set([15, 131, 158]);
 /** Exit status of a program that threw. */
 const FAILED = 1;
-/** Handler addresses: above SIG_DFL and SIG_IGN, in the page that no program can map. */
+/** Handler addresses: above SIG_DFL and SIG_IGN. */
 const FIRST_HANDLER = 2;
+/** Functions that are kept; more than there are signals, so that some are unused when there are so many. */
+const MAX_HANDLERS = 128;
 
 /** What runs in place of machine code. @returns the exit status; nothing is 0 */
 export type ProgramMain = (program: Program, argv: string[], env: Record<string, string>) => unknown;
@@ -48,6 +50,7 @@ export class Program {
   readonly #idle: ProgramThread[] = [];
   /** Functions that handle signals, by what sigaction calls their address. */
   readonly #handlers: Map<number, ProgramHandler>;
+  #nextHandler: number;
   readonly #end = new AbortController();
   readonly #isKernels: boolean;
   /** The process has ended or executes another program. */
@@ -63,6 +66,7 @@ export class Program {
     this.#isKernels = start === null;
     this.memory = parent?.sharesMemory(task) ? parent.memory : new ProgramMemory(task.mm!);
     this.#handlers = new Map(parent?.handlers());
+    this.#nextHandler = FIRST_HANDLER + Math.max(0, ...this.#handlers.keys());
     this.#main = new ProgramThread(this, task, start === null ? null : () => this.#run(start));
   }
 
@@ -112,7 +116,8 @@ export class Program {
   /** Gives `handler` an address for sigaction. */
   addressOf(handler: ProgramHandler): number {
     for (const [address, known] of this.#handlers) if (known === handler) return address;
-    const address = FIRST_HANDLER + this.#handlers.size;
+    if (this.#handlers.size >= MAX_HANDLERS) this.#forgetUnused();
+    const address = this.#nextHandler++;
     this.#handlers.set(address, handler);
     return address;
   }
@@ -182,12 +187,17 @@ export class Program {
     queueMicrotask(() => this.#end.abort());
   }
 
+  /** Functions that no signal has any more: a program may set a new one again and again. */
+  #forgetUnused(): void {
+    const used = new Set(this.#main.task.handlers.actions.map(({ handler }) => handler));
+    for (const address of this.#handlers.keys()) if (!used.has(address)) this.#handlers.delete(address);
+  }
+
   /** Plans a handler. @param done called when it, or the promise it made, has ended */
-  runHandler(address: number, info: SignalInfo, done: () => void): void {
-    const handler = this.#handlers.get(address);
-    // An address that this program never gave out: a machine-code program would fault.
+  runHandler(handler: ProgramHandler | null, info: SignalInfo, done: () => void): void {
     const run = async (): Promise<void> => {
-      if (handler === undefined) throw new Error(`no signal handler at address ${address}`);
+      // An address that this program never gave out: a machine-code program would fault.
+      if (handler === null) throw new Error('no signal handler at that address');
       await handler(info.signo, info);
     };
     Promise.resolve()

@@ -15,7 +15,7 @@ import { SigSet } from '../signals/sigset.js';
 import type { SignalAction, SignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { CONTEXT_REPLACED, PENDING } from '../wait.js';
-import type { Program, ProgramMain } from './program.js';
+import type { Program, ProgramHandler, ProgramMain } from './program.js';
 
 /** What a turn of a TypeScript task counts for, in instructions. */
 const RUN_COST = 2000;
@@ -44,7 +44,8 @@ export function settleCall(call: ProgramCall, result: number): void {
 
 /** A handler that runs, or is to run, and what it interrupted. */
 interface HandlerFrame {
-  readonly handler: number;
+  /** Null: the address is none that the program gave out. */
+  readonly handler: ProgramHandler | null;
   readonly info: SignalInfo;
   readonly interrupted: ProgramCall | null;
   /** Signal mask to go back to. */
@@ -108,7 +109,13 @@ export class ProgramThread {
     const { task } = this;
     const mask = new SigSet();
     mask.copy(task.savedMask ?? task.blocked);
-    this.#frames.push({ handler: action.handler, info, interrupted: this.call, mask, state: 'pushed' });
+    this.#frames.push({
+      handler: this.program.handlerAt(action.handler),
+      info,
+      interrupted: this.call,
+      mask,
+      state: 'pushed',
+    });
     this.call = null;
     blockForHandler(task, action, info.signo);
   }

@@ -131,6 +131,20 @@ test('what sigaction reports; SIG_IGN, SIG_DFL; SIGKILL has no handler', async (
   assert.equal(seen, [c.SIG_DFL, { handler, flags: c.SA_RESTART, mask: [c.SIGHUP, 64] }, c.SIG_IGN, 'EINVAL']);
 });
 
+test('a new handler for each signal, hundreds of them: only those in use are kept', async ({ kernel }) => {
+  const handled = await inside(kernel, async (libc) => {
+    let handled = 0;
+    libc.signal(c.SIGUSR2, () => (handled += 1000));
+    for (let i = 0; i < 300; i++) {
+      libc.signal(c.SIGUSR1, () => handled++);
+      await libc.raise(c.SIGUSR1);
+    }
+    await libc.raise(c.SIGUSR2);
+    return handled;
+  });
+  assert.is(handled, 1300);
+});
+
 test('SA_RESETHAND, SA_NODEFER', async ({ kernel }) => {
   const { signal } = await run(kernel, async (libc) => {
     libc.sigaction(c.SIGUSR1, { handler: () => libc.write(1, 'once'), flags: c.SA_RESETHAND });
