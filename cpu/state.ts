@@ -89,7 +89,7 @@ export const SCRATCH_XMM = 0x500;
  * value = physical address − low 32 bits of the virtual address (instruction entries: address of the code page's
  * offset table). An empty entry has tag 0 or, where 0 is what a check may compare with, tag 1: see `emptyTag`.
  */
-export const TLB_FRAMES = 9;
+export const TLB_FRAMES = 15;
 export const TLB_ENTRIES = 512;
 export const TLB_WRITE = 0x2000;
 export const TLB_EXEC = 0x4000;
@@ -98,17 +98,20 @@ export const TLB_WINDOWS = 0x6000;
 export const VALIDITY = 0x6400;
 export const VALIDITY_BYTES = 0xc00;
 /**
- * Extents by address, for translated code: 256 records as windows have them (tier1/layout.ts). Index by `extentIndex`;
+ * Extents by address, for translated code: 1024 records as windows have them (tier1/layout.ts). Index by `extentIndex`;
  * a record's limits are 0 when it is empty.
  */
 export const TLB_EXTENTS = 0x7000;
-export const EXTENT_ENTRIES = 256;
+export const EXTENT_ENTRIES = 1024;
 /** Addresses that lie in one block of this size (log2) have one record. */
-export const EXTENT_BLOCK_SHIFT = 16;
+export const EXTENT_BLOCK_SHIFT = 14;
+
+/** What of the hash is no index. */
+export const EXTENT_HASH_SHIFT = 32 - Math.log2(EXTENT_ENTRIES);
 
 /** Record of a page number (36 bits). */
 export function extentIndex(vpn: number): number {
-  return Math.imul(Math.floor(vpn / 2 ** (EXTENT_BLOCK_SHIFT - 12)), TLB_HASH) >>> 24;
+  return Math.imul(Math.floor(vpn / 2 ** (EXTENT_BLOCK_SHIFT - 12)), TLB_HASH) >>> EXTENT_HASH_SHIFT;
 }
 
 /**

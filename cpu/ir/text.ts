@@ -49,6 +49,7 @@ const WORDS: readonly [address: number, bytes: number, name: string][] = [
   [layout.DOOR, 8, 'DOOR'],
   [layout.MISSED_AT, 8, 'MISSED_AT'],
   [layout.MISSED_TO, 8, 'MISSED_TO'],
+  [layout.SAVED_FLAGS, 16, 'SAVED_FLAGS'],
   [state.SPLIT_FIRST, 4, 'SPLIT_FIRST'],
   [state.SPLIT_SECOND, 4, 'SPLIT_SECOND'],
   [state.SPLIT_FIRST_SIZE, 4, 'SPLIT_FIRST_SIZE'],

@@ -4,7 +4,7 @@
  * What is in neither leaves the region before the instruction has had an effect.
  */
 import type { Probe, Value } from '../ir/ir.js';
-import { EXTENT_BLOCK_SHIFT, TLB, TLB_EXTENTS, TLB_HASH } from '../state.js';
+import { EXTENT_BLOCK_SHIFT, EXTENT_HASH_SHIFT, TLB, TLB_EXTENTS, TLB_HASH } from '../state.js';
 import type { Code } from '../wasm/code.js';
 import type { Group, Membership } from './groups.js';
 import {
@@ -274,7 +274,7 @@ export class Accesses {
     code.op('i32.wrap_i64');
     code.i32(TLB_HASH);
     code.op('i32.mul');
-    code.i32(24);
+    code.i32(EXTENT_HASH_SHIFT);
     code.op('i32.shr_u');
     code.i32(Math.log2(WINDOW_SIZE));
     code.op('i32.shl');

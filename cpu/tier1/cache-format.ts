@@ -96,8 +96,8 @@ function equal(bytes: Uint8Array, offset: number, expected: Uint8Array): boolean
 
 // Modules
 
-/** An operand: register and byte, a constant as text, or none. */
-type StoredOperand = [register: number, byte: number] | string | null;
+/** An operand: register and byte, a constant as text, which saved value, or none. */
+type StoredOperand = [register: number, byte: number] | string | 0 | 1 | null;
 type StoredSource = [kind: FlagSource['kind'], size: FlagSource['size'], ...operands: StoredOperand[]];
 
 const KINDS = ['record', 'flags', 'window', 'miss'] as const;
@@ -196,12 +196,14 @@ function decodeRelocation(kind: Relocation['kind'], x: number, y: number, source
 
 function encodeOperand(operand: FlagOperand | undefined): StoredOperand {
   if (operand === undefined) return null;
+  if ('saved' in operand) return operand.saved;
   return 'constant' in operand ? String(operand.constant) : [operand.register, operand.byte];
 }
 
 function decodeOperand(operand: StoredOperand | undefined): FlagOperand | undefined {
   if (operand === null || operand === undefined) return undefined;
   if (typeof operand === 'string') return { constant: BigInt(operand) };
+  if (typeof operand === 'number') return { saved: operand };
   return { register: operand[0], byte: operand[1] };
 }
 

@@ -9,8 +9,11 @@ import { condition, knownCondition, writeFlags } from '../ir/lazy-flags.js';
 import { AUX, CF, GPR, RES } from '../state.js';
 import { isConst } from './concrete.js';
 
-/** An operand in a general register (byte offset in it for ah and its like), or a constant. */
-export type FlagOperand = { readonly register: number; readonly byte: number } | { readonly constant: bigint };
+/** An operand in a general register (byte offset in it for ah and its like), a constant, or a value at SAVED_FLAGS. */
+export type FlagOperand =
+  | { readonly register: number; readonly byte: number }
+  | { readonly constant: bigint }
+  | { readonly saved: 0 | 1 };
 
 /** Two of the three of a (+|−) b = res determine the flags; of 'logic' the result does. */
 export interface FlagSource {
@@ -107,6 +110,25 @@ export function sourceOf(
   }
   const known = [a, b, res].filter((operand) => operand !== undefined).length;
   return known >= 2 ? { kind, size, a, b, res } : undefined;
+}
+
+/**
+ * Describes an operation by values that are saved for it, whatever happens to registers.
+ * @param save keeps a value, which is not a constant
+ */
+export function savedSource(
+  { kind: flagKind, size, a, b, res }: FlagsStatement,
+  save: (v: Value, index: 0 | 1) => void,
+): FlagSource | undefined {
+  const kind = SOURCE_KINDS[flagKind];
+  if (kind === undefined) return undefined;
+  const kept = (v: Value, index: 0 | 1): FlagOperand => {
+    if (isConst(v)) return { constant: BigInt(v.imm as number | bigint) };
+    save(v, index);
+    return { saved: index };
+  };
+  if (kind === 'logic') return { kind, size, a: undefined, b: undefined, res: kept(res!, 0) };
+  return { kind, size, a: kept(a!, 0), b: kept(b!, 1), res: undefined };
 }
 
 function isSameRead(x: Value, y: Value): boolean {

@@ -29,6 +29,9 @@ export const MISSED_TO = 0x578;
 export const RETURNS = 0x580;
 export const REFUSALS = 0x5a8;
 
+/** i64 each: values that flag sources name, which are in no register any more. */
+export const SAVED_FLAGS = 0x5b0;
+
 /** What a region's function returns instead of an address: no canonical address has this value. */
 export const UNWIND = 1n << 62n;
 

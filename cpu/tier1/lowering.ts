@@ -160,6 +160,10 @@ export class Lowering {
     this.flags = flags;
   }
 
+  pushValue(v: Value): void {
+    this.#push(v);
+  }
+
   #run(statements: readonly Statement[], side = false): void {
     if (!side) this.#firstSet.fill(Number.MAX_SAFE_INTEGER | 0);
     countDemand(statements, this.#firstSet);

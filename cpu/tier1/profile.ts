@@ -30,8 +30,6 @@ export class Site {
   targets: Map<number, number> | undefined;
   /** Last address of the memory operand; NaN before. */
   lastAddress = Number.NaN;
-  /** Accesses that the window they were given to did not hold, because it held another extent. */
-  conflicts = 0;
   /** Checks together with other accesses that failed. */
   groupMisses = 0;
 

@@ -12,8 +12,6 @@ import { Slots } from './slots.js';
 import type { Step } from './step.js';
 
 const TWO_32 = 2 ** 32;
-/** A site that missed so often because its window held another extent goes through the extents by address. */
-const MAX_CONFLICTS = 64;
 /** Checks of a group that failed so often are made one by one. */
 const MAX_GROUP_MISSES = 32;
 
@@ -42,7 +40,6 @@ export class SiteWindows {
   path(step: Step, write: boolean, stack: boolean): { slot: number; address: number } {
     const { i32, u32 } = this.#memory;
     const site = this.#profile.sites.get(step.instruction.address);
-    if (site !== undefined && site.conflicts >= MAX_CONFLICTS) return { slot: -1, address: 0 };
     const { ripRelative, address, length, displacement, base, index } = step.instruction;
     let at = site?.lastAddress ?? Number.NaN;
     if (stack) at = i32[(RSP >> 2) + 1]! * TWO_32 + u32[RSP >> 2]!;
@@ -87,6 +84,5 @@ export class SiteWindows {
     // The extent ends between the accesses of the group, or one of them is not made and would fault.
     if ((isHeld || opened !== OPENED) && kind & GROUP_ACCESS && ++site.groupMisses === MAX_GROUP_MISSES)
       this.#redo(site, address);
-    if (opened === TAKEN && ++site.conflicts === MAX_CONFLICTS) this.#redo(site, address);
   }
 }

@@ -5,7 +5,7 @@
 import type { PhysicalMemory } from '../physical-memory.js';
 import { AUX, CF, GPR, RES } from '../state.js';
 import type { FlagOperand, FlagSource } from './flags.js';
-import { STALE_FLAGS } from './layout.js';
+import { SAVED_FLAGS, STALE_FLAGS } from './layout.js';
 
 /** What the carry vector keeps, of its high and its low half. */
 const SIGN = -0x80000000;
@@ -94,11 +94,15 @@ export class StaleFlags {
   #read(operand: FlagOperand, size: number, at: number): void {
     let low: number;
     let high = 0;
+    const { i32 } = this.#memory;
     if ('constant' in operand) {
       low = Number(BigInt.asIntN(32, operand.constant));
       if (size === 64) high = Number(BigInt.asIntN(32, operand.constant >> 32n));
+    } else if ('saved' in operand) {
+      const at = (SAVED_FLAGS >> 2) + operand.saved * 2;
+      low = i32[at]!;
+      if (size === 64) high = i32[at + 1]!;
     } else {
-      const { i32 } = this.#memory;
       const register = (GPR + operand.register * 8) >> 2;
       low = i32[register]! >>> (operand.byte * 8);
       if (size === 64) high = i32[register + 1]!;
@@ -142,5 +146,6 @@ function keyOf({ kind, size, a, b, res }: FlagSource): string {
 
 function text(operand: FlagOperand | undefined): string {
   if (operand === undefined) return '-';
+  if ('saved' in operand) return `s${operand.saved}`;
   return 'constant' in operand ? `#${operand.constant}` : `${operand.register}.${operand.byte}`;
 }

@@ -5,12 +5,13 @@
  * A way out that is taken often computes the flag words at once. A rare one, such as that of an access which may fault, only
  * names what they come from (stale-flags.ts).
  */
+import type { Value } from '../ir/ir.js';
 import { RECORD_SIZE } from '../record.js';
 import { RIP, SLOW_EA } from '../state.js';
 import type { Code } from '../wasm/code.js';
 import type { Exits } from './exits.js';
-import { type FlagSource, type FlagState, type Pending, registersOf } from './flags.js';
-import { KIND_STEP, REST, STALE_FLAGS, STOP_KIND, UNWIND } from './layout.js';
+import { type FlagSource, type FlagState, type Pending, registersOf, savedSource } from './flags.js';
+import { KIND_STEP, REST, SAVED_FLAGS, STALE_FLAGS, STOP_KIND, UNWIND } from './layout.js';
 import { NEED_EXIT, NEED_WORDS, NEED_WRITTEN_SHIFT } from './plan.js';
 import type { Registers } from './registers.js';
 import { type Relocation, WIDTH } from './relocation.js';
@@ -28,6 +29,8 @@ export interface WaysOutEnvironment {
 export interface CurrentFlags {
   readonly flags: FlagState;
   emitWords(pending: Pending): void;
+  /** Pushes a value of the current instruction or of what is pending. */
+  pushValue(v: Value): void;
 }
 
 export class WaysOut implements Exits {
@@ -51,6 +54,8 @@ export class WaysOut implements Exits {
   /** Labels by the registers that are written back. */
   readonly #labels = new Map<number, number>();
   #end = -1;
+  /** Locals of values that flag sources name, −1 before there is one. */
+  readonly #saved = [-1, -1];
 
   constructor(code: Code, rest: number, registers: Registers, env: WaysOutEnvironment, around: () => CurrentFlags) {
     this.#code = code;
@@ -192,10 +197,27 @@ export class WaysOut implements Exits {
       code.set(this.#stale);
       return;
     }
+    if (typeof flags === 'object' && (need & NEED_WORDS) === 0) {
+      const source = savedSource(flags.statement, (v, index) => this.#save(v, index));
+      if (source !== undefined) {
+        this.#pushFlagSource(source);
+        code.set(this.#stale);
+        return;
+      }
+    }
     // The condition of the block's end still comes from the pending operation.
     if (typeof flags === 'object') around.emitWords(flags);
     code.i32(0);
     code.set(this.#stale);
+  }
+
+  /** Keeps a value that the flags may be computed from. */
+  #save(v: Value, index: 0 | 1): void {
+    const code = this.#code;
+    if (this.#saved[index]! < 0) this.#saved[index] = code.local('i64', `flags.${index}`);
+    this.#around().pushValue(v);
+    if (v.type === 'i32') code.op('i64.extend_i32_u');
+    code.set(this.#saved[index]!);
   }
 
   /** Goes out to an address when everything is in memory. */
@@ -223,6 +245,12 @@ export class WaysOut implements Exits {
     code.i32(0);
     code.get(this.#stale);
     code.memory('i32.store', STALE_FLAGS);
+    for (const [index, local] of this.#saved.entries()) {
+      if (local < 0) continue;
+      code.i32(0);
+      code.get(local);
+      code.memory('i64.store', SAVED_FLAGS + 8 * index);
+    }
     code.call(this.#env.flagsFunction);
     code.end();
     code.get(this.#kind);

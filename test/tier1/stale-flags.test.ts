@@ -10,7 +10,7 @@ import { FLAG_AF, FLAG_CF, FLAG_OF, FLAG_PF, FLAG_SF, FLAG_ZF, FLAGS_FIXED, read
 import { PhysicalMemory } from '../../cpu/index.js';
 import { AUX, CF, GPR, RES } from '../../cpu/state.js';
 import type { FlagOperand, FlagSource } from '../../cpu/tier1/flags.js';
-import { STALE_FLAGS } from '../../cpu/tier1/layout.js';
+import { SAVED_FLAGS, STALE_FLAGS } from '../../cpu/tier1/layout.js';
 import { StaleFlags } from '../../cpu/tier1/stale-flags.js';
 import { DEFAULT_TRANSLATOR } from '../../cpu/tier1/translator-options.js';
 import { CODE, DATA, Guest, PAGE, RBX, RSI, SYSCALL } from '../cpu/guest.js';
@@ -90,6 +90,8 @@ const shape = fc.record({
   signed: fc.boolean(),
   /** Bytes of 8-bit operands are the second ones of their registers. */
   bytes: fc.tuple(fc.nat({ max: 1 }), fc.nat({ max: 1 }), fc.nat({ max: 1 })),
+  /** Which of them is a saved value, and where: a and b, or none. */
+  saved: fc.tuple(fc.boolean(), fc.boolean()),
   registers: fc.shuffledSubarray([0, 1, 2, 3, 5, 6, 7, 8, 15], { minLength: 3, maxLength: 3 }),
 });
 
@@ -97,11 +99,21 @@ test('flags from two of three operands are those of the operation', () => {
   const machine = new Machine();
   const seen = new Set<string>();
   fc.assert(
-    fc.property(shape, ({ kind, size, x, y, garbage, missing, constant, signed, bytes, registers }) => {
+    fc.property(shape, ({ kind, size, x, y, garbage, missing, constant, signed, bytes, saved, registers }) => {
       const { res, flags } = model(kind, size, x, y);
       const [a, b, r] = [x, y, res].map((value, i): FlagOperand | undefined => {
         if (kind === 'logic' ? i < 2 : i === missing) return undefined;
         if (i === constant) return { constant: signed ? BigInt.asIntN(size, value) : BigInt.asUintN(size, value) };
+        const index = i === 1 ? 1 : 0;
+        if (saved[index] && (i < 2 || kind === 'logic')) {
+          const mask = 2n ** BigInt(size) - 1n;
+          machine.memory.view.setBigUint64(
+            SAVED_FLAGS + 8 * index,
+            (garbage & ~mask) | BigInt.asUintN(size, value),
+            true,
+          );
+          return { saved: index };
+        }
         const register = registers[i]!;
         return machine.register(register, size === 8 && register < 4 ? bytes[i]! : 0, size, value, garbage);
       });
