@@ -33,6 +33,14 @@ const PROGRAMS = [
     about: 'who is woken by what: level and edge triggers, nested sets, several waiters, poll beside epoll',
     flags: ['-pthread'],
   },
+  {
+    source: 'net/af_unix/unix_connect.c',
+    about: 'stream and datagram sockets with paths and abstract names, in one network namespace and in two',
+  },
+  {
+    source: 'net/af_unix/diag_uid.c',
+    about: 'who owns a socket, asked over netlink, which is not built',
+  },
 ];
 
 /** @typedef {Map<string, string>} Outcome case → `ok`, `not ok`, `skipped`, `killed` */

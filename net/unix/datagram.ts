@@ -116,7 +116,7 @@ export class UnixDatagram extends UnixSocket {
       }
       if (error === -EAGAIN) from.rewind(size);
     } else error = other;
-    this.abandon(chunk);
+    this.abandon(chunk, error === -EAGAIN && (flags & MSG_DONTWAIT) === 0);
     return error;
   }
 

@@ -46,7 +46,7 @@ export const READABLE = POLLIN | POLLRDNORM;
 export const WRITABLE = POLLOUT | POLLWRNORM | POLLWRBAND;
 const DATA_READY = READABLE | POLLRDBAND;
 /** A change of state: whatever one waits for may have come. */
-const ANYTHING = READABLE | WRITABLE | POLLRDBAND | POLLRDHUP | POLLPRI;
+const ANYTHING = READABLE | WRITABLE | POLLRDBAND | POLLRDHUP | POLLPRI | POLLHUP | POLLERR;
 
 /** Whose end of a connection it is. @source SO_PEERCRED: as of connect, listen or socketpair */
 export interface PeerIdentity {
@@ -147,8 +147,8 @@ export abstract class UnixSocket extends Socket {
     this.notify(DATA_READY | urgent);
   }
 
-  protected stateChanged(hangUp = 0): void {
-    this.notify(ANYTHING | hangUp);
+  protected stateChanged(): void {
+    this.notify(ANYTHING);
   }
 
   override writeSpace(): void {
@@ -247,12 +247,16 @@ export abstract class UnixSocket extends Socket {
     if (files !== null) dropFiles(files.files);
   }
 
-  /** A piece that was never queued: its descriptors stay with the caller, who gives them back. */
-  protected abandon(chunk: Chunk): void {
+  /**
+   * A piece that was never queued: its descriptors stay with the caller, who gives them back.
+   * @param waits the call is about to sleep: the room that it gives back is no news to itself
+   */
+  protected abandon(chunk: Chunk, waits = false): void {
     chunk.files = null;
     chunk.empty(this.domain.slots);
     this.charged -= chunk.truesize;
     this.domain.recycle(chunk);
+    if (!waits) this.writeSpace();
   }
 
   // Receiving.
@@ -318,7 +322,7 @@ export abstract class UnixSocket extends Socket {
     if (peer !== null && this.#isConnectionType) {
       const theirs = (mask & SHUT_RECEIVE ? SHUT_SEND : 0) | (mask & SHUT_SEND ? SHUT_RECEIVE : 0);
       peer.shutMask |= theirs;
-      peer.stateChanged(theirs === SHUT_BOTH ? POLLHUP : 0);
+      peer.stateChanged();
     }
     return 0;
   }
@@ -366,7 +370,7 @@ export abstract class UnixSocket extends Socket {
     if (first !== null && this.isStream && first.left === 0) first = first.next;
     peer.shutMask = SHUT_BOTH;
     if (first !== null || unaccepted) peer.error = ECONNRESET;
-    peer.stateChanged(POLLHUP);
+    peer.stateChanged();
   }
 
   /** Throws away what is in the queue. */

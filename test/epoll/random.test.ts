@@ -11,7 +11,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type BootedKernel, boot } from '../../kernel-core/index.js';
 import { collect } from '../support/guest.js';
-import { KINDS, type Kind } from './random/kinds.js';
+import { KINDS, type Kind, SOCKET_KINDS } from './random/kinds.js';
 import { makeScript } from './random/script.js';
 
 const STEPS = 160;
@@ -101,11 +101,16 @@ if (!isNative || !hasCompiler) {
     assert.is(found, expected, `seed ${seed}\n${script}`);
   };
 
-  for (const [index, kind] of KINDS.entries()) {
+  for (const [index, kind] of [...KINDS, ...SOCKET_KINDS].entries()) {
     test(`${kind.name} alone`, async () => {
       for (let seed = 1; seed <= 4; seed++) await compare(100 * index + seed, [kind]);
     });
   }
+
+  test('sockets of all types at once, in one another’s sets', async () => {
+    const kinds = [...SOCKET_KINDS, ...KINDS.filter(({ name }) => ['pipe', 'eventfd', 'epoll'].includes(name))];
+    for (let seed = 1; seed <= 16; seed++) await compare(30_000 + seed, kinds);
+  });
 
   test('all kinds at once', async () => {
     const kinds = KINDS.filter(({ late }) => late !== true);

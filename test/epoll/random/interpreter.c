@@ -226,6 +226,80 @@ static int special_file(struct object *o, int which, int argument) {
   return which & 1 ? ftruncate(o->fd[0], argument) : fchmod(o->fd[0], 0600 + (argument & 7));
 }
 
+static int make_stream(struct object *o) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, o->fd); }
+static int make_datagrams(struct object *o) { return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, o->fd); }
+static int make_seqpackets(struct object *o) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, o->fd); }
+
+static int special_socket(struct object *o, int which, int argument) {
+  int fd = o->fd[argument & 1], value = argument * 3000;
+  switch (which % 5) {
+    case 0:
+      /* Rarely both ways. */
+      return shutdown(fd, argument % 8 == 7 ? SHUT_RDWR : argument & 2 ? SHUT_RD : SHUT_WR);
+    case 1:
+      return send(fd, "urgent", 1 + argument % 6, MSG_OOB | MSG_NOSIGNAL);
+    case 2:
+      return recv(fd, bytes + 20, 1, MSG_OOB);
+    case 3:
+      return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, sizeof value);
+    default:
+      return recv(fd, bytes, argument * 100, MSG_PEEK);
+  }
+}
+
+/* The first end is bound; the second is connected to it, and finds its queue full after a few. */
+static int make_mailbox(struct object *o) {
+  struct sockaddr address = {AF_UNIX};
+  char name[128];
+  socklen_t length = sizeof name;
+  o->fd[0] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  o->fd[1] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  bind(o->fd[0], &address, sizeof address.sa_family);
+  getsockname(o->fd[0], (struct sockaddr *)name, &length);
+  return connect(o->fd[1], (struct sockaddr *)name, length);
+}
+
+static int special_mailbox(struct object *o, int which, int argument) {
+  struct sockaddr nobody = {AF_UNSPEC};
+  char name[128];
+  socklen_t length = sizeof name;
+  if (which % 3 == 0) return connect(o->fd[argument & 1], &nobody, sizeof nobody);
+  if (which % 3 == 2) return shutdown(o->fd[argument & 1], argument & 2 ? SHUT_RD : SHUT_WR);
+  if (getsockname(o->fd[0], (struct sockaddr *)name, &length)) return -1;
+  return connect(o->fd[1], (struct sockaddr *)name, length);
+}
+
+/* A listener and one that connects to it, accepts, and goes, by turns. */
+static int make_listener(struct object *o) {
+  struct sockaddr address = {AF_UNIX};
+  o->fd[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  o->fd[1] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  bind(o->fd[0], &address, sizeof address.sa_family);
+  return listen(o->fd[0], 1);
+}
+
+static int special_listener(struct object *o, int which, int argument) {
+  char name[128];
+  socklen_t length = sizeof name;
+  int fd;
+  switch (which % 4) {
+    case 0:
+      if (getsockname(o->fd[0], (struct sockaddr *)name, &length)) return -1;
+      return connect(o->fd[1], (struct sockaddr *)name, length);
+    case 1:
+      fd = accept(o->fd[0], 0, 0);
+      return fd < 0 ? -1 : close(fd);
+    case 2:
+      if (getsockname(o->fd[0], (struct sockaddr *)name, &length)) return -1;
+      fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+      int result = connect(fd, (struct sockaddr *)name, length);
+      close(fd);
+      return result;
+    default:
+      return listen(o->fd[0], argument);
+  }
+}
+
 static const struct kind kinds[] = {
     {"pipe", make_pipe, special_pipe},
     {"packets", make_packets, special_pipe},
@@ -239,6 +313,11 @@ static const struct kind kinds[] = {
     {"inotify", make_inotify, special_inotify},
     {"epoll", make_epoll, special_epoll},
     {"file", make_file, special_file},
+    {"stream", make_stream, special_socket},
+    {"datagrams", make_datagrams, special_socket},
+    {"seqpackets", make_seqpackets, special_socket},
+    {"mailbox", make_mailbox, special_mailbox},
+    {"listener", make_listener, special_listener},
 };
 
 static unsigned settings[] = {ALL, ALL | EPOLLONESHOT, EPOLLIN, 0};

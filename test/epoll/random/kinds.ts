@@ -25,3 +25,12 @@ export const KINDS: readonly Kind[] = [
   { name: 'epoll', ends: 1, largest: 9, specials: 8 },
   { name: 'file', ends: 1, largest: 100, specials: 2 },
 ];
+
+/** Sockets. */
+export const SOCKET_KINDS: readonly Kind[] = [
+  { name: 'stream', ends: 2, largest: 100_000, specials: 5 },
+  { name: 'datagrams', ends: 2, largest: 70_000, specials: 5 },
+  { name: 'seqpackets', ends: 2, largest: 70_000, specials: 5 },
+  { name: 'mailbox', ends: 2, largest: 1000, specials: 3 },
+  { name: 'listener', ends: 2, largest: 100, specials: 4 },
+];
