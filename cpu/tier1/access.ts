@@ -22,8 +22,9 @@ import {
   WINDOW_SIZE,
   WRITE_ACCESS,
 } from './layout.js';
-import { LoopWindows, type WindowUse } from './loop-windows.js';
+import { LoopWindows, readWindow, type WindowUse } from './loop-windows.js';
 import type { PlannedBlock } from './plan.js';
+import type { Registers } from './registers.js';
 import { missKind, type Relocation } from './relocation.js';
 import type { Step } from './step.js';
 import type { Temps } from './temps.js';
@@ -40,8 +41,11 @@ export interface AccessPolicy {
 
 /** What accesses need of the code around them. */
 export interface AccessSurroundings {
+  push(v: Value): void;
   /** Puts a value into a local and returns that. */
   inLocal(v: Value): number;
+  /** The same on a side path: the value is not there afterwards. */
+  copy(v: Value): number;
   /** Emits the way out at the current instruction, as `Exits` has it. */
   stop(kind: number, address: number, relocation?: Relocation): void;
 }
@@ -65,12 +69,12 @@ export class Accesses {
   /** Locals of groups of this block alone that have members to come. */
   #groupLocals = new Set<number>();
 
-  constructor(code: Code, temps: Temps, policy: AccessPolicy, around: AccessSurroundings) {
+  constructor(code: Code, registers: Registers, temps: Temps, policy: AccessPolicy, around: AccessSurroundings) {
     this.#code = code;
     this.#temps = temps;
     this.#policy = policy;
     this.#around = around;
-    this.#loops = new LoopWindows(code);
+    this.#loops = new LoopWindows(code, registers);
   }
 
   beginBlock(block: number, groups: ReadonlyMap<Value, Membership>): void {
@@ -111,10 +115,10 @@ export class Accesses {
       this.#passed(group);
       return;
     }
-    const address = this.#around.inLocal(v.args[0]!);
+    const address = v.args[0]!;
     if (aligned) {
       const pushAddress = (): void => {
-        this.#code.get(address);
+        this.#code.get(this.#around.inLocal(address));
         this.#code.op('i32.wrap_i64');
       };
       this.#requireAligned(group, membership?.distance ?? 0, size, pushAddress);
@@ -124,15 +128,15 @@ export class Accesses {
     if (group?.leader === v && (path < 0 || this.#policy.isAlone(step))) group.isApart = true;
     if (path < 0) {
       v.local = this.#temps.take('i32');
-      this.#throughExtents(address, size, write, v.local);
+      this.#throughExtents(this.#around.inLocal(address), size, write, v.local);
     } else if (group === undefined || group.leader !== v || group.isApart) {
       v.local = this.#temps.take('i32');
-      this.#throughWindow(path, address, size, write, 0, v.local);
+      this.#throughWindow(path, address, 0, size, write, 0, v.local);
     } else {
       group.local = this.#groupLocal(group);
       v.local = group.local;
-      const first = this.#addressAt(address, group.low - membership!.distance);
-      this.#throughWindow(path, first, group.high - group.low, group.write, GROUP_ACCESS, group.local);
+      const first = group.low - membership!.distance;
+      this.#throughWindow(path, address, first, group.high - group.low, group.write, GROUP_ACCESS, group.local);
     }
     if (group !== undefined) this.#passed(group);
   }
@@ -201,13 +205,15 @@ export class Accesses {
   /** What the check of an access reads; undefined when there is none for it. */
   #useOf(v: Value, { groups }: PlannedBlock, step: Step): WindowUse | undefined {
     const { size, write, stack } = v.probe as Probe;
-    const group = groups.get(v)?.group;
+    const membership = groups.get(v);
+    const group = membership?.group;
     if (group !== undefined && group.leader !== v) return undefined;
     const slot = this.#policy.path(step, write || group?.write === true, stack === true);
     if (slot < 0) return undefined;
     const isAlone = group === undefined || this.#policy.isAlone(step);
     const limit = isAlone ? limitField(size, write) : limitField(group.high - group.low, group.write);
-    return { slot, limit };
+    const distance = isAlone ? 0 : group.low - membership!.distance;
+    return { slot, limit, address: v.args[0]!, distance };
   }
 
   /** Before and behind a loop without calls. @param blocks its blocks, and how deep in loops each is */
@@ -219,34 +225,80 @@ export class Accesses {
     this.#loops.close();
   }
 
-  #throughWindow(slot: number, address: number, size: number, write: boolean, flags: number, pa: number): void {
+  /** Of an access at a constant distance from an address. */
+  #throughWindow(
+    slot: number,
+    from: Value,
+    distance: number,
+    size: number,
+    write: boolean,
+    flags: number,
+    pa: number,
+  ): void {
     const code = this.#code;
     const limit = limitField(size, write);
     const details = (write ? WRITE_ACCESS : 0) | flags;
-    const miss = (): void =>
-      this.#around.stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details });
-    /** Sets `pa`, and opens an `if` for addresses outside of the window. */
-    const outside = (offset: number): void => {
-      code.get(address);
-      code.op('i32.wrap_i64');
-      this.#loops.push(slot, W_DELTA, offset);
-      code.op('i32.add');
-      code.set(pa);
-      code.get(address);
-      this.#loops.push(slot, W_LOW, offset);
-      code.op('i64.sub');
-      this.#loops.push(slot, limit, offset);
-      code.op('i64.ge_u');
+    let address = -1;
+    if (this.#loops.has(slot) && this.#loops.hasLimit(slot, limit)) {
+      this.#fromStart(slot, from, distance, limit, pa);
       code.if();
-    };
-    outside(0);
-    outside(SECOND_WINDOW);
+      address = this.#addressAt(this.#around.copy(from), distance);
+    } else {
+      address = this.#addressAt(this.#around.inLocal(from), distance);
+      this.#outside(slot, 0, limit, address, pa);
+      code.if();
+    }
+    this.#outside(slot, SECOND_WINDOW, limit, address, pa);
+    code.if();
     // In neither: it may be in a third one.
-    this.#extentDelta(address, size, write, pa, miss);
+    this.#extentDelta(address, size, write, pa, () =>
+      this.#around.stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details }),
+    );
     this.#pushPhysical(address, pa);
     code.set(pa);
     code.end();
     code.end();
+  }
+
+  /** Sets `pa`; pushes whether an address is outside of a window that is in locals. */
+  #fromStart(slot: number, from: Value, distance: number, limit: number, pa: number): void {
+    const code = this.#code;
+    const inside = this.#temps.take('i64');
+    const place = this.#loops.place(slot, from, distance);
+    if (place === undefined) {
+      code.get(this.#addressAt(this.#around.inLocal(from), distance));
+      this.#loops.push(slot, W_LOW);
+      code.op('i64.sub');
+    } else {
+      code.get(place.local);
+      for (const v of place.rest) {
+        this.#around.push(v);
+        code.op('i64.add');
+      }
+    }
+    code.tee(inside);
+    code.op('i32.wrap_i64');
+    this.#loops.pushStart(slot);
+    code.op('i32.add');
+    code.set(pa);
+    code.get(inside);
+    this.#loops.push(slot, limit);
+    code.op('i64.ge_u');
+  }
+
+  /** Sets `pa`; pushes whether an address is outside of a window. @param second 0 or SECOND_WINDOW */
+  #outside(slot: number, second: number, limit: number, address: number, pa: number): void {
+    const code = this.#code;
+    code.get(address);
+    code.op('i32.wrap_i64');
+    readWindow(code, slot, W_DELTA + second);
+    code.op('i32.add');
+    code.set(pa);
+    code.get(address);
+    readWindow(code, slot, W_LOW + second);
+    code.op('i64.sub');
+    readWindow(code, slot, limit + second);
+    code.op('i64.ge_u');
   }
 
   #throughExtents(address: number, size: number, write: boolean, pa: number): void {

@@ -2,35 +2,69 @@
  * Windows of accesses in loops, in locals: what a check compares with is loaded once before the loop. A window that changes
  * meanwhile does no harm: one that is closed makes the region leave (RESYNC), one that grows is only used later. Loops with
  * calls or instructions in tier 0 don't have this, since all locals go through memory there.
+ *
+ * What of an address does not change in the loop is added up before it, less the window's beginning: `place` says what an
+ * access adds to that to get its distance from there, which is what the check is about.
  */
 import type { Statement, Value } from '../ir/ir.js';
 import type { Code } from '../wasm/code.js';
 import { W_DELTA, W_LOW, WINDOW_SIZE } from './layout.js';
 import type { PlannedBlock } from './plan.js';
+import type { Registers } from './registers.js';
 import { type Relocation, WIDTH, windowField } from './relocation.js';
+import { registerOf, type Step } from './step.js';
 
-/** Windows of one loop: locals are registers, of which there are few. */
+/** Windows of one loop, and sums: locals are registers, of which there are few. */
 const MAX_WINDOWS = 4;
+const MAX_SUMS = 6;
 /** How much more often an inner loop is thought to run than what is around it. */
 const LOOP_WEIGHT = 8;
+/** More than any field of a window. In the place of one of them: the physical address where the window begins. */
+const FIELDS = WINDOW_SIZE;
+const START = W_DELTA;
 
-/** What the check of an access reads. */
+/** What the check of an access reads, and of which address, at a distance from it. */
 export interface WindowUse {
   readonly slot: number;
   /** W_READ or one of its like. */
   readonly limit: number;
+  readonly address: Value;
+  readonly distance: number;
+}
+
+/** The distance of an access from the beginning of its window is the sum of an i64 local and these values. */
+export interface Place {
+  readonly local: number;
+  readonly rest: readonly Value[];
+}
+
+interface Loop {
+  readonly fields: number[];
+  readonly sums: string[];
+  /** Registers that are written in it. */
+  readonly written: number;
+}
+
+interface Invariant {
+  /** Registers that do not change, each with how far it is shifted. */
+  readonly registers: { register: number; shift: number }[];
+  constant: number;
+  readonly rest: Value[];
 }
 
 export class LoopWindows {
   readonly #code: Code;
+  readonly #registers: Registers;
   /** Local by slot and field, as a number. */
-  readonly #locals = new Map<number, number>();
-  /** Keys that each open loop has added. */
-  readonly #loops: number[][] = [];
+  readonly #fields = new Map<number, number>();
+  /** Local by what it is the sum of. */
+  readonly #sums = new Map<string, number>();
+  readonly #loops: Loop[] = [];
   readonly #free: Record<'i32' | 'i64', number[]> = { i32: [], i64: [] };
 
-  constructor(code: Code) {
+  constructor(code: Code, registers: Registers) {
     this.#code = code;
+    this.#registers = registers;
   }
 
   /**
@@ -40,68 +74,165 @@ export class LoopWindows {
    */
   open(
     blocks: readonly { planned: PlannedBlock; depth: number }[],
-    useOf: (v: Value, planned: PlannedBlock, step: PlannedBlock['steps'][number]) => WindowUse | undefined,
+    useOf: (v: Value, planned: PlannedBlock, step: Step) => WindowUse | undefined,
   ): void {
-    const added: number[] = [];
-    this.#loops.push(added);
+    let written = 0;
+    for (const { planned } of blocks) for (const step of planned.steps) written |= step.writes;
+    const loop: Loop = { fields: [], sums: [], written };
+    this.#loops.push(loop);
     const weights = new Map<number, number>();
-    const limits = new Map<number, Set<number>>();
+    const uses: { use: WindowUse; weight: number }[] = [];
     for (const { planned, depth } of blocks) {
       for (const step of planned.steps) {
         for (const v of probesOf(step.statements)) {
           const use = useOf(v, planned, step);
           if (use === undefined) continue;
-          const { slot, limit } = use;
-          weights.set(slot, (weights.get(slot) ?? 0) + LOOP_WEIGHT ** depth);
-          limits.set(slot, (limits.get(slot) ?? new Set()).add(limit));
+          const weight = LOOP_WEIGHT ** depth;
+          weights.set(use.slot, (weights.get(use.slot) ?? 0) + weight);
+          uses.push({ use, weight });
         }
       }
     }
     const sorted = [...weights].sort((x, y) => y[1] - x[1] || x[0] - y[0]).map(([slot]) => slot);
-    for (const slot of sorted.slice(0, MAX_WINDOWS)) {
-      for (const field of [W_LOW, W_DELTA, ...limits.get(slot)!]) this.#load(slot, field, added);
-    }
+    const slots = new Set(sorted.slice(0, MAX_WINDOWS));
+    const chosen = uses.filter(({ use }) => slots.has(use.slot));
+    for (const { use } of chosen) for (const field of [W_LOW, START, use.limit]) this.#load(use.slot, field, loop);
+    chosen.sort((x, y) => y.weight - x.weight);
+    for (const { use } of chosen) if (loop.sums.length < MAX_SUMS) this.#add(use, loop);
   }
 
   /** Behind the loop that was opened last. */
   close(): void {
-    for (const key of this.#loops.pop()!) {
-      this.#free[typeOf(key % FIELDS)].push(this.#locals.get(key)!);
-      this.#locals.delete(key);
+    const { fields, sums } = this.#loops.pop()!;
+    for (const key of fields) {
+      this.#free[typeOf(key % FIELDS)].push(this.#fields.get(key)!);
+      this.#fields.delete(key);
+    }
+    for (const key of sums) {
+      this.#free.i64.push(this.#sums.get(key)!);
+      this.#sums.delete(key);
     }
   }
 
-  /** Pushes a field of a window: low and limits as i64, delta as i32. @param offset 0 or SECOND_WINDOW */
-  push(slot: number, field: number, offset: number): void {
-    const local = offset === 0 ? this.#locals.get(slot * FIELDS + field) : undefined;
-    if (local === undefined) this.#read(slot, field, offset);
-    else this.#code.get(local);
+  /** Where the loops around have a window in locals. */
+  has(slot: number): boolean {
+    return this.#fields.has(slot * FIELDS + W_LOW);
   }
 
-  #load(slot: number, field: number, added: number[]): void {
+  /** What an access, at a distance from an address, is to add; undefined when nothing was added up for it. */
+  place(slot: number, address: Value, distance: number): Place | undefined {
+    for (const { written } of this.#loops) {
+      const invariant = this.#invariant(address, distance, written);
+      const local = this.#sums.get(keyOf(slot, invariant));
+      if (local !== undefined) return { local, rest: invariant.rest };
+    }
+    return undefined;
+  }
+
+  /** Pushes i64, of a window that the loops have: its beginning or a limit. */
+  push(slot: number, field: number): void {
+    this.#code.get(this.#fields.get(slot * FIELDS + field)!);
+  }
+
+  /** Whether the limit is in a local, too. */
+  hasLimit(slot: number, field: number): boolean {
+    return this.#fields.has(slot * FIELDS + field);
+  }
+
+  /** Pushes i32: the physical address where a window begins. */
+  pushStart(slot: number): void {
+    this.push(slot, START);
+  }
+
+  #load(slot: number, field: number, loop: Loop): void {
     const key = slot * FIELDS + field;
-    if (this.#locals.has(key)) return;
+    if (this.#fields.has(key)) return;
+    const code = this.#code;
     const type = typeOf(field);
-    const local = this.#free[type].pop() ?? this.#code.local(type);
-    this.#read(slot, field, 0);
-    this.#code.set(local);
-    this.#locals.set(key, local);
-    added.push(key);
+    const local = this.#free[type].pop() ?? code.local(type);
+    readWindow(code, slot, field);
+    if (field === START) {
+      code.get(this.#fields.get(slot * FIELDS + W_LOW)!);
+      code.op('i32.wrap_i64');
+      code.op('i32.add');
+    }
+    code.set(local);
+    this.#fields.set(key, local);
+    loop.fields.push(key);
   }
 
-  #read(slot: number, field: number, offset: number): void {
-    const name = field === W_LOW ? 'i64.load' : field === W_DELTA ? 'i32.load' : 'i64.load32_u';
-    const relocation: Relocation = { kind: 'window', slot, field: field + offset };
-    this.#code.i32(0);
-    this.#code.memoryAt(name, windowField(slot, field + offset), WIDTH.window, relocation);
+  #add({ slot, address, distance }: WindowUse, loop: Loop): void {
+    const invariant = this.#invariant(address, distance, loop.written);
+    const { registers, constant } = invariant;
+    if (registers.length === 0 && constant === 0) return;
+    const key = keyOf(slot, invariant);
+    if (this.#sums.has(key)) return;
+    const code = this.#code;
+    code.i64(constant);
+    for (const { register, shift } of registers) {
+      code.get(this.#registers.general(register));
+      if (shift > 0) {
+        code.i64(shift);
+        code.op('i64.shl');
+      }
+      code.op('i64.add');
+    }
+    this.push(slot, W_LOW);
+    code.op('i64.sub');
+    const local = this.#free.i64.pop() ?? code.local('i64');
+    code.set(local);
+    this.#sums.set(key, local);
+    loop.sums.push(key);
+  }
+
+  #invariant(address: Value, distance: number, written: number): Invariant {
+    const found: Invariant = { registers: [], constant: distance, rest: [] };
+    collect(address, written, found);
+    return found;
   }
 }
 
-/** More than any field of a window. */
-const FIELDS = WINDOW_SIZE;
+/** Pushes a field of a window from memory: low and limits as i64, delta as i32. */
+export function readWindow(code: Code, slot: number, field: number): void {
+  const at = field % FIELDS;
+  const name = at === W_LOW ? 'i64.load' : at === W_DELTA ? 'i32.load' : 'i64.load32_u';
+  code.i32(0);
+  code.memoryAt(name, windowField(slot, field), WIDTH.window, { kind: 'window', slot, field } satisfies Relocation);
+}
+
+function keyOf(slot: number, { registers, constant }: Invariant): string {
+  const terms = registers.map(({ register, shift }) => register * 4 + shift).sort((x, y) => x - y);
+  return `${slot} ${constant} ${terms.join(' ')}`;
+}
+
+function collect(v: Value, written: number, found: Invariant): void {
+  const [x, y] = v.args;
+  if (v.op === 'const' && v.type === 'i64' && Math.abs(Number(v.imm)) < 2 ** 48) found.constant += Number(v.imm);
+  else if (v.op === 'i64.add') {
+    collect(x!, written, found);
+    collect(y!, written, found);
+  } else if (invariantRegister(v, written) >= 0) {
+    found.registers.push({ register: invariantRegister(v, written), shift: 0 });
+  } else if (
+    v.op === 'i64.shl' &&
+    y!.op === 'const' &&
+    (y!.imm as number) <= 3 &&
+    invariantRegister(x!, written) >= 0
+  ) {
+    found.registers.push({ register: invariantRegister(x!, written), shift: y!.imm as number });
+  } else found.rest.push(v);
+}
+
+/** The general register that a value is all of, if that is not written; −1 otherwise. */
+function invariantRegister(v: Value, written: number): number {
+  if (v.op !== 'get' || v.name !== 'i64.load') return -1;
+  const address = (v.args[0]!.imm as number) + (v.imm as number);
+  const register = registerOf(address);
+  return register < 16 && (address & 7) === 0 && (written & (1 << register)) === 0 ? register : -1;
+}
 
 function typeOf(field: number): 'i32' | 'i64' {
-  return field === W_DELTA ? 'i32' : 'i64';
+  return field === START ? 'i32' : 'i64';
 }
 
 function* probesOf(statements: readonly Statement[]): Generator<Value> {

@@ -68,8 +68,10 @@ export class Lowering {
       leaveAt: (step, count) => exits.leaveAt(step, count),
       count: () => exits.count(),
     });
-    this.#accesses = new Accesses(code, temps, policy, {
+    this.#accesses = new Accesses(code, registers, temps, policy, {
+      push: (v) => this.#push(v),
       inLocal: (v) => this.#inLocal(v),
+      copy: (v) => this.#copy(v),
       stop: (kind, address, relocation) => this.#stop(kind, address, relocation),
     });
     this.#halves = new Halves(code, registers, {
@@ -425,6 +427,15 @@ export class Lowering {
     pending.source = sourceOf(s, this.#written, (register) => (writes & (1 << register)) !== 0);
     this.flags = pending;
     this.#setFlags = true;
+  }
+
+  /** A local with a value, for a side path: on the main path it is not there. */
+  #copy(v: Value): number {
+    if (v.local >= 0) return v.local;
+    this.#emit(v);
+    const local = this.temps.take(v.type);
+    this.code.set(local);
+    return local;
   }
 
   #inLocal(v: Value): number {
