@@ -197,7 +197,7 @@ export class Accesses {
     pushAddress();
     code.i32(size - 1);
     code.op('i32.and');
-    code.if();
+    code.rarely();
     this.#around.stop(KIND_STEP, -1);
     code.end();
   }
@@ -241,15 +241,15 @@ export class Accesses {
     let address = -1;
     if (this.#loops.has(slot) && this.#loops.hasLimit(slot, limit)) {
       this.#fromStart(slot, from, distance, limit, pa);
-      code.if();
+      code.rarely();
       address = this.#addressAt(this.#around.copy(from), distance);
     } else {
       address = this.#addressAt(this.#around.inLocal(from), distance);
       this.#outside(slot, 0, limit, address, pa);
-      code.if();
+      code.rarely();
     }
     this.#outside(slot, SECOND_WINDOW, limit, address, pa);
-    code.if();
+    code.rarely();
     // In neither: it may be in a third one.
     this.#extentDelta(address, size, write, pa, () =>
       this.#around.stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details }),
@@ -339,7 +339,7 @@ export class Accesses {
     code.get(delta);
     code.memory('i64.load32_u', TLB_EXTENTS + limit);
     code.op('i64.ge_u');
-    code.if();
+    code.rarely();
     miss();
     code.end();
     code.get(delta);

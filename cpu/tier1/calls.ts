@@ -150,7 +150,7 @@ export class Calls {
     code.i32(0);
     code.memory('i32.load', RESYNC);
     code.op('i32.or');
-    code.if();
+    code.rarely();
     code.i32(0);
     code.get(after);
     code.memory('i32.store', NEXT_RECORD);
@@ -168,7 +168,7 @@ export class Calls {
     code.i32(this.#least);
     code.op('i32.le_s');
     this.#orOtherControl();
-    code.if();
+    code.rarely();
     // The rest of the slice is tier 0's.
     this.#out.leaveClean(address + length);
     code.end();
@@ -190,7 +190,7 @@ export class Calls {
     code.get(this.#out.rip);
     code.i64(back);
     code.op('i64.ne');
-    code.if();
+    code.rarely();
     code.get(this.#out.rip);
     code.i64(back);
     this.#pushRoom();
@@ -198,7 +198,7 @@ export class Calls {
     code.tee(this.#out.rip);
     code.i64(back);
     code.op('i64.ne');
-    code.if();
+    code.rarely();
     // Whatever happened has been written to memory: hand on what was said.
     code.get(this.#out.rip);
     code.return();
@@ -233,7 +233,7 @@ export class Calls {
     code.i32(this.#least);
     code.op('i32.le_s');
     this.#orOtherControl();
-    code.if();
+    code.rarely();
     // The callee may have used the slice up: its end is tier 0's.
     this.#out.leaveClean(address);
     code.end();
@@ -256,7 +256,7 @@ export class Calls {
     code.op('i64.add');
     code.tee(rsp);
     code.op('i64.ne');
-    code.if();
+    code.rarely();
     this.#out.leaveClean(address);
     code.end();
   }

@@ -143,7 +143,7 @@ class RegionEmitter implements StructureEmitter {
     code.tee(this.#out.rest);
     code.i32(this.#least);
     code.op('i32.le_s');
-    code.if();
+    code.rarely();
     if (hasDoors) code.get(this.#out.rip);
     else code.i64(region.root);
     code.return();
@@ -151,7 +151,7 @@ class RegionEmitter implements StructureEmitter {
     code.get(ROOM);
     code.i32(0);
     code.op('i32.lt_s');
-    code.if();
+    code.rarely();
     // Were it only refused, each caller would go on from there with what room it has left: one call at a time.
     code.i32(0);
     code.i32(KIND_ROOM);
@@ -418,7 +418,7 @@ class RegionEmitter implements StructureEmitter {
     code.get(this.#out.rest);
     code.i32(this.#least);
     code.op('i32.le_s');
-    code.if();
+    code.rarely();
     this.#out.leaveFlags();
     this.#leaveAtNode(edge);
     code.end();
@@ -443,7 +443,7 @@ class RegionEmitter implements StructureEmitter {
         this.#lowering.pushTarget();
         code.i64(end.to.address);
         code.op('i64.ne');
-        code.if();
+        code.rarely();
         this.#out.leaveWords();
         this.#lowering.pushTarget();
         code.set(this.#out.rip);

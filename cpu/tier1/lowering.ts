@@ -204,7 +204,7 @@ export class Lowering {
           return;
         }
         this.#push(s.cond);
-        code.if();
+        code.rarely();
         this.#stop(KIND_STEP, -1);
         code.end();
         return;
@@ -240,7 +240,7 @@ export class Lowering {
     if (s.otherwise.length === 1 && s.otherwise[0]!.s === 'helper') {
       // The exact way is tier 0's.
       code.op('i32.eqz');
-      code.if();
+      code.rarely();
       this.#stop(KIND_STEP, -1);
       code.end();
       this.#list(s.body);

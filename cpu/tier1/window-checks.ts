@@ -117,7 +117,7 @@ export class WindowChecks {
         return;
       }
       this.#pushNotFinite([value], cond.name);
-      code.if();
+      code.rarely();
       stop();
       code.end();
       return;
@@ -127,7 +127,7 @@ export class WindowChecks {
     const locals = doubtful.map(local);
     if (cond.name.includes('x') || locals.length === 1) {
       this.#pushUnordered(locals, cond.name);
-      code.if();
+      code.rarely();
       stop();
       code.end();
       return;

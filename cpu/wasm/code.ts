@@ -104,6 +104,10 @@ export class Code extends ByteWriter {
   /** Names of locals, for people. */
   readonly names = new Map<number, string>();
   readonly places: Place[] = [];
+  /** Offsets of `if`s that are hardly ever entered. */
+  readonly unlikely: number[] = [];
+  /** After `finish`: bytes of the function before its code, the list of locals. */
+  headBytes = 0;
   #depth = 0;
   #params: number;
 
@@ -214,6 +218,12 @@ export class Code extends ByteWriter {
     return this.#open(0x03, result);
   }
 
+  /** An `if` that is hardly ever entered: engines that take hints put what is in it out of the way. */
+  rarely(): number {
+    this.unlikely.push(this.length);
+    return this.if();
+  }
+
   if(result?: ValueType): number {
     return this.#open(0x04, result);
   }
@@ -293,6 +303,7 @@ export class Code extends ByteWriter {
       head.u8(TYPE_CODE[type]);
     }
     this.u8(0x0b);
+    this.headBytes = head.length;
     target.uleb(head.length + this.length);
     target.raw(head.view());
     target.raw(this.view());

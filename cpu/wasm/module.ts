@@ -106,18 +106,34 @@ export class ModuleBuilder {
         vector(s, this.#table, (func) => s.uleb(func));
       });
     }
-    let bodies = 0;
-    section(out, 10, (s) => {
-      vector(s, this.#functions, ({ code }) => {
-        code!.finish(s);
-        const start = s.length - code!.length;
-        for (const { offset, symbol } of code!.places) this.places.push({ offset: start + offset, symbol });
-      });
-      bodies = s.length;
+    const bodies = new ByteWriter(1 << 18);
+    vector(bodies, this.#functions, ({ code }) => {
+      code!.finish(bodies);
+      const start = bodies.length - code!.length;
+      for (const { offset, symbol } of code!.places) this.places.push({ offset: start + offset, symbol });
     });
+    this.#hints(out);
+    section(out, 10, (s) => s.raw(bodies.view()));
     // The section is the last one: its content ends where the module does.
-    for (const place of this.places) place.offset += out.length - bodies;
+    for (const place of this.places) place.offset += out.length - bodies.length;
     return out.view();
+  }
+
+  /** Which conditional branches are hardly ever taken. @source WebAssembly branch hinting proposal */
+  #hints(out: ByteWriter): void {
+    const hinted = this.#functions.flatMap(({ code }, i) => (code!.unlikely.length > 0 ? [{ code: code!, i }] : []));
+    if (hinted.length === 0) return;
+    section(out, 0, (s) => {
+      s.name('metadata.code.branch_hint');
+      vector(s, hinted, ({ code, i }) => {
+        s.uleb(this.#importedFunctions + i);
+        vector(s, code.unlikely, (offset) => {
+          s.uleb(code.headBytes + offset);
+          s.uleb(1);
+          s.u8(0);
+        });
+      });
+    });
   }
 
   #import(module: string, name: string, kind: number): void {
