@@ -251,6 +251,8 @@ class RegionBuilder {
   #blocks: Block[] = [];
   #size = 0;
   #root = 0;
+  /** Doors behind calls of the root's function in itself. */
+  readonly #behind = new Set<number>();
   #inlining: Inlining;
   #budget: number;
   #callees = new Set<number>();
@@ -271,6 +273,9 @@ class RegionBuilder {
 
   build(root: number, body: Body, doors: readonly number[]): Region {
     this.#root = root;
+    for (const { flow, target, address, length } of body.instructions.values()) {
+      if (flow === 'call' && target === root && doors.includes(address + length)) this.#behind.add(address + length);
+    }
     this.#budget -= body.instructions.size;
     const entry: Block = { address: root, instructions: [], end: { kind: 'stop' } };
     if (doors.length > 0) this.#blocks.push(entry);
@@ -356,14 +361,15 @@ class RegionBuilder {
   }
 
   /**
-   * A region that begins where a function returns to, because whoever called that function has been left: what it returns
-   * to may be its own beginning, once for each of many calls of a function in itself.
+   * A region that is entered where a function returns to, because whoever called that function has been unwound: what it
+   * returns to may be that place again, once for each of many calls of a function in itself.
    */
   #return({ address }: Instruction, edge: (address: number) => Edge): End {
-    const targets = this.#profile.sites.get(address)?.targets;
-    if (targets === undefined || !targets.has(this.#root)) return { kind: 'return' };
-    const edges = mostFrequent(targets).map(edge);
-    return { kind: 'indirect', targets: edges.filter(({ block }) => block >= 0) };
+    const targets = new Set(this.#behind);
+    const seen = this.#profile.sites.get(address)?.targets;
+    if (seen?.has(this.#root)) for (const target of mostFrequent(seen)) targets.add(target);
+    const edges = [...targets].map(edge).filter(({ block }) => block >= 0);
+    return edges.length > 0 ? { kind: 'indirect', targets: edges } : { kind: 'return' };
   }
 
   #call(callee: number, back: Edge, frame: Frame): End {

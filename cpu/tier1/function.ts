@@ -66,6 +66,8 @@ class RegionEmitter implements StructureEmitter {
   #dirty = 0;
   #arrivals = new Map<number, Arrival>();
   #selectorLocal = -1;
+  /** Local that is not 0 when the region was entered at a door; −1 when it has none. */
+  #viaDoor = -1;
   /** Of each open block, loop and if. */
   readonly #isLoop: boolean[] = [];
   /** Least `rest` to go on with at a check. */
@@ -169,6 +171,7 @@ class RegionEmitter implements StructureEmitter {
   /** rip = where the region is entered. */
   #whichDoor(): void {
     const { code } = this;
+    this.#viaDoor = code.local('i32');
     code.i32(0);
     code.memory('i64.load', DOOR);
     code.tee(this.#out.rip);
@@ -177,6 +180,8 @@ class RegionEmitter implements StructureEmitter {
     code.i64(this.#plan.region.root);
     code.set(this.#out.rip);
     code.else();
+    code.i32(1);
+    code.set(this.#viaDoor);
     code.i32(0);
     code.i64(0);
     code.memory('i64.store', DOOR);
@@ -338,11 +343,14 @@ class RegionEmitter implements StructureEmitter {
     const { end } = planned.block;
     switch (end.kind) {
       case 'return':
+        if (this.#lowering.flags !== 'inherited') {
+          this.#return();
+          break;
+        }
+        this.#leaveToTarget();
+        break;
       case 'indirect':
-        this.#out.leaveWords();
-        this.#lowering.pushTarget();
-        this.code.set(this.#out.rip);
-        this.#out.leave(this.#dirty);
+        this.#leaveToTarget();
         break;
       case 'stop':
         // The last instruction has left already, if it is one that stops.
@@ -363,6 +371,37 @@ class RegionEmitter implements StructureEmitter {
         throw new Error(`no way on from ${end.kind}`);
     }
     this.#lowering.endBlock();
+  }
+
+  /** A return goes round inside of the region only if there is no caller that waits for it: behind a door. */
+  #returnToCaller(): void {
+    const { code } = this;
+    code.get(this.#viaDoor);
+    code.op('i32.eqz');
+    code.if();
+    this.#leaveToTarget();
+    code.end();
+  }
+
+  #leaveToTarget(): void {
+    this.#out.leaveWords();
+    this.#lowering.pushTarget();
+    this.code.set(this.#out.rip);
+    this.#out.leave(this.#dirty);
+  }
+
+  /** The return of a function, which is no rare way out: it has no reason to tell, and its flags are in the words. */
+  #return(): void {
+    const { code } = this;
+    this.#out.leaveWords();
+    this.#registers.store(this.#dirty);
+    code.i32(0);
+    code.get(this.#out.rest);
+    code.i32(this.#out.executed * RECORD_SIZE);
+    code.op('i32.sub');
+    code.memory('i32.store', REST);
+    this.#lowering.pushTarget();
+    code.return();
   }
 
   // Blocks
@@ -462,6 +501,7 @@ class RegionEmitter implements StructureEmitter {
         return;
       case 'indirect':
         if (this.#plan.dispatch === undefined || end.targets.length === 0) return;
+        if (this.#viaDoor >= 0 && planned.steps.at(-1)?.instruction.flow === 'return') this.#returnToCaller();
         this.#lowering.pushTarget();
         code.set(this.#out.rip);
         this.#lowering.endBlock();
