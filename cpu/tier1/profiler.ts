@@ -20,6 +20,9 @@ export class Profiler {
   /** Told of a region's number and the address that control went to from there. */
   #onLink: (region: number, to: number) => void;
 
+  /** Where the last return went to, without a call since; NaN: nowhere. */
+  #lastReturn = Number.NaN;
+
   constructor(
     memory: PhysicalMemory,
     handlers: HandlerSet,
@@ -63,6 +66,7 @@ export class Profiler {
 
   /** Enters a region and notes where it leads. */
   #through(record: number, region: number): number {
+    this.#lastReturn = Number.NaN;
     const { u32, i32 } = this.#memory;
     const refusals = u32[REFUSALS >> 2]!;
     u32.fill(0, MISSED_AT >> 2, (MISSED_AT >> 2) + 2);
@@ -121,9 +125,13 @@ export class Profiler {
     const { instruction } = site;
     const { flow, address, length } = instruction;
     if (flow === 'indirectJump' || flow === 'indirectCall' || flow === 'return') site.reached(to);
-    if (to === address + length || flow === 'return' || flow === 'syscall') return;
     const isCall = flow === 'call' || flow === 'indirectCall';
-    if (!isCall && to > address) return;
+    // Returns one after the other to one place are a loop: that of a function that has called itself.
+    const isRepeated = flow === 'return' && to === this.#lastReturn;
+    if (flow === 'return') this.#lastReturn = to;
+    else if (isCall) this.#lastReturn = Number.NaN;
+    if (to === address + length || (flow === 'return' && !isRepeated) || flow === 'syscall') return;
+    if (!isCall && to > address && !isRepeated) return;
     const target = this.#site(to);
     if (target === undefined) return;
     if (isCall) target.entries++;
