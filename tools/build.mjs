@@ -68,7 +68,8 @@ function copyData() {
 function removeOrphans() {
   for (const file of filesBelow(dist)) {
     const source = file.replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts');
-    if (source !== file && !existsSync(join(root, source)) && !existsSync(join(root, file))) rmSync(join(dist, file));
+    const isOurs = source !== file || /^(test|bench)[/\\]/.test(file);
+    if (isOurs && !existsSync(join(root, source)) && !existsSync(join(root, file))) rmSync(join(dist, file));
   }
 }
 
