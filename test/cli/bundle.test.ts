@@ -11,14 +11,12 @@ import { execute, MAIN } from './command.js';
 const bundle = join(dirname(MAIN), 'cli.cjs');
 
 test('the cache that the build made is taken', async () => {
+  const module = new URL('../../cli/bundle-script.js', import.meta.url).href;
   const program = `
-    const { readFileSync } = require('node:fs');
-    const source = readFileSync(${JSON.stringify(bundle)}, 'latin1');
-    const cachedData = readFileSync(${JSON.stringify(cacheOf(bundle))});
-    const script = new (require('node:vm').Script)(source, { filename: ${JSON.stringify(bundle)}, cachedData });
-    process.stdout.write(String(script.cachedDataRejected));
+    import { bundleScript } from ${JSON.stringify(module)};
+    process.stdout.write(String(bundleScript(${JSON.stringify(bundle)}).cachedDataRejected));
   `;
-  const { stdout } = await execute(process.execPath, ['-e', program], {
+  const { stdout } = await execute(process.execPath, ['--input-type=module', '-e', program], {
     env: { NODE_V8_COVERAGE: '', NODE_OPTIONS: '' },
   });
   assert.is(stdout, 'false');
