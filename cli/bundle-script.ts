@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { Script } from 'node:vm';
-import { followBranchHints } from '../kernel-core/host-engine.js';
+import { tuneEngine } from '../kernel-core/host-engine.js';
 
 /** A function of CommonJS's five names: the build wraps the bundle so. */
 type Wrapper = (
@@ -25,7 +25,7 @@ export const cacheOf = (file: string): string => `${file}.cache`;
 /** @param file path of cli.cjs */
 export function bundleScript(file: string): Script {
   // V8 refuses a cache that was made with other flags, and booting sets this one.
-  followBranchHints();
+  tuneEngine();
   // The bundle is ASCII.
   const source = readFileSync(file, 'latin1');
   let cachedData: Buffer | undefined;

@@ -22,7 +22,7 @@ import { errnoError } from './errno-error.js';
 import { parseMountOptions, parseSize } from './filesystem-types.js';
 import type { Host } from './host.js';
 import { DeterministicHost } from './host-deterministic.js';
-import { followBranchHints } from './host-engine.js';
+import { tuneEngine } from './host-engine.js';
 import { NodeHost } from './host-node.js';
 import { readEmbeddedBusybox } from './host-userland.js';
 import { Kernel } from './kernel.js';
@@ -101,7 +101,7 @@ class Builder {
   #minor = 21;
 
   constructor(options: BootOptions) {
-    followBranchHints();
+    tuneEngine();
     this.host = options.seed === undefined ? new NodeHost() : new DeterministicHost(options.seed);
     this.memory = new PhysicalMemory((options.memory ?? DEFAULT_MEMORY) * MEBIBYTE);
     this.env = {

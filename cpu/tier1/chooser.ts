@@ -35,7 +35,6 @@ export interface ChosenRegions {
   byNumber(region: number): ChosenRegion | undefined;
   /** Roots of the regions that have an instruction at an address. */
   around(address: number): readonly number[];
-  roots(): Iterable<number>;
 }
 
 /** A loop inside of a region gets one of its own if it runs so much more often than the region is entered. */
@@ -44,6 +43,8 @@ const LONG_LOOP = 64;
 const MAX_SKIPS = 2;
 /** A region is made anew so often. */
 const MAX_VERSIONS = 5;
+/** Of code that is worth a region, the root has been executed at least this many times less often than the rest. */
+const INNER_LOOPS = 16;
 /** Times that control must have been seen to go from a region to a place before that counts; and for a root there. */
 const HOT_LINKS = 4;
 const HOT_EXITS = 16;
@@ -85,7 +86,12 @@ export class Chooser {
 
   /** Whether translating the code of a root takes less than it may be expected to save: as much as it has cost by now. */
   isWorthy(root: number): boolean {
-    return this.#former.heat(root) >= this.#options.worth;
+    return this.#mayBeWorthy(root) && this.#former.heat(root) >= this.#options.worth;
+  }
+
+  /** Saves a look at all the code of a root that is seldom come to: a loop in it is a root of its own. */
+  #mayBeWorthy(root: number): boolean {
+    return (this.#profile.sites.get(root)?.heat ?? 0) * INNER_LOOPS >= this.#options.worth;
   }
 
   /** How often the region at a root was made anew. */
@@ -171,6 +177,7 @@ export class Chooser {
     for (const address of fresh) {
       const site = sites.get(address);
       if (site === undefined || this.#regions.isRoot(address)) fresh.delete(address);
+      else if (!this.#mayBeWorthy(address)) continue;
       else if (site.entries >= this.#options.hotCalls) chosen.add(address);
       else if (site.loops >= this.#options.hotLoops) loops.push(address);
     }
@@ -178,13 +185,12 @@ export class Chooser {
     loops.sort((a, b) => sites.get(a)!.loops - sites.get(b)!.loops || a - b);
     for (const address of loops) {
       const site = sites.get(address)!;
-      const isCovered = (root: number): boolean => {
+      const isEnough = (root: number): boolean => {
         const around = sites.get(root);
-        if (around === undefined || !this.#former.covers(root, address)) return false;
-        return site.loops < LONG_LOOP * (around.entries + around.loops);
+        return around !== undefined && site.loops < LONG_LOOP * (around.entries + around.loops);
       };
-      const isSkipped = site.skips < MAX_SKIPS && some(this.#regions.roots(), isCovered);
-      if (isSkipped || some(chosen, isCovered)) {
+      const isSkipped = site.skips < MAX_SKIPS && this.#regions.around(address).some(isEnough);
+      if (isSkipped || some(chosen, (root) => isEnough(root) && this.#former.covers(root, address))) {
         // The region around it should serve. If tier 0 still sees it after that, it is entered in other ways.
         site.skips++;
         site.loops = 0;

@@ -10,7 +10,7 @@ import type { Block, Edge, End, Instruction, Region } from './region.js';
 /** Guest instructions of one region. Beyond, V8's optimising tier takes too long. */
 const MAX_REGION = 1000;
 /** Of one with doors: an interpreter's loop in parts would be many regions that each have most of it. */
-const MAX_WITH_DOORS = 3000;
+const MAX_WITH_DOORS = 2000;
 /** A region with all code that can be reached is taken whole up to this size. */
 const WHOLE_LIMIT = 40;
 /**

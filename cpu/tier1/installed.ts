@@ -169,10 +169,6 @@ export class InstalledRegions {
     return main;
   }
 
-  roots(): Iterable<number> {
-    return this.#byRoot.keys();
-  }
-
   usersOf(frame: number): Iterable<Translation> {
     return this.#byFrame.get(frame) ?? [];
   }

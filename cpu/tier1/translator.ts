@@ -96,7 +96,6 @@ export class Translator {
         return { root: body.root, unlinked, includes: (address: number) => includes(body, address) };
       },
       around: (address: number) => this.#installed.around(address),
-      roots: () => this.#installed.roots(),
     };
     this.#chooser = new Chooser(this.#profile, this.#former, chosen, options);
     const imports = {
