@@ -10,7 +10,7 @@ import type { Region } from './region.js';
 import type { StaleFlags } from './stale-flags.js';
 
 /** Instructions planned or emitted in one step; one block more than that when it is larger. */
-const STEP = 100;
+const STEP = 60;
 
 export class Batch {
   readonly regions: readonly Region[];

@@ -59,16 +59,19 @@ interface Form {
   readonly isStack: boolean;
 }
 
-/** By block, the groups of its probes; probes that stand alone are not in it. */
-export function groupAccesses(
+/** By block, the groups of its probes; probes that stand alone are not in it. Yields how much was looked at. */
+export function* groupAccesses(
   graph: FlowGraph,
   blocks: readonly { block: Block; steps: readonly Step[] }[],
-): Map<Value, Membership>[] {
-  return new GroupFinder(graph, blocks).result();
+): Generator<number, Map<Value, Membership>[]> {
+  const finder = new GroupFinder(graph, blocks);
+  yield* finder.find();
+  return finder.result();
 }
 
 class GroupFinder {
   readonly #graph: FlowGraph;
+  readonly #blocks: readonly { block: Block; steps: readonly Step[] }[];
   readonly #numbers: ValueNumbers;
   readonly #registers = new RegisterValues((v, certain) => this.#probe(v, certain));
   #block = 0;
@@ -79,10 +82,15 @@ class GroupFinder {
 
   constructor(graph: FlowGraph, blocks: readonly { block: Block; steps: readonly Step[] }[]) {
     this.#graph = graph;
-    this.#numbers = new ValueNumbers(graph, blocks);
+    this.#blocks = blocks;
+    this.#numbers = new ValueNumbers(graph);
     this.#found = blocks.map(() => new Map());
-    for (const b of graph.order) {
-      const steps = blocks[b]?.steps;
+  }
+
+  *find(): Generator<number, void> {
+    yield* this.#numbers.number(this.#blocks);
+    for (const b of this.#graph.order) {
+      const steps = this.#blocks[b]?.steps;
       const entry = this.#numbers.entries[b];
       if (steps === undefined || entry === undefined) continue;
       this.#block = b;
@@ -90,6 +98,7 @@ class GroupFinder {
       this.#registers.distances.set(entry.distances);
       this.#registers.next = entry.first;
       for (const step of steps) this.#registers.step(step);
+      yield steps.length;
     }
   }
 

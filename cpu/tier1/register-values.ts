@@ -16,6 +16,9 @@ const RSP = 4;
 /** Bytes that a call pushes and its return pops. */
 const RETURN_ADDRESS = 8;
 
+/** No path to there has been looked at. */
+const UNKNOWN = -1;
+
 /** A sum of values, each times a power of two, and a distance. */
 export interface Sum {
   terms: Map<number, number>;
@@ -148,25 +151,33 @@ export class ValueNumbers {
   /** What registers hold at the end of a block, in terms of what they hold at its start: numbers below COUNT. */
   readonly #ends: (Entry | undefined)[] = [];
   /** Number that a register gets at the start of a node when paths that meet there differ. */
-  readonly #meeting: number;
+  #meeting = 0;
+  /** What `#atEnd` has found. */
+  #distance = 0;
 
-  constructor(graph: FlowGraph, blocks: readonly { block: Block; steps: readonly Step[] }[]) {
+  constructor(graph: FlowGraph) {
     this.#graph = graph;
+    this.entries = new Array<Entry | undefined>(graph.count).fill(undefined);
+  }
+
+  /** Numbers everything, a part at a time: yields how many instructions, or nodes, were looked at. */
+  *number(blocks: readonly { block: Block; steps: readonly Step[] }[]): Generator<number, void> {
     const walker = new RegisterValues();
     walker.next = COUNT;
-    const firsts = blocks.map(({ block, steps }, b) => {
+    const firsts: number[] = [];
+    for (const [b, { block, steps }] of blocks.entries()) {
       const first = walker.next;
+      firsts.push(first);
       for (let r = 0; r < COUNT; r++) walker.values[r] = r;
       walker.distances.fill(0);
       for (const step of steps) walker.step(step);
       const { kind } = block.end;
       if (kind === 'call' || kind === 'indirectCall') walker.afterCall();
       this.#ends[b] = { values: walker.values.slice(), distances: walker.distances.slice(), first };
-      return first;
-    });
+      yield steps.length;
+    }
     this.#meeting = walker.next;
-    this.entries = new Array<Entry | undefined>(graph.count).fill(undefined);
-    this.#solve();
+    yield* this.#solve();
     for (const [b, first] of firsts.entries()) {
       const entry = this.entries[b];
       if (entry === undefined) continue;
@@ -176,13 +187,26 @@ export class ValueNumbers {
   }
 
   /** Optimistic: what is not known yet agrees with everything. */
-  #solve(): void {
-    const { order, count } = this.#graph;
-    for (let changed = true; changed; ) {
-      changed = false;
+  *#solve(): Generator<number, void> {
+    const { order, count, successors } = this.#graph;
+    const stale = new Uint8Array(count).fill(1);
+    for (let pending = true; pending; ) {
+      pending = false;
       for (const node of order) {
-        this.entries[node] ??= { values: new Int32Array(COUNT).fill(-1), distances: new Float64Array(COUNT), first: 0 };
+        if (stale[node] === 0) continue;
+        stale[node] = 0;
+        this.entries[node] ??= {
+          values: new Int32Array(COUNT).fill(UNKNOWN),
+          distances: new Float64Array(COUNT),
+          first: 0,
+        };
+        let changed = false;
         for (let r = 0; r < COUNT; r++) changed = this.#meet(node, r, this.#meeting + r * count + node) || changed;
+        if (changed) {
+          pending = true;
+          for (const to of successors[node]!) stale[to] = 1;
+        }
+        yield 1;
       }
     }
   }
@@ -191,13 +215,15 @@ export class ValueNumbers {
   #meet(node: number, r: number, own: number): boolean {
     const { values, distances } = this.entries[node]!;
     if (values[r] === own) return false;
-    let value = -1;
+    let value = UNKNOWN;
     let distance = 0;
     for (const from of this.#graph.predecessors[node]!) {
       const there = this.#atEnd(from, r);
-      if (there === undefined) continue;
-      if (value < 0) [value, distance] = there;
-      else if (value !== there[0] || distance !== there[1]) value = own;
+      if (there === UNKNOWN) continue;
+      if (value === UNKNOWN) {
+        value = there;
+        distance = this.#distance;
+      } else if (value !== there || distance !== this.#distance) value = own;
     }
     // The region is entered at block 0.
     if (node === 0) value = own;
@@ -208,14 +234,15 @@ export class ValueNumbers {
     return true;
   }
 
-  #atEnd(node: number, r: number): readonly [value: number, distance: number] | undefined {
+  /** @returns the value that register r holds at the end of a node, with `#distance`, or UNKNOWN */
+  #atEnd(node: number, r: number): number {
     const entry = this.entries[node];
-    if (entry === undefined) return undefined;
+    if (entry === undefined) return UNKNOWN;
     const end = this.#ends[node];
-    // Nodes without instructions.
-    if (end === undefined) return [entry.values[r]!, entry.distances[r]!];
-    const value = end.values[r]!;
-    const distance = end.distances[r]!;
-    return value < COUNT ? [entry.values[value]!, entry.distances[value]! + distance] : [value, distance];
+    // Nodes without instructions hand on what they get.
+    const value = end === undefined ? r : end.values[r]!;
+    const distance = end === undefined ? 0 : end.distances[r]!;
+    this.#distance = value < COUNT ? entry.distances[value]! + distance : distance;
+    return value < COUNT ? entry.values[value]! : value;
   }
 }
