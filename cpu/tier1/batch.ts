@@ -10,7 +10,7 @@ import type { Region } from './region.js';
 import type { StaleFlags } from './stale-flags.js';
 
 /** Instructions planned or emitted in one step; one block more than that when it is larger. */
-const STEP = 60;
+const STEP = 100;
 
 export class Batch {
   readonly regions: readonly Region[];
@@ -58,7 +58,7 @@ export class Batch {
       if (done) break;
       size += value;
     }
-    return size;
+    return Math.ceil(size);
   }
 
   /** @returns undefined when the control flow of a region could not be laid out */

@@ -59,7 +59,7 @@ interface Form {
   readonly isStack: boolean;
 }
 
-/** By block, the groups of its probes; probes that stand alone are not in it. Yields how much was looked at. */
+/** By block, the groups of its probes; probes that stand alone are not in it. Yields how much was looked at, in instructions planned. */
 export function* groupAccesses(
   graph: FlowGraph,
   blocks: readonly { block: Block; steps: readonly Step[] }[],
@@ -98,7 +98,7 @@ class GroupFinder {
       this.#registers.distances.set(entry.distances);
       this.#registers.next = entry.first;
       for (const step of steps) this.#registers.step(step);
-      yield steps.length;
+      yield steps.length / 8;
     }
   }
 

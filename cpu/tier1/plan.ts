@@ -262,11 +262,11 @@ export function* planRegion(region: Region): Generator<number, Plan> {
   for (const [b, groups] of (yield* groupAccesses(graph, blocks)).entries()) blocks[b]!.groups = groups;
   // Each of these goes over all blocks, some times.
   const dirtyIn = solveDirty(graph, blocks);
-  yield blocks.length;
+  yield blocks.length / 4;
   solveLive(graph, blocks, dirtyIn);
-  yield blocks.length;
+  yield blocks.length / 4;
   const flagsIn = solveFlags(graph, blocks, dispatch);
-  yield blocks.length;
+  yield blocks.length / 4;
   if (dispatch !== undefined) {
     dispatch.dirty = dirtyIn[dispatch.node]!;
     dispatch.flagsIn = flagsIn[dispatch.node]!;
@@ -274,7 +274,7 @@ export function* planRegion(region: Region): Generator<number, Plan> {
   const size = (node: number): number => blocks[node]?.steps.length ?? 1;
   const { successors, origin, route } = makeReducible(graph, COPY_LIMIT, size);
   const reducible = graph.reducible ? graph : new FlowGraph(successors);
-  yield blocks.length;
+  yield blocks.length / 4;
   let used = 0;
   for (const { steps } of blocks) for (const { reads, writes } of steps) used |= reads | writes;
   let pairs = 0;

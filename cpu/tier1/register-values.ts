@@ -16,6 +16,8 @@ const RSP = 4;
 /** Bytes that a call pushes and its return pops. */
 const RETURN_ADDRESS = 8;
 
+/** What it takes to number an instruction, or to look at a node, in instructions planned. */
+const NUMBERING = 1 / 8;
 /** No path to there has been looked at. */
 const UNKNOWN = -1;
 
@@ -160,7 +162,7 @@ export class ValueNumbers {
     this.entries = new Array<Entry | undefined>(graph.count).fill(undefined);
   }
 
-  /** Numbers everything, a part at a time: yields how many instructions, or nodes, were looked at. */
+  /** Numbers everything, a part at a time: yields how much that was, in instructions planned. */
   *number(blocks: readonly { block: Block; steps: readonly Step[] }[]): Generator<number, void> {
     const walker = new RegisterValues();
     walker.next = COUNT;
@@ -174,7 +176,7 @@ export class ValueNumbers {
       const { kind } = block.end;
       if (kind === 'call' || kind === 'indirectCall') walker.afterCall();
       this.#ends[b] = { values: walker.values.slice(), distances: walker.distances.slice(), first };
-      yield steps.length;
+      yield steps.length * NUMBERING;
     }
     this.#meeting = walker.next;
     yield* this.#solve();
@@ -206,7 +208,7 @@ export class ValueNumbers {
           pending = true;
           for (const to of successors[node]!) stale[to] = 1;
         }
-        yield 1;
+        yield NUMBERING;
       }
     }
   }
