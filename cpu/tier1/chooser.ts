@@ -43,7 +43,7 @@ const LONG_LOOP = 64;
 const MAX_SKIPS = 2;
 /** A region is made anew so often. */
 const MAX_VERSIONS = 5;
-/** Of code that is worth a region, the root has been executed at least this many times less often than the rest. */
+/** An instruction of code that is worth a region is executed so many times as often as the root, on the mean, at most. */
 const INNER_LOOPS = 16;
 /** Times that control must have been seen to go from a region to a place before that counts; and for a root there. */
 const HOT_LINKS = 4;

@@ -22,7 +22,7 @@ export interface ModuleEnvironment {
   isInstalled(root: number): boolean;
   record(address: number): number;
   flagSource(source: FlagSource): number;
-  /** Slot and the address that it was chosen for; slot −1: through the TLB. */
+  /** Slot and the address that it was chosen for; slot −1: through the extents by address. */
   path(step: Step, write: boolean, stack: boolean): { slot: number; address: number };
   isAlone(step: Step): boolean;
 }

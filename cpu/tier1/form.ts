@@ -1,6 +1,7 @@
 /**
  * Forms regions: from a root (a function that is called, a loop that runs) over the code that the profile has seen, with
- * small hot callees put in place. Code that never ran stays outside, unless the whole is small.
+ * small hot callees put in place. Code that never ran stays outside, unless the whole is small. Where control comes in at other
+ * places than the root, the region has doors (docs/decisions/012-doors.md).
  */
 import { PAGE_SIZE } from '../state.js';
 import type { CodeReader } from './code-reader.js';

@@ -1,6 +1,6 @@
 /**
  * Emits the statements of instructions into a region's function: values into temporaries or straight where they are used,
- * registers as locals (registers.ts), flags as pending operations (pending.ts), memory through windows or the TLB (access.ts).
+ * registers as locals (registers.ts), flags as pending operations (pending.ts), memory through windows and extents (access.ts).
  * What cannot be done here leaves the region before the instruction has had an effect (`Exits`).
  */
 import type { FlagsStatement, Statement, Value } from '../ir/ir.js';
