@@ -1,10 +1,14 @@
-/** ioctl request numbers. @source uapi/asm-generic/ioctls.h, uapi/linux/fs.h, kd.h, random.h */
+/** ioctl request numbers. @source uapi/asm-generic/ioctls.h, uapi/linux/fs.h, kd.h, nsfs.h, random.h */
 export const FIOASYNC = 0x5452;
 export const FIOCLEX = 0x5451;
 export const FIONBIO = 0x5421;
 export const FIONCLEX = 0x5450;
 export const FIONREAD = 0x541b;
 export const FIOQSIZE = 0x5460;
+export const NS_GET_NSTYPE = 0xb703;
+export const NS_GET_OWNER_UID = 0xb704;
+export const NS_GET_PARENT = 0xb702;
+export const NS_GET_USERNS = 0xb701;
 export const TCFLSH = 0x540b;
 export const TCGETA = 0x5405;
 export const TCGETS = 0x5401;

@@ -38,6 +38,7 @@ export const ANON_INODE_FS_MAGIC = 0x9041934;
 export const DEVPTS_SUPER_MAGIC = 0x1cd1;
 export const EXT4_SUPER_MAGIC = 0xef53;
 export const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
+export const NSFS_MAGIC = 0x6e736673;
 export const PID_FS_MAGIC = 0x50494446;
 export const PIPEFS_MAGIC = 0x50495045;
 export const PROC_SUPER_MAGIC = 0x9fa0;

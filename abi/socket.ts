@@ -212,5 +212,6 @@ export const FIOGETOWN = 0x8903;
 export const SIOCGPGRP = 0x8904;
 export const SIOCATMARK = 0x8905;
 export const SIOCUNIXFILE = 0x89e0;
+export const SIOCGSKNS = 0x894c;
 export const SIOCINQ = 0x541b;
 export const SIOCOUTQ = 0x5411;

@@ -12,13 +12,9 @@ import {
   CLONE_CLEAR_SIGHAND,
   CLONE_FILES,
   CLONE_FS,
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
   CLONE_NEWNET,
   CLONE_NEWNS,
   CLONE_NEWPID,
-  CLONE_NEWUSER,
-  CLONE_NEWUTS,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_PIDFD,
@@ -29,20 +25,17 @@ import {
   CLONE_VM,
 } from '../abi/sched.js';
 import { isSuperuser } from '../vfs/caller.js';
-import { holdPath } from '../vfs/namei.js';
 import { PidFd, PidInode } from './events/pidfd.js';
 import type { AddressSpace } from './mm/address-space.js';
 import { Process } from './process.js';
-import { type SharedFsContext, Task } from './task.js';
+import { Task } from './task.js';
+import { checkNamespaces, copyFs } from './unshare.js';
 
 const RAX = 0;
 const RSP = 4;
 /** What a new task counts for, in instructions, and each page that it shares. */
 const TASK_COST = 40_000;
 const PAGE_COST = 30;
-/** Namespaces are not built. */
-const NAMESPACES =
-  CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
 export interface CloneArguments {
   /** CLONE_* flags without the exit signal. CLONE_CLEAR_SIGHAND is above 2^32: flags are a plain number. */
@@ -125,7 +118,10 @@ function checkFlags(parent: Task, flags: number): number | Err {
   if (has(flags, CLONE_THREAD) && !has(flags, CLONE_SIGHAND)) return fail(EINVAL);
   if (has(flags, CLONE_SIGHAND) && !has(flags, CLONE_VM)) return fail(EINVAL);
   if (has(flags, CLONE_SIGHAND) && has(flags, CLONE_CLEAR_SIGHAND)) return fail(EINVAL);
-  if ((flags & NAMESPACES) !== 0) return fail(EINVAL);
+  if (has(flags, CLONE_NEWNS) && has(flags, CLONE_FS)) return fail(EINVAL);
+  if (has(flags, CLONE_NEWPID) && has(flags, CLONE_THREAD)) return fail(EINVAL);
+  const refused = checkNamespaces(parent, flags);
+  if (refused !== 0) return refused;
   // A TypeScript program cannot go on in two places: it says what the new process runs.
   if (!has(flags, CLONE_THREAD) && parent.program?.program.childMain === null) return fail(EINVAL);
   return 0;
@@ -160,6 +156,7 @@ function makeTask(parent: Task, args: CloneArguments): Task | Err {
     fs: has(flags, CLONE_FS) ? parent.fs : copyFs(parent.fs),
     handlers: has(flags, CLONE_SIGHAND) ? parent.handlers : parent.handlers.clone(),
     cred: { ...cred },
+    netNamespace: has(flags, CLONE_NEWNET) ? kernel.net.makeNamespace() : parent.netNamespace,
   });
   if (has(flags, CLONE_FILES)) parent.files.refs++;
   if (has(flags, CLONE_FS)) parent.fs.refs++;
@@ -185,12 +182,6 @@ function makeTask(parent: Task, args: CloneArguments): Task | Err {
 function shareMemory(parent: Task, flags: number): AddressSpace | Err {
   const mm = parent.mm!;
   return has(flags, CLONE_VM) ? mm.ref() : mm.fork();
-}
-
-export function copyFs(fs: SharedFsContext): SharedFsContext {
-  holdPath(fs.root);
-  holdPath(fs.cwd);
-  return { root: fs.root, cwd: fs.cwd, umask: fs.umask, namespace: fs.namespace, refs: 1 };
 }
 
 /** The child goes on where the parent does, with 0 in rax and perhaps another stack and thread pointer. */

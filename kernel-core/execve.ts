@@ -23,6 +23,7 @@ import { Program } from './program/program.js';
 import { SS_DISABLE } from './signals/frame.js';
 import { exitGroup } from './signals/send.js';
 import type { Task } from './task.js';
+import { unshareFiles } from './unshare.js';
 
 const RSP = 4;
 /** What loading a program counts for, in instructions. */
@@ -173,10 +174,7 @@ function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: stri
     task.handlers = task.handlers.clone();
   }
   task.handlers.reset();
-  if (task.files.refs > 1) {
-    task.files.refs--;
-    task.files = task.files.clone();
-  }
+  unshareFiles(task);
   task.files.closeForExec(task);
   task.comm = name.slice(name.lastIndexOf('/') + 1).slice(0, COMM_LENGTH);
   task.altStackBase = 0;

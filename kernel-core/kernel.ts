@@ -167,6 +167,7 @@ export class Kernel {
       fs: this.rootContext,
       handlers: new SignalHandlers(),
       cred: { ...KERNEL_CALLER.cred },
+      netNamespace: this.net.first,
     });
     task.comm = 'init';
     task.state = 'sleeping';

@@ -1,20 +1,30 @@
-/** What the kernel has of networking: the families of addresses, and the limits that /proc/sys/net shows. */
+/** What the kernel has of networking: the families of addresses, and the namespaces that sockets belong to. */
 import { AddressFamilies } from '../net/families.js';
-import { defaultSettings, type NetSettings } from '../net/options.js';
+import { NetNamespace } from '../net/namespace.js';
+import { defaultBuffers } from '../net/options.js';
 import { UnixDomain } from '../net/unix/domain.js';
 import type { OpenFile } from '../vfs/file.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
 import type { Host } from './host.js';
 
 export class Network {
-  readonly settings: NetSettings = defaultSettings();
   readonly families = new AddressFamilies();
   readonly unix: UnixDomain;
+  /** That of the first task, hence of all but those that asked for another. */
+  readonly first: NetNamespace;
+  readonly #vfs: VfsEnv;
+  #made = 1;
 
   /** @param urgent tells the owner of a description that urgent data has come */
   constructor(vfs: VfsEnv, host: Host, urgent: (file: OpenFile) => void) {
-    this.unix = new UnixDomain({ vfs, urgent, random: (target) => host.random(target) }, this.settings);
+    this.unix = new UnixDomain({ vfs, urgent, random: (target) => host.random(target) });
+    this.#vfs = vfs;
+    this.first = new NetNamespace(vfs, this.#made, defaultBuffers());
     this.families.register(this.unix);
+  }
+
+  makeNamespace(): NetNamespace {
+    return new NetNamespace(this.#vfs, ++this.#made, this.first.settings.buffers);
   }
 
   dispose(): void {

@@ -8,7 +8,6 @@ import { SIGKILL } from '../abi/signal.js';
 import { type Credentials, KERNEL_CALLER } from '../vfs/caller.js';
 import type { OpenFile } from '../vfs/file.js';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
-import { copyFs } from './clone.js';
 import { errnoError } from './errno-error.js';
 import { execProgram } from './execve.js';
 import { exitTask } from './exit.js';
@@ -17,6 +16,7 @@ import type { Kernel } from './kernel.js';
 import { Process } from './process.js';
 import { SignalHandlers } from './signals/state.js';
 import { type SharedFsContext, Task } from './task.js';
+import { copyFs } from './unshare.js';
 import { toKernelText } from './text.js';
 
 export interface Identity {
@@ -89,6 +89,7 @@ function makeProcess(kernel: Kernel, request: SpawnRequest): Process | Err {
     fs,
     handlers: new SignalHandlers(),
     cred: makeCredentials(request.identity),
+    netNamespace: kernel.net.first,
   });
   process.leader = task;
   kernel.processes.add(process);

@@ -5,6 +5,7 @@
 
 import { RLIMIT_NOFILE } from '../abi/resource.js';
 import { SIGKILL } from '../abi/signal.js';
+import type { NetNamespace } from '../net/namespace.js';
 import type { ControllingTerminal, TtyCaller } from '../pty/job-control.js';
 import type { Credentials } from '../vfs/caller.js';
 import type { FsContext } from '../vfs/namei.js';
@@ -33,6 +34,7 @@ export interface TaskParts {
   fs: SharedFsContext;
   handlers: SignalHandlers;
   cred: Credentials;
+  netNamespace: NetNamespace;
 }
 
 /** How a call that a stop or a signal without handler interrupted goes on (restart_syscall(2)). */
@@ -56,6 +58,7 @@ export class Task implements TtyCaller {
   fs: SharedFsContext;
   handlers: SignalHandlers;
   cred: Credentials;
+  netNamespace: NetNamespace;
   readonly blocked = new SigSet();
   /** Mask to go back to after the handler of a signal that sigsuspend, ppoll … let through. */
   savedMask: SigSet | null = null;
@@ -102,6 +105,7 @@ export class Task implements TtyCaller {
     this.fs = parts.fs;
     this.handlers = parts.handlers;
     this.cred = parts.cred;
+    this.netNamespace = parts.netNamespace;
     this.context = kernel.cpu.newContext();
     this.wait = new Wait(this);
     this.view = new TaskView(this);

@@ -7,25 +7,36 @@ import * as abi from '../abi/socket.js';
 import { type Caller, isSuperuser } from '../vfs/caller.js';
 import type { Socket } from './socket.js';
 
-/** /proc/sys/net/core: bytes, and connections. The figures of Linux on a machine of this size. */
-export interface NetSettings {
-  somaxconn: number;
+/** /proc/sys/net/core/[rw]mem_*: bytes. The figures of Linux on a machine of this size. One set for all namespaces. */
+export interface BufferSettings {
   sendBufferDefault: number;
   sendBufferMax: number;
   receiveBufferDefault: number;
   receiveBufferMax: number;
+}
+
+export const defaultBuffers = (): BufferSettings => ({
+  sendBufferDefault: 212_992,
+  sendBufferMax: 4_194_304,
+  receiveBufferDefault: 212_992,
+  receiveBufferMax: 4_194_304,
+});
+
+/** What each network namespace sets for itself. */
+export interface NetSettings {
+  readonly buffers: BufferSettings;
+  /** /proc/sys/net/core: connections. */
+  somaxconn: number;
   /** Bytes of control data of one message. */
   optmemMax: number;
   /** /proc/sys/net/unix/max_dgram_qlen */
   maxDatagrams: number;
 }
 
-export const defaultSettings = (): NetSettings => ({
+/** Of a new namespace, whatever the others have. */
+export const defaultSettings = (buffers: BufferSettings): NetSettings => ({
+  buffers,
   somaxconn: 4096,
-  sendBufferDefault: 212_992,
-  sendBufferMax: 4_194_304,
-  receiveBufferDefault: 212_992,
-  receiveBufferMax: 4_194_304,
   optmemMax: 131_072,
   maxDatagrams: 10,
 });
@@ -71,8 +82,8 @@ export class SocketOptions {
 
   constructor(settings: NetSettings) {
     this.settings = settings;
-    this.sendBuffer = settings.sendBufferDefault;
-    this.receiveBuffer = settings.receiveBufferDefault;
+    this.sendBuffer = settings.buffers.sendBufferDefault;
+    this.receiveBuffer = settings.buffers.receiveBufferDefault;
     this.cookie = ++SocketOptions.#cookies;
   }
 }
@@ -246,11 +257,11 @@ export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
   [abi.SO_BROADCAST]: remembered(abi.SO_BROADCAST),
   [abi.SO_SNDBUF]: {
     get: ({ options }) => int(options.sendBuffer),
-    set: (socket, value) => setSendBuffer(socket, value, socket.options.settings.sendBufferMax),
+    set: (socket, value) => setSendBuffer(socket, value, socket.options.settings.buffers.sendBufferMax),
   },
   [abi.SO_RCVBUF]: {
     get: ({ options }) => int(options.receiveBuffer),
-    set: (socket, value) => setReceiveBuffer(socket, value, socket.options.settings.receiveBufferMax),
+    set: (socket, value) => setReceiveBuffer(socket, value, socket.options.settings.buffers.receiveBufferMax),
   },
   [abi.SO_SNDBUFFORCE]: privileged({ set: (socket, v) => setSendBuffer(socket, Math.max(v, 0), INT_MAX) }, () => true),
   [abi.SO_RCVBUFFORCE]: privileged(

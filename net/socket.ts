@@ -24,7 +24,8 @@ import type { IoIter } from '../vfs/iter.js';
 import type { FsContext } from '../vfs/namei.js';
 import { CallLock } from './call-lock.js';
 import { type Outgoing, PLAIN, Receipt } from './message.js';
-import type { SocketOptions } from './options.js';
+import type { NetNamespace } from './namespace.js';
+import { SocketOptions } from './options.js';
 
 /** st_dev of sockets. Major 0, as for the other file systems without a mount. */
 const SOCKFS_DEVICE = makeDevice(0, 8);
@@ -35,6 +36,8 @@ export interface SocketCaller extends Caller {
   readonly fs: FsContext;
   /** Soft RLIMIT_NOFILE. */
   readonly fileLimit: number;
+  /** Where the sockets that it makes belong to. */
+  readonly netNamespace: NetNamespace;
 }
 
 /** What the kernel lends to sockets. */
@@ -49,6 +52,7 @@ export interface SocketEnv {
 export abstract class Socket {
   abstract readonly family: number;
   abstract readonly type: number;
+  readonly namespace: NetNamespace;
   readonly options: SocketOptions;
   /** Null until the connection is accepted, and once the last descriptor is closed. */
   inode: SocketInode | null = null;
@@ -57,8 +61,9 @@ export abstract class Socket {
   #receiveLock: CallLock | null = null;
   #sendLock: CallLock | null = null;
 
-  constructor(options: SocketOptions) {
-    this.options = options;
+  constructor(namespace: NetNamespace) {
+    this.namespace = namespace;
+    this.options = new SocketOptions(namespace.settings);
   }
 
   /** Held by a read that has to wait, so that those behind it are served in order. */

@@ -1,7 +1,7 @@
-/** Sockets as procfs shows them. */
-
+/** Network namespaces and their sockets as procfs shows them. */
 import { ESTABLISHED, type UnixSocket } from '../../net/unix/socket.js';
-import type { ProcUnixSocket } from '../../vfs/fs/procfs/source.js';
+import type { NetNamespace } from '../../net/namespace.js';
+import type { ProcNetwork, ProcUnixSocket } from '../../vfs/fs/procfs/source.js';
 import type { Kernel } from '../kernel.js';
 
 /** Socket states of the column St. @source uapi/linux/net.h */
@@ -26,8 +26,9 @@ function pathOf({ address }: UnixSocket): string {
 const referencesOf = (socket: UnixSocket): number =>
   socket.peer !== null && !socket.peer.isDead && socket.peer.peer === socket ? 3 : 2;
 
-export function* unixSockets({ net }: Kernel): Iterable<ProcUnixSocket> {
+function* unixSockets({ net }: Kernel, namespace: NetNamespace): Iterable<ProcUnixSocket> {
   for (const socket of net.unix.sockets) {
+    if (socket.namespace !== namespace) continue;
     yield {
       references: referencesOf(socket),
       isListening: socket.isListening,
@@ -38,3 +39,10 @@ export function* unixSockets({ net }: Kernel): Iterable<ProcUnixSocket> {
     };
   }
 }
+
+export const procNetwork = (kernel: Kernel, namespace: NetNamespace): ProcNetwork => ({
+  settings: namespace.settings,
+  isFirst: namespace.isFirst,
+  inode: namespace.inode,
+  unixSockets: () => unixSockets(kernel, namespace),
+});

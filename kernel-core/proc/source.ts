@@ -5,18 +5,18 @@ import type {
   ProcCpuTimes,
   ProcEventLimits,
   ProcMemoryInfo,
+  ProcNetwork,
   ProcSource,
   ProcSystem,
   ProcTask,
   ProcTtyDriver,
-  ProcUnixSocket,
 } from '../../vfs/fs/procfs/source.js';
 import type { Kernel } from '../kernel.js';
 import { MAX_MAPPINGS, PAGE_SIZE } from '../mm/layout.js';
 import { PID_MAX } from '../process-table.js';
 import { KERNEL_RELEASE, KERNEL_VERSION } from '../syscalls/system.js';
 import { Task } from '../task.js';
-import { unixSockets } from './net.js';
+import { procNetwork } from './net.js';
 
 const UNIX98_SLAVE_MAJOR = 136;
 const MAX_PTYS = 4096;
@@ -196,12 +196,8 @@ class SystemView implements ProcSystem {
     return this.openFiles;
   }
 
-  get netSettings() {
-    return this.#kernel.net.settings;
-  }
-
-  unixSockets(): Iterable<ProcUnixSocket> {
-    return unixSockets(this.#kernel);
+  get network(): ProcNetwork {
+    return procNetwork(this.#kernel, this.#kernel.net.first);
   }
 
   randomUuid(): string {

@@ -5,6 +5,7 @@ import type {
   ProcDirectories,
   ProcIo,
   ProcMemory,
+  ProcNetwork,
   ProcResourceLimit,
   ProcTask,
   ProcUsage,
@@ -16,6 +17,7 @@ import { SigSet } from '../signals/sigset.js';
 import { SIG_DFL, SIG_IGN } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { procMemory } from './memory.js';
+import { procNetwork } from './net.js';
 
 const RSP = 4;
 /** PF_FORKNOEXEC, PF_RANDOMIZE: what `flags` of an ordinary process shows. @source linux/sched.h */
@@ -126,6 +128,10 @@ export class TaskView implements ProcTask {
     if (this.#task.state === 'dead') return null;
     const { root, cwd, umask, namespace } = this.#task.fs;
     return { root, cwd, umask, mounts: () => namespace.list() };
+  }
+  get network(): ProcNetwork | null {
+    const { kernel, state, netNamespace } = this.#task;
+    return state === 'dead' ? null : procNetwork(kernel, netNamespace);
   }
   get executable(): Path | null {
     return this.#task.mm?.executable?.path ?? null;

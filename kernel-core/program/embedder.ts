@@ -4,7 +4,7 @@
  */
 import { type Err, isErr } from '../../abi/errno.js';
 import { releasePath } from '../../vfs/namei.js';
-import { copyFs } from '../clone.js';
+import { copyFs } from '../unshare.js';
 import { exitTask, releaseMemory } from '../exit.js';
 import type { Kernel } from '../kernel.js';
 import { AddressSpace } from '../mm/address-space.js';

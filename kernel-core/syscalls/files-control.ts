@@ -32,10 +32,13 @@ import {
   O_NOATIME,
   O_NONBLOCK,
   O_PATH,
+  O_RDONLY,
 } from '../../abi/fcntl.js';
 import { FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE, TIOCGPTPEER } from '../../abi/ioctl.js';
-import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCSPGRP } from '../../abi/socket.js';
+import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCGSKNS, SIOCSPGRP } from '../../abi/socket.js';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../abi/stat.js';
+import { SocketFile } from '../../net/socket.js';
+import { isSuperuser } from '../../vfs/caller.js';
 import type { OpenFile } from '../../vfs/file.js';
 import { PipeFile } from '../../vfs/fs/pipefs.js';
 import { isOwner } from '../../vfs/permission.js';
@@ -44,6 +47,7 @@ import { openSlave } from '../terminals.js';
 import { anyFile } from './args.js';
 import { type AsyncOwner, asyncOwner, setAsync } from './async-io.js';
 import { getRecordLock, setRecordLock } from './file-locks.js';
+import { installFile } from './files-open.js';
 import { putI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
 
@@ -238,6 +242,7 @@ const GENERIC = new Map<number, (...args: Parameters<IoctlRequest>) => number | 
   [FIOGETOWN, getSocketOwner],
   [SIOCGPGRP, getSocketOwner],
   [TIOCGPTPEER, openPeerCall],
+  [SIOCGSKNS, openNamespaceCall],
   [FIGETBSZ, (task, file, address) => task.mm!.writeU32(address, file.inode.blockSize)],
   [
     FIONREAD,
@@ -254,6 +259,14 @@ function openPeerCall(task: Task, file: OpenFile, flags: number): number {
   const fd = task.files.install(slave, (flags & O_CLOEXEC) !== 0, task.fileLimit);
   if (isErr(fd)) slave.unref();
   return fd;
+}
+
+/** SIOCGSKNS: the network namespace of a socket as a new descriptor. */
+function openNamespaceCall(task: Task, file: OpenFile): number | null {
+  if (!(file instanceof SocketFile)) return null;
+  if (!isSuperuser(task.cred)) return fail(EPERM);
+  const opened = file.socket.namespace.inode.open(O_RDONLY, task);
+  return isErr(opened) ? opened : installFile(task, opened, O_CLOEXEC);
 }
 
 function ioctl(task: Task, fd: number, request: number, argument: number): number {

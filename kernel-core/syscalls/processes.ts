@@ -284,7 +284,7 @@ export const processSyscalls: SyscallRows = {
     name: 'clone',
     fn: clone,
     support: 'partial',
-    note: 'no namespaces',
+    note: 'namespaces: as unshare',
     args: ['cloneFlags', 'address', 'address', 'address', 'hex'],
   },
   57: { name: 'fork', fn: fork, support: 'full', args: [] },
@@ -315,7 +315,7 @@ export const processSyscalls: SyscallRows = {
     name: 'clone3',
     fn: clone3,
     support: 'partial',
-    note: 'no namespaces, set_tid, cgroup',
+    note: 'no set_tid, cgroup; namespaces: as unshare',
     args: ['cloneArgs', 'size'],
   },
 };

@@ -95,9 +95,15 @@ function readMessages(task: Task, view: DataView, out: Outgoing, files: OpenFile
  * Reads the control buffer of a message to be sent into `out`.
  * @returns 0; -ENOBUFS (too long), -EFAULT, -EINVAL, -EBADF, -EPERM, -ESRCH: then nothing is held
  */
-export function readControl(task: Task, address: number, length: number, out: Outgoing): number | Err {
+export function readControl(
+  task: Task,
+  socket: Socket,
+  address: number,
+  length: number,
+  out: Outgoing,
+): number | Err {
   if (length === 0) return 0;
-  const most = task.kernel.net.settings.optmemMax;
+  const most = socket.options.settings.optmemMax;
   if (length < 0 || length > INT_MAX || length >= most) return fail(ENOBUFS);
   const bytes = new Uint8Array(length);
   if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);

@@ -144,7 +144,7 @@ function startSendmsg(
   const { header } = read;
   started?.(header.buffers);
   const out = outgoing(task, read.to);
-  const control = readControl(task, header.control, header.controlLength, out);
+  const control = readControl(task, file.socket, header.control, header.controlLength, out);
   if (control !== 0) return control;
   return startSend(task, file, header.buffers, flags, out);
 }

@@ -58,8 +58,7 @@ function setsockopt(task: Task, fd: number, level: number, name: number, address
 }
 
 const NOTHING = new Uint8Array(0);
-const quad = new Uint8Array(8);
-quad[0] = 1;
+const COOKIE_SIZE = 8;
 
 function peerCredentials(socket: Socket): Uint8Array {
   const bytes = new Uint8Array(12);
@@ -109,9 +108,9 @@ function optionValue(
       return !isErr(name) && name.length < room ? fail(EINVAL) : name;
     }
     case SO_NETNS_COOKIE:
-      return room === quad.length ? quad : fail(EINVAL);
+      return room === COOKIE_SIZE ? new Uint8Array(new BigUint64Array([BigInt(socket.namespace.cookie)]).buffer) : fail(EINVAL);
     case SO_COOKIE:
-      return room < quad.length ? fail(EINVAL) : getSocketOption(socket, option);
+      return room < COOKIE_SIZE ? fail(EINVAL) : getSocketOption(socket, option);
     default:
       return getSocketOption(socket, option);
   }

@@ -12,6 +12,7 @@ import { inotifySyscalls } from './inotify.js';
 import { memorySyscalls } from './memory.js';
 import { metadataSyscalls } from './metadata.js';
 import { mountSyscalls } from './mounts.js';
+import { namespaceSyscalls } from './namespaces.js';
 import { pidfdSyscalls } from './pidfd.js';
 import { pollSyscalls } from './poll.js';
 import { processSyscalls } from './processes.js';
@@ -40,6 +41,7 @@ const FAMILIES: readonly SyscallRows[] = [
   inotifySyscalls,
   memorySyscalls,
   processSyscalls,
+  namespaceSyscalls,
   execSyscalls,
   signalSyscalls,
   credentialSyscalls,

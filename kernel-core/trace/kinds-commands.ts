@@ -87,6 +87,10 @@ const IOCTL = byNumber(
       TIOCGPKT: ['intOut'],
       TIOCSIG: ['signal'],
       TIOCVHANGUP: [],
+      NS_GET_NSTYPE: [],
+      NS_GET_OWNER_UID: ['address'],
+      NS_GET_PARENT: [],
+      NS_GET_USERNS: [],
       FIONREAD: ['intOut'],
       FIONBIO: ['intIn'],
       FIOASYNC: ['intIn'],
@@ -105,6 +109,7 @@ const IOCTL = byNumber(
       FIOGETOWN: ['intOut'],
       SIOCGPGRP: ['intOut'],
       SIOCATMARK: ['intOut'],
+      SIOCGSKNS: ['hex'],
     },
   ),
 );

@@ -76,6 +76,12 @@ const CLONE = namesOf(
   'CLONE_VM CLONE_FS CLONE_FILES CLONE_SIGHAND CLONE_PIDFD CLONE_PTRACE CLONE_VFORK CLONE_PARENT CLONE_THREAD CLONE_NEWNS CLONE_SYSVSEM CLONE_SETTLS CLONE_PARENT_SETTID CLONE_CHILD_CLEARTID CLONE_DETACHED CLONE_UNTRACED CLONE_CHILD_SETTID CLONE_NEWCGROUP CLONE_NEWUTS CLONE_NEWIPC CLONE_NEWUSER CLONE_NEWPID CLONE_NEWNET CLONE_IO',
 );
 
+/** Kinds of namespaces. */
+const NAMESPACES = namesOf(
+  sched,
+  'CLONE_NEWNS CLONE_NEWCGROUP CLONE_NEWUTS CLONE_NEWIPC CLONE_NEWUSER CLONE_NEWPID CLONE_NEWNET CLONE_NEWTIME',
+);
+
 /** clone(2) flags without the exit signal. Bits above 2^32 belong to clone3. */
 export function cloneFlagText(value: number): string {
   const low = value % 2 ** 32;
@@ -208,6 +214,8 @@ export const FLAG_KINDS = {
     'FALLOC_FL_???',
   ),
   flockOperation: flags(namesOf(fcntl, 'LOCK_SH LOCK_EX LOCK_UN LOCK_NB'), 'LOCK_???'),
+  unshareFlags: flags([...CLONE, ['CLONE_NEWTIME', sched.CLONE_NEWTIME]], 'CLONE_???'),
+  namespaceKinds: flags(NAMESPACES, 'CLONE_NEW???'),
   spliceFlags: flags(namesOf(fcntl, 'SPLICE_F_MOVE SPLICE_F_NONBLOCK SPLICE_F_MORE SPLICE_F_GIFT'), 'SPLICE_F_???'),
   rwFlags: flags(RWF, 'RWF_???'),
   closeRangeFlags: flags(

@@ -1,8 +1,8 @@
 /**
  * Addresses of unix sockets: paths, abstract names, and who has which. @source unix(7)
  *
- * Abstract names are a space of their own for each socket type, as Linux keeps them. A path leads to a socket by the
- * inode that bind made, under whatever names that has now.
+ * Abstract names are a space of their own for each socket type in each network namespace, as Linux keeps them. A path
+ * leads to a socket by the inode that bind made, under whatever names that has now, from every namespace.
  */
 import {
   EADDRINUSE,
@@ -23,6 +23,7 @@ import { holdPath, LOOKUP_FOLLOW, releasePath, resolve } from '../../vfs/namei.j
 import { mknodAt, unlinkAt } from '../../vfs/operations.js';
 import { MAY_WRITE, permission } from '../../vfs/permission.js';
 import { touchAtime } from '../../vfs/times.js';
+import type { NetNamespace } from '../namespace.js';
 import type { SocketCaller } from '../socket.js';
 import type { UnixSocket } from './socket.js';
 
@@ -73,7 +74,8 @@ function pathAddress(name: string): Uint8Array {
 
 /** Who has which name. */
 export class UnixNames {
-  readonly #abstract = new Map<string, UnixSocket>();
+  readonly #abstract = new WeakMap<NetNamespace, Map<string, UnixSocket>>();
+  #abstractCount = 0;
   readonly #inodes = new Map<Inode, UnixSocket>();
   readonly #random: (target: Uint8Array) => void;
 
@@ -82,7 +84,7 @@ export class UnixNames {
   }
 
   get size(): number {
-    return this.#abstract.size + this.#inodes.size;
+    return this.#abstractCount + this.#inodes.size;
   }
 
   /** bind(2). @returns 0; -EADDRINUSE, -EINVAL (has a name already), errors of mknod(2) */
@@ -110,8 +112,11 @@ export class UnixNames {
   #bindAbstract(socket: UnixSocket, address: Uint8Array): number | Err {
     if (socket.address !== null) return fail(EINVAL);
     const key = keyOf(socket.type, address);
-    if (this.#abstract.has(key)) return fail(EADDRINUSE);
-    this.#abstract.set(key, socket);
+    let names = this.#abstract.get(socket.namespace);
+    if (names === undefined) this.#abstract.set(socket.namespace, (names = new Map()));
+    if (names.has(key)) return fail(EADDRINUSE);
+    names.set(key, socket);
+    this.#abstractCount++;
     socket.address = { bytes: address.slice(), path: null };
     return 0;
   }
@@ -139,7 +144,11 @@ export class UnixNames {
     const { bytes, path } = address;
     if (path === null) {
       const key = keyOf(socket.type, bytes);
-      if (this.#abstract.get(key) === socket) this.#abstract.delete(key);
+      const names = this.#abstract.get(socket.namespace);
+      if (names?.get(key) === socket) {
+        names.delete(key);
+        this.#abstractCount--;
+      }
     } else {
       const { inode } = path.dentry;
       if (this.#inodes.get(inode) === socket) this.#inodes.delete(inode);
@@ -147,11 +156,12 @@ export class UnixNames {
   }
 
   /**
-   * The socket at an address that `checkAddress` let through.
+   * The socket of the same type at an address that `checkAddress` let through, as seen by `from`.
    * @returns -ECONNREFUSED (nobody there), -EPROTOTYPE (another type), -EACCES and other errors of the path
    */
-  find(address: Uint8Array, type: number, caller: SocketCaller): UnixSocket | Err {
-    if (isAbstract(address)) return this.#abstract.get(keyOf(type, address)) ?? fail(ECONNREFUSED);
+  find(address: Uint8Array, from: UnixSocket, caller: SocketCaller): UnixSocket | Err {
+    const { type, namespace } = from;
+    if (isAbstract(address)) return this.#abstract.get(namespace)?.get(keyOf(type, address)) ?? fail(ECONNREFUSED);
     const path = resolve(caller.fs, caller, null, pathOf(address), LOOKUP_FOLLOW);
     if (isErr(path)) return path;
     const found = this.#at(path, type, caller);

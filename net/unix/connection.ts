@@ -36,7 +36,7 @@ export function connectTo(
   if (bad !== 0) return bad;
   const named = socket.autobind();
   if (named !== 0) return named;
-  const listener = socket.domain.names.find(address, socket.type, caller);
+  const listener = socket.domain.names.find(address, socket, caller);
   if (isErr(listener)) return listener;
   if (listener.state !== LISTENING || listener.shutMask & SHUT_RECEIVE) return fail(ECONNREFUSED);
   if (listener.isQueueFull) {

@@ -54,7 +54,7 @@ export class UnixDatagram extends UnixSocket {
     if (bad !== 0) return bad;
     const named = this.autobind();
     if (named !== 0) return named;
-    const other = this.domain.names.find(address, this.type, caller);
+    const other = this.domain.names.find(address, this, caller);
     if (isErr(other)) return other;
     if (!this.#maySendTo(other)) return fail(EPERM);
     this.state = ESTABLISHED;
@@ -121,7 +121,7 @@ export class UnixDatagram extends UnixSocket {
   }
 
   #target(out: Outgoing): UnixSocket | Err {
-    if (out.address !== null && !this.isSequenced) return this.domain.names.find(out.address, this.type, out.caller!);
+    if (out.address !== null && !this.isSequenced) return this.domain.names.find(out.address, this, out.caller!);
     return this.peer ?? fail(ENOTCONN);
   }
 

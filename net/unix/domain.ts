@@ -3,7 +3,6 @@ import { EPROTONOSUPPORT, type Err, ESOCKTNOSUPPORT, fail, isErr } from '../../a
 import { AF_UNIX, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM } from '../../abi/socket.js';
 import type { Timespec } from '../../vfs/caller.js';
 import type { AddressFamily } from '../families.js';
-import type { NetSettings } from '../options.js';
 import { Slots } from '../slots.js';
 import type { SocketCaller, SocketEnv } from '../socket.js';
 import { UnixNames } from './address.js';
@@ -22,40 +21,38 @@ const now: Timespec = { sec: 0, nsec: 0 };
 export class UnixDomain implements AddressFamily {
   readonly family = AF_UNIX;
   readonly env: SocketEnv;
-  readonly settings: NetSettings;
   readonly names: UnixNames;
   readonly inFlight = new InFlight();
   readonly slots: Slots;
-  /** Every socket, connections not yet accepted included. */
+  /** Every socket of all namespaces, connections not yet accepted included. */
   readonly sockets = new Set<UnixSocket>();
   readonly #spare: Chunk[] = [];
 
-  constructor(env: SocketEnv, settings: NetSettings) {
+  constructor(env: SocketEnv) {
     this.env = env;
-    this.settings = settings;
     this.names = new UnixNames((target) => env.random(target));
     this.slots = new Slots(env.vfs.frames);
   }
 
-  create(type: number, protocol: number): UnixSocket | Err {
+  create(type: number, protocol: number, { netNamespace }: SocketCaller): UnixSocket | Err {
     if (protocol !== 0 && protocol !== AF_UNIX) return fail(EPROTONOSUPPORT);
     switch (type) {
       case SOCK_STREAM:
-        return new UnixStream(this);
+        return new UnixStream(this, netNamespace);
       case SOCK_RAW: // Taken for a datagram socket since BSD.
       case SOCK_DGRAM:
-        return new UnixDatagram(this);
+        return new UnixDatagram(this, netNamespace);
       case SOCK_SEQPACKET:
-        return new UnixSeqpacket(this);
+        return new UnixSeqpacket(this, netNamespace);
       default:
         return fail(ESOCKTNOSUPPORT);
     }
   }
 
   createPair(type: number, protocol: number, caller: SocketCaller): [UnixSocket, UnixSocket] | Err {
-    const first = this.create(type, protocol);
+    const first = this.create(type, protocol, caller);
     if (isErr(first)) return first;
-    const second = this.create(type, protocol) as UnixSocket;
+    const second = this.create(type, protocol, caller) as UnixSocket;
     first.join(second, caller);
     return [first, second];
   }

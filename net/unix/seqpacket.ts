@@ -34,7 +34,7 @@ export class UnixSeqpacket extends UnixDatagram {
   }
 
   override connect(address: Uint8Array, caller: SocketCaller, flags: number): number | Err {
-    return connectTo(this, address, caller, flags, () => new UnixSeqpacket(this.domain));
+    return connectTo(this, address, caller, flags, () => new UnixSeqpacket(this.domain, this.namespace));
   }
 
   override accept(flags: number): UnixSocket | Err {

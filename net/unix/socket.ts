@@ -26,7 +26,7 @@ import { type Caller, isSuperuser } from '../../vfs/caller.js';
 import type { UserMemory } from '../../vfs/file.js';
 import type { PollMask } from '../../vfs/inode.js';
 import { dropFiles, type Outgoing, type PassedFiles, type Receipt } from '../message.js';
-import { SocketOptions } from '../options.js';
+import type { NetNamespace } from '../namespace.js';
 import { Socket, type SocketCaller } from '../socket.js';
 import { dropAddress, UNNAMED, type UnixAddress } from './address.js';
 import { type Chunk, ChunkQueue } from './chunk.js';
@@ -88,10 +88,10 @@ export abstract class UnixSocket extends Socket {
   /** Sockets whose `#stalled` it stands in. */
   #stalledAt: Set<UnixSocket> | null = null;
 
-  constructor(domain: UnixDomain) {
-    super(new SocketOptions(domain.settings));
+  constructor(domain: UnixDomain, namespace: NetNamespace) {
+    super(namespace);
     this.domain = domain;
-    this.backlog = domain.settings.maxDatagrams;
+    this.backlog = namespace.settings.maxDatagrams;
     domain.sockets.add(this);
   }
 

@@ -42,7 +42,7 @@ export class UnixStream extends UnixSocket {
   }
 
   override connect(address: Uint8Array, caller: SocketCaller, flags: number): number | Err {
-    return connectTo(this, address, caller, flags, () => new UnixStream(this.domain));
+    return connectTo(this, address, caller, flags, () => new UnixStream(this.domain, this.namespace));
   }
 
   override accept(flags: number): UnixSocket | Err {

@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from '../../abi/socket.js';
 import { PhysicalMemory } from '../../cpu/index.js';
 import { Receipt } from '../../net/message.js';
-import { defaultSettings } from '../../net/options.js';
+import { NetNamespace } from '../../net/namespace.js';
+import { defaultBuffers } from '../../net/options.js';
 import { openSocket, type SocketFile } from '../../net/socket.js';
 import { streamTruesize } from '../../net/unix/chunk.js';
 import { UnixDomain } from '../../net/unix/domain.js';
@@ -32,12 +33,13 @@ interface World {
 function world(): World {
   const memory = new PhysicalMemory(64 << 20);
   const vfs = { frames: memory, devices: new DeviceTable(), now: () => {} };
-  const domain = new UnixDomain({ vfs, urgent: () => {}, random: (target) => target.fill(7) }, defaultSettings());
+  const domain = new UnixDomain({ vfs, urgent: () => {}, random: (target) => target.fill(7) });
+  const maker = { ...KERNEL_CALLER, netNamespace: new NetNamespace(vfs, 1, defaultBuffers()) };
   return {
     domain,
     memory,
     pair: (type) => {
-      const made = domain.createPair(type, 0, KERNEL_CALLER as never);
+      const made = domain.createPair(type, 0, maker as never);
       assert.ok(Array.isArray(made));
       const [a, b] = made as [never, never];
       return [openSocket(vfs, a, 0, KERNEL_CALLER), openSocket(vfs, b, 0, KERNEL_CALLER)];

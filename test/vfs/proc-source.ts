@@ -7,6 +7,7 @@ import type { OpenFile } from '../../vfs/file.js';
 import type {
   ProcDirectories,
   ProcMemory,
+  ProcNetwork,
   ProcRegion,
   ProcRegionUsage,
   ProcSource,
@@ -14,6 +15,7 @@ import type {
   ProcTask,
   ProcUsage,
 } from '../../vfs/fs/procfs/index.js';
+import type { Inode } from '../../vfs/inode.js';
 import type { FsContext } from '../../vfs/namei.js';
 import { user } from './env.js';
 
@@ -138,6 +140,7 @@ export class FakeTask implements ProcTask {
   io = { readChars: 1, writtenChars: 2, readCalls: 3, writeCalls: 4, readBytes: 5, writtenBytes: 6 };
   memory: ProcMemory | null = null;
   directories: ProcDirectories | null = null;
+  network: ProcNetwork | null = null;
   executable: Path | null = null;
   files = new Map<number, OpenFile>();
   closeOnExec = new Set<number>();
@@ -227,16 +230,24 @@ export class FakeSource implements ProcSource {
       release: '6.1.0-test',
       buildVersion: '#1 SMP',
       builder: '(me@here) (cc)',
-      netSettings: {
-        somaxconn: 4096,
-        sendBufferDefault: 212_992,
-        sendBufferMax: 4_194_304,
-        receiveBufferDefault: 212_992,
-        receiveBufferMax: 4_194_304,
-        optmemMax: 131_072,
-        maxDatagrams: 10,
+      network: {
+        settings: {
+          buffers: {
+            sendBufferDefault: 212_992,
+            sendBufferMax: 4_194_304,
+            receiveBufferDefault: 212_992,
+            receiveBufferMax: 4_194_304,
+          },
+          somaxconn: 4096,
+          optmemMax: 131_072,
+          maxDatagrams: 10,
+        },
+        isFirst: true,
+        get inode(): Inode {
+          throw new Error('nobody follows links here');
+        },
+        unixSockets: () => [],
       },
-      unixSockets: () => [],
       hostname: 'box',
       domainname: '(none)',
       commandLine: 'quiet',

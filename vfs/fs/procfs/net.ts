@@ -1,4 +1,5 @@
-/** /proc/PID/net: sockets. There is one network for all tasks. @source Linux net/unix/af_unix.c unix_seq_show */
+/** /proc/PID/net: sockets of the task's network namespace. @source Linux net/unix/af_unix.c unix_seq_show */
+import { ENOENT, fail } from '../../../abi/errno.js';
 import { hex } from './format.js';
 import { type DirectoryRow, directory, file } from './row.js';
 import type { ProcTask, ProcUnixSocket } from './source.js';
@@ -26,5 +27,9 @@ function line({ references, isListening, type, state, ino, path }: ProcUnixSocke
 const HEADER = 'Num       RefCount Protocol Flags    Type St Inode Path\n';
 
 export const NET_ROW: DirectoryRow<ProcTask> = directory('net', [
-  file<ProcTask>('unix', (_task, { source }) => HEADER + Array.from(source.system.unixSockets(), line).join('')),
+  file<ProcTask>(
+    'unix',
+    ({ network }) => (network === null ? fail(ENOENT) : HEADER + Array.from(network.unixSockets(), line).join('')),
+    { refusal: ({ network }) => (network === null ? fail(ENOENT) : 0) },
+  ),
 ]);

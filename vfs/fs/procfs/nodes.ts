@@ -109,7 +109,10 @@ export class ProcFile<S> extends ProcInode<S> {
     if (!this.isAlive) return fail(ESRCH);
     const { row } = this;
     if (row.guarded === true && !this.mayInspect(caller)) return fail(EACCES);
-    return row.kind === 'special' ? row.open(this, this.subject.value, flags) : new ProcText(this, row, flags);
+    const { value } = this.subject;
+    if (row.kind === 'special') return row.open(this, value, flags);
+    const refused = row.refusal?.(value, flags, this.fs.reader(caller)) ?? 0;
+    return refused === 0 ? new ProcText(this, row, flags) : refused;
   }
 }
 

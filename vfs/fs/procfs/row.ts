@@ -29,6 +29,8 @@ export interface FileRow<S> extends RowBase {
   readonly kind: 'file';
   /** Only for those who may inspect the task. */
   readonly guarded?: boolean;
+  /** Why it cannot be opened now. @param flags O_* */
+  refusal?(subject: S, flags: number, reader: Reader): 0 | Err;
   read?(subject: S, reader: Reader): Content;
   /** @param text what one write(2) brought @returns 0 or an error */
   write?(subject: S, text: string, reader: Reader): number | Err;
@@ -79,7 +81,7 @@ const LINK = 0o777;
 export const file = <S>(
   name: string,
   read: FileRow<S>['read'],
-  more: Partial<Pick<FileRow<S>, 'mode' | 'write' | 'guarded'>> = {},
+  more: Partial<Pick<FileRow<S>, 'mode' | 'write' | 'guarded' | 'refusal'>> = {},
 ): FileRow<S> => ({ kind: 'file', name, mode: READ_ALL, read, ...more });
 
 export const directory = <S>(name: string, rows: readonly Row<S>[], mode = 0o555): DirectoryRow<S> => ({

@@ -9,6 +9,7 @@
 import type { Caller, Credentials } from '../../caller.js';
 import type { Path } from '../../dentry.js';
 import type { OpenFile, UserMemory } from '../../file.js';
+import type { Inode } from '../../inode.js';
 import type { Mount } from '../../mount.js';
 
 /** 64 signals in two words: bit n-1 is signal n. */
@@ -164,6 +165,8 @@ export interface ProcTask {
   /** null once it has let go (zombies). */
   readonly memory: ProcMemory | null;
   readonly directories: ProcDirectories | null;
+  /** The network namespace it is in; null for zombies. */
+  readonly network: ProcNetwork | null;
   /** The program it runs; null for zombies. The path stays the task's. */
   readonly executable: Path | null;
   /** Descriptors in use, ascending. */
@@ -275,15 +278,29 @@ export interface ProcUnixSocket {
   readonly path: string;
 }
 
-/** Limits of sockets that can be changed: bytes, connections, datagrams. */
-export interface ProcNetSettings {
-  somaxconn: number;
+/** Sizes of socket buffers in bytes, which all network namespaces share. */
+export interface ProcBufferSettings {
   sendBufferDefault: number;
   sendBufferMax: number;
   receiveBufferDefault: number;
   receiveBufferMax: number;
+}
+
+/** Limits of sockets in a network namespace that can be changed: connections, bytes, datagrams. */
+export interface ProcNetSettings {
+  somaxconn: number;
   optmemMax: number;
   maxDatagrams: number;
+}
+
+/** A network namespace. */
+export interface ProcNetwork {
+  readonly settings: ProcNetSettings & { readonly buffers: ProcBufferSettings };
+  /** The one that the kernel booted with; the others cannot change what all share. */
+  readonly isFirst: boolean;
+  /** What the link in /proc/PID/ns leads to. */
+  readonly inode: Inode;
+  unixSockets(): Iterable<ProcUnixSocket>;
 }
 
 export interface ProcSystem {
@@ -334,8 +351,8 @@ export interface ProcSystem {
   /** 36 characters each; the first is fixed for the life of the kernel. */
   readonly bootId: string;
   randomUuid(): string;
-  unixSockets(): Iterable<ProcUnixSocket>;
-  readonly netSettings: ProcNetSettings;
+  /** The first network namespace. */
+  readonly network: ProcNetwork;
 }
 
 export interface ProcSource {

@@ -1,7 +1,15 @@
 /** /proc/sys: what can be asked of, and a little that can be told to, the running kernel. Only what holds here is there. */
-import { EINVAL, fail } from '../../../abi/errno.js';
-import { directory, type FileRow, file, type Row } from './row.js';
-import type { ProcEventLimits, ProcNetSettings, ProcSource, ProcSystem } from './source.js';
+import { EACCES, EINVAL, fail } from '../../../abi/errno.js';
+import { O_ACCMODE, O_RDONLY } from '../../../abi/fcntl.js';
+import { directory, type FileRow, file, type Reader, type Row } from './row.js';
+import type {
+  ProcBufferSettings,
+  ProcEventLimits,
+  ProcNetSettings,
+  ProcNetwork,
+  ProcSource,
+  ProcSystem,
+} from './source.js';
 
 /** @source linux/utsname.h __NEW_UTS_LEN */
 const UTS_LENGTH = 64;
@@ -47,29 +55,40 @@ const INT_MAX = 2 ** 31 - 1;
 /** A whole number from `least` to `largest` that the superuser may set: a field of what `holder` gives. */
 const number = <K extends string>(
   name: string,
-  holder: (system: ProcSystem) => Record<K, number>,
+  holder: (reader: Reader) => Record<K, number>,
   key: K,
   least: number,
   largest = INT_MAX,
 ): FileRow<ProcSource> =>
-  file(name, ({ system }) => `${holder(system)[key]}\n`, {
+  file(name, (_source, reader) => `${holder(reader)[key]}\n`, {
     mode: NAME_MODE,
-    write: ({ system }, text) => {
+    write: (_source, text, reader) => {
       const digits = text.match(/^\s*(\d+)\s/)?.[1] ?? text.match(/^\s*(\d+)\0?$/)?.[1];
       const value = Number(digits ?? Number.NaN);
       if (!(value >= least && value <= largest)) return fail(EINVAL);
-      holder(system)[key] = value;
+      holder(reader)[key] = value;
       return 0;
     },
   });
 
 /** A limit of epoll and inotify. */
 const setting = (name: string, key: keyof ProcEventLimits, largest: number): FileRow<ProcSource> =>
-  number(name, ({ eventLimits }) => eventLimits, key, 0, largest);
+  number(name, ({ source }) => source.system.eventLimits, key, 0, largest);
+
+/** The network namespace of who looks. */
+const networkOf = ({ caller, source }: Reader): ProcNetwork =>
+  source.taskOf(caller)?.network ?? source.system.network;
 
 /** A limit of sockets. */
-const limit = (name: string, key: keyof ProcNetSettings, least: number): FileRow<ProcSource> =>
-  number(name, ({ netSettings }) => netSettings, key, least);
+const limit = (name: string, key: keyof ProcNetSettings): FileRow<ProcSource> =>
+  number(name, (reader) => networkOf(reader).settings, key, 0);
+
+/** A size of socket buffers: one for all namespaces, which only those of the first one can set. */
+const bufferSize = (name: string, key: keyof ProcBufferSettings, least: number): FileRow<ProcSource> => ({
+  ...number(name, (reader) => networkOf(reader).settings.buffers, key, least),
+  refusal: (_source, flags, reader) =>
+    (flags & O_ACCMODE) === O_RDONLY || networkOf(reader).isFirst ? 0 : fail(EACCES),
+});
 
 const fileMax = ({ openFilesMax: max }: ProcSystem): string => (max >= Number.MAX_SAFE_INTEGER ? UNLIMITED : `${max}`);
 
@@ -124,14 +143,14 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
   ]),
   directory('net', [
     directory('core', [
-      limit('optmem_max', 'optmemMax', 0),
-      limit('rmem_default', 'receiveBufferDefault', MIN_RECEIVE_BUFFER),
-      limit('rmem_max', 'receiveBufferMax', MIN_RECEIVE_BUFFER),
-      limit('somaxconn', 'somaxconn', 0),
-      limit('wmem_default', 'sendBufferDefault', MIN_SEND_BUFFER),
-      limit('wmem_max', 'sendBufferMax', MIN_SEND_BUFFER),
+      limit('optmem_max', 'optmemMax'),
+      bufferSize('rmem_default', 'receiveBufferDefault', MIN_RECEIVE_BUFFER),
+      bufferSize('rmem_max', 'receiveBufferMax', MIN_RECEIVE_BUFFER),
+      limit('somaxconn', 'somaxconn'),
+      bufferSize('wmem_default', 'sendBufferDefault', MIN_SEND_BUFFER),
+      bufferSize('wmem_max', 'sendBufferMax', MIN_SEND_BUFFER),
     ]),
-    directory('unix', [limit('max_dgram_qlen', 'maxDatagrams', 0)]),
+    directory('unix', [limit('max_dgram_qlen', 'maxDatagrams')]),
   ]),
   directory('vm', [figure('max_map_count', (s) => s.maxMapCount), figure('overcommit_memory', () => 0)]),
 ];

@@ -31,6 +31,22 @@ const held = (name: string, get: (task: ProcTask) => Path | null | undefined): L
   goal: (task) => get(task) ?? fail(ENOENT),
 });
 
+/** Namespaces: those that there are. @source namespaces(7) */
+const NS_ROW: DirectoryRow<ProcTask> = directory(
+  'ns',
+  [
+    {
+      kind: 'link',
+      name: 'net',
+      mode: 0o777,
+      guarded: true,
+      readlink: ({ network }) => network?.inode.anonymousName ?? fail(ENOENT),
+      goal: ({ network }) => network?.inode ?? fail(ENOENT),
+    },
+  ],
+  0o511,
+);
+
 /** What the memory killer would think of it: its share of memory, moved by the adjustment. @source Linux mm/oom_kill.c, fs/proc/base.c */
 function oomScore(task: ProcTask, { source }: Reader): string {
   const adjustment = task.oomScoreAdjustment;
@@ -90,7 +106,13 @@ const common = (whole: boolean): Row<ProcTask>[] => [
   file('io', io, PRIVATE),
 ];
 
-export const THREAD_ROW: DirectoryRow<ProcTask> = directory('thread', [FD_ROW, FDINFO_ROW, NET_ROW, ...common(false)]);
+export const THREAD_ROW: DirectoryRow<ProcTask> = directory('thread', [
+  FD_ROW,
+  FDINFO_ROW,
+  NS_ROW,
+  NET_ROW,
+  ...common(false),
+]);
 
 const TASK_ROW: NumbersRow<ProcTask> = {
   kind: 'numbers',
@@ -109,6 +131,7 @@ export const PROCESS_ROW: DirectoryRow<ProcTask> = directory('process', [
   TASK_ROW,
   FD_ROW,
   FDINFO_ROW,
+  NS_ROW,
   NET_ROW,
   ...common(true),
 ]);
