@@ -24,8 +24,11 @@ import {
 } from '../../abi/fcntl.js';
 import { SIGPIPE } from '../../abi/signal.js';
 import { S_IFBLK, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/stat.js';
+import { SocketFile } from '../../net/socket.js';
 import type { OpenFile } from '../../vfs/file.js';
+import { PipeFile } from '../../vfs/fs/pipefs.js';
 import { fileAccessed, fileModified } from '../../vfs/fsnotify.js';
+import { BytesIter } from '../../vfs/iter.js';
 import type { Task } from '../task.js';
 import { openFile } from './args.js';
 import { AT_OFFSET, raise, readFile, roomBelowLimit, TransferIter, writeFile } from './io.js';
@@ -37,6 +40,14 @@ const TRANSFER_MAX = 16 << 20;
 
 const typeOf = (file: OpenFile): number => file.inode.mode & S_IFMT;
 const isPipe = (file: OpenFile): boolean => typeOf(file) === S_IFIFO;
+
+/** A socket that keeps apart what is sent: datagrams, sequenced packets. */
+const isPacketSocket = (file: OpenFile): boolean => file instanceof SocketFile && !file.socket.isStream;
+
+const PAGE_SIZE = 4096;
+/** Pages of a pipe, or of a file, that become one message. @source Linux fs/splice.c splice_to_socket */
+const MESSAGE_PAGES = 16;
+const message = new Uint8Array(MESSAGE_PAGES * PAGE_SIZE);
 
 const word = new Uint8Array(8);
 const wordView = new DataView(word.buffer);
@@ -104,13 +115,14 @@ class Mover {
   step(): number | Err {
     const iter = this.#iter;
     const task = this.#task;
+    const takesPacket = isPacketSocket(this.#transfer.from);
     for (;;) {
       if (iter.remaining === 0) return this.#done();
       iter.error = 0;
       let count = this.#read();
       if (count <= 0 && iter.error !== 0) count = iter.error;
-      if (count > 0) continue;
-      if (count === 0) return this.#done();
+      if (count > 0 && !takesPacket) continue;
+      if (count >= 0) return this.#done();
       if (count === -EAGAIN) {
         const { all, nonBlocking } = this.#transfer;
         const enough = iter.moved > 0 && (!all || nonBlocking || task.hasDeliverableSignal);
@@ -124,7 +136,12 @@ class Mover {
   #read(): number | Err {
     const { from, fromAt, to } = this.#transfer;
     const own = fromAt.position === AT_OFFSET;
-    const count = from.read(this.#iter, own ? from.offset : fromAt.position, this.#task);
+    const position = own ? from.offset : fromAt.position;
+    const count = isPacketSocket(to)
+      ? this.#sendMessage(position)
+      : from instanceof SocketFile
+        ? this.#receive(from, to as PipeFile)
+        : from.read(this.#iter, position, this.#task);
     if (count > 0) {
       fileAccessed(from);
       fileModified(to);
@@ -132,6 +149,43 @@ class Mover {
       else if (from.seekable) from.offset += count;
     }
     return count;
+  }
+
+  /** What a socket has given is gone from there: it is asked for no more than the pipe has room for. */
+  #receive(from: SocketFile, to: PipeFile): number | Err {
+    const { readers, room } = to.pipe;
+    if (readers === 0) return fail(EPIPE);
+    if (room === 0) return fail(EAGAIN);
+    const iter = this.#iter;
+    const count = Math.min(iter.remaining, room);
+    if (!from.socket.isStream) {
+      // Comes in whole pages; what is too much of it is cut off.
+      iter.expect(count);
+      return from.read(iter, 0, this.#task);
+    }
+    const into = new BytesIter(message.subarray(0, Math.min(count, message.length)));
+    const received = from.read(into, 0, this.#task);
+    return received > 0 ? iter.put(message, 0, received) : received;
+  }
+
+  /** Sends one message, whole; what the socket does not take stays in the source. */
+  #sendMessage(position: number): number | Err {
+    const { from } = this.#transfer;
+    const iter = this.#iter;
+    if (from instanceof PipeFile) {
+      const count = from.pipe.peek(message, iter.remaining, MESSAGE_PAGES);
+      const sent = count > 0 ? iter.put(message, 0, count) : count;
+      if (sent > 0) from.read(new BytesIter(message.subarray(0, sent)), 0, this.#task);
+      return sent;
+    }
+    const size = Math.min(iter.remaining, message.length - (position % PAGE_SIZE));
+    const into = new BytesIter(message.subarray(0, size));
+    while (into.remaining > 0) {
+      const count = from.read(into, position + into.position, this.#task);
+      if (count < 0 && into.position === 0) return count;
+      if (count <= 0) break;
+    }
+    return into.position > 0 ? iter.put(message, 0, into.position) : 0;
   }
 
   #done(): number | Err {

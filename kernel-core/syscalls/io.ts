@@ -302,6 +302,11 @@ export class TransferIter implements IoIter {
     return this.#remaining;
   }
 
+  /** Bytes to come from now on. */
+  expect(count: number): void {
+    this.#remaining = count;
+  }
+
   put(source: Uint8Array, start: number, end: number): number | Err {
     const count = Math.min(end - start, this.#remaining, CHUNK);
     chunk.set(source.subarray(start, start + count));

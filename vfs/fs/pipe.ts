@@ -63,6 +63,11 @@ export class Pipe {
     return sum;
   }
 
+  /** Bytes that can be written for sure. */
+  get room(): number {
+    return Math.max(0, this.#slotLimit - this.#slots.length) * PAGE_SIZE;
+  }
+
   get isEmpty(): boolean {
     return this.#slots.length === 0;
   }
@@ -105,6 +110,19 @@ export class Pipe {
       if (put < count) break;
       if (slot.length === 0 || slot.packet) this.#dropFirst();
       if (slot.packet) break;
+    }
+    return done;
+  }
+
+  /** Copies what the first `slots` slots hold, at most `count` bytes, to the start of `target`. @returns as `read` */
+  peek(target: Uint8Array, count: number, slots: number): number | Err {
+    if (this.isEmpty) return this.writers === 0 ? 0 : fail(EAGAIN);
+    let done = 0;
+    for (const { frame, offset, length } of this.#slots.slice(0, slots)) {
+      const start = frame * PAGE_SIZE + offset;
+      const size = Math.min(length, count - done);
+      target.set(this.#frames.u8.subarray(start, start + size), done);
+      done += size;
     }
     return done;
   }

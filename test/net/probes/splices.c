@@ -1,4 +1,4 @@
-/* splice, sendfile, tee and copy_file_range to and from sockets. */
+/* splice, sendfile and copy_file_range to and from sockets. */
 #include "net.h"
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -74,6 +74,9 @@ static void from_file(int *s, int file) {
   R(sendfile(s[0], file, 0, 60000));
   R(lseek(file, 0, SEEK_CUR));
   lengths("sixty thousand", s[1]);
+  offset = 1000;
+  R(sendfile(s[0], file, &offset, 150000));
+  lengths("from within a page", s[1]);
   offset = 199995;
   R(sendfile(s[0], file, &offset, 100));
   printf("offset %ld\n", (long)offset);
@@ -92,8 +95,6 @@ static void wrong(int *s, int *p, int file) {
   R(splice(s[0], 0, file, 0, 10, 0));
   R(copy_file_range(s[0], 0, file, 0, 10, 0));
   R(copy_file_range(file, 0, s[0], 0, 10, 0));
-  R(tee(s[0], p[1], 10, 0));
-  R(tee(p[0], s[0], 10, 0));
 }
 
 /* Full, and without a peer. */
@@ -127,6 +128,37 @@ static void ends(int *s, int *p, int file, int type) {
   close(u);
 }
 
+/* A message that the pipe has no room for is cut, and a pipe that nobody reads takes none. */
+static void little_room(int *s) {
+  int p[2];
+  pipe(p);
+  fcntl(p[1], F_SETPIPE_SZ, 8192);
+  R(send(s[1], b, 30000, 0));
+  R(send(s[1], "next", 4, 0));
+  R(splice(s[0], 0, p[1], 0, 1 << 20, 0));
+  R(splice(s[0], 0, p[1], 0, 1 << 20, SPLICE_F_NONBLOCK));
+  R(read(p[0], b, 5000));
+  drain(p[0]);
+  while (recv(s[0], b, sizeof b, MSG_DONTWAIT) > 0);
+  for (int i = 0; i < 9; i++) memset(b, 'a' + i, 3000), send(s[1], b, 3000, 0);
+  fcntl(s[0], F_SETFL, O_NONBLOCK);
+  long moved = 0, n;
+  while ((n = splice(s[0], 0, p[1], 0, 1 << 20, 0)) > 0 || (errno == EAGAIN && moved < 27000)) {
+    long got = read(p[0], b, 5000);
+    for (long i = 0; i < got; i++)
+      if (b[i] != 'a' + (moved + i) / 3000) printf("%c at %ld\n", b[i], moved + i), i = got;
+    moved += got;
+  }
+  printf("moved %ld %s\n", moved, strerrorname_np(errno));
+  fcntl(s[0], F_SETFL, 0);
+  drain(p[0]);
+  R(send(s[1], b, 1234, 0));
+  close(p[0]);
+  R(splice(s[0], 0, p[1], 0, 100, 0));
+  lengths("left", s[0]);
+  close(p[1]);
+}
+
 /* One that sleeps until the other end gives or takes. */
 static void sleepers(int *s, int *p) {
   drain(p[0]);
@@ -151,6 +183,33 @@ static void sleepers(int *s, int *p) {
   waitpid(pid, &status, 0);
   printf("writer %#x\n", status);
   lengths("written", s[1]);
+  /* Into a socket that is full, and into a full pipe. */
+  while (send(s[0], b, 1000, MSG_DONTWAIT) > 0);
+  pid = fork();
+  if (pid == 0) {
+    write(p[1], b, 50);
+    long n = splice(p[0], 0, s[0], 0, 100, 0);
+    _exit(n == 50 ? 0 : 1);
+  }
+  asleep(pid);
+  while (recv(s[1], b, sizeof b, MSG_DONTWAIT) > 0);
+  waitpid(pid, &status, 0);
+  printf("into a full socket %#x\n", status);
+  while (recv(s[1], b, sizeof b, MSG_DONTWAIT) > 0);
+  fcntl(p[1], F_SETFL, O_NONBLOCK);
+  while (write(p[1], b, 4096) > 0);
+  fcntl(p[1], F_SETFL, 0);
+  R(send(s[1], "late", 4, 0));
+  pid = fork();
+  if (pid == 0) {
+    long n = splice(s[0], 0, p[1], 0, 100, 0);
+    _exit(n == 4 ? 0 : 1);
+  }
+  asleep(pid);
+  R(read(p[0], b, 4096));
+  waitpid(pid, &status, 0);
+  printf("into a full pipe %#x\n", status);
+  drain(p[0]);
 }
 
 int main(int argc, char **argv) {
@@ -166,6 +225,7 @@ int main(int argc, char **argv) {
     to_pipe(s, p);
     from_file(s, file);
     wrong(s, p, file);
+    little_room(s);
     sleepers(s, p);
     ends(s, p, file, TYPES[t]);
     close(s[0]), close(p[0]), close(p[1]), close(file);
