@@ -16,8 +16,8 @@ import type { Kernel } from './kernel.js';
 import { Process } from './process.js';
 import { SignalHandlers } from './signals/state.js';
 import { type SharedFsContext, Task } from './task.js';
-import { copyFs } from './unshare.js';
 import { toKernelText } from './text.js';
+import { copyFs } from './unshare.js';
 
 export interface Identity {
   uid: number;

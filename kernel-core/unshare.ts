@@ -32,7 +32,8 @@ import type { SharedFsContext, Task } from './task.js';
 /** Kinds of namespaces that are not built; users' is apart, because it needs no privilege. */
 const UNBUILT = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID;
 const GROUP = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
-const UNSHARED = GROUP | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_NEWNET | UNBUILT | CLONE_NEWUSER | CLONE_NEWTIME;
+const UNSHARED =
+  GROUP | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_NEWNET | UNBUILT | CLONE_NEWUSER | CLONE_NEWTIME;
 
 /** May `task` have the new namespaces that `flags` ask for, and are they built? @returns 0; -EPERM, -EINVAL */
 export function checkNamespaces(task: Task, flags: number, unbuilt = UNBUILT): number | Err {

@@ -1,6 +1,7 @@
 /** Network namespaces and their sockets as procfs shows them. */
-import { ESTABLISHED, type UnixSocket } from '../../net/unix/socket.js';
+
 import type { NetNamespace } from '../../net/namespace.js';
+import { ESTABLISHED, type UnixSocket } from '../../net/unix/socket.js';
 import type { ProcNetwork, ProcUnixSocket } from '../../vfs/fs/procfs/source.js';
 import type { Kernel } from '../kernel.js';
 

@@ -4,10 +4,10 @@
  */
 import { type Err, isErr } from '../../abi/errno.js';
 import { releasePath } from '../../vfs/namei.js';
-import { copyFs } from '../unshare.js';
 import { exitTask, releaseMemory } from '../exit.js';
 import type { Kernel } from '../kernel.js';
 import { AddressSpace } from '../mm/address-space.js';
+import { copyFs } from '../unshare.js';
 import { Program } from './program.js';
 
 /** @returns the program of init, or -ENOMEM */

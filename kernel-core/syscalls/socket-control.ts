@@ -95,13 +95,7 @@ function readMessages(task: Task, view: DataView, out: Outgoing, files: OpenFile
  * Reads the control buffer of a message to be sent into `out`.
  * @returns 0; -ENOBUFS (too long), -EFAULT, -EINVAL, -EBADF, -EPERM, -ESRCH: then nothing is held
  */
-export function readControl(
-  task: Task,
-  socket: Socket,
-  address: number,
-  length: number,
-  out: Outgoing,
-): number | Err {
+export function readControl(task: Task, socket: Socket, address: number, length: number, out: Outgoing): number | Err {
   if (length === 0) return 0;
   const most = socket.options.settings.optmemMax;
   if (length < 0 || length > INT_MAX || length >= most) return fail(ENOBUFS);

@@ -108,7 +108,9 @@ function optionValue(
       return !isErr(name) && name.length < room ? fail(EINVAL) : name;
     }
     case SO_NETNS_COOKIE:
-      return room === COOKIE_SIZE ? new Uint8Array(new BigUint64Array([BigInt(socket.namespace.cookie)]).buffer) : fail(EINVAL);
+      return room === COOKIE_SIZE
+        ? new Uint8Array(new BigUint64Array([BigInt(socket.namespace.cookie)]).buffer)
+        : fail(EINVAL);
     case SO_COOKIE:
       return room < COOKIE_SIZE ? fail(EINVAL) : getSocketOption(socket, option);
     default:

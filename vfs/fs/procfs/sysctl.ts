@@ -76,8 +76,7 @@ const setting = (name: string, key: keyof ProcEventLimits, largest: number): Fil
   number(name, ({ source }) => source.system.eventLimits, key, 0, largest);
 
 /** The network namespace of who looks. */
-const networkOf = ({ caller, source }: Reader): ProcNetwork =>
-  source.taskOf(caller)?.network ?? source.system.network;
+const networkOf = ({ caller, source }: Reader): ProcNetwork => source.taskOf(caller)?.network ?? source.system.network;
 
 /** A limit of sockets. */
 const limit = (name: string, key: keyof ProcNetSettings): FileRow<ProcSource> =>
