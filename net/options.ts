@@ -2,8 +2,21 @@
  * Options of level SOL_SOCKET that every family has: where they are kept, how they are read and written.
  * A row says what an option is; anything without a row answers -ENOPROTOOPT. @source socket(7); Linux net/core/sock.c
  */
-import { EACCES, EDOM, EINVAL, ENODEV, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPERM, type Err, fail } from '../abi/errno.js';
+import {
+  EACCES,
+  EBADF,
+  EDOM,
+  EINVAL,
+  ENODEV,
+  ENOENT,
+  ENOPROTOOPT,
+  EOPNOTSUPP,
+  EPERM,
+  type Err,
+  fail,
+} from '../abi/errno.js';
 import * as abi from '../abi/socket.js';
+import { CLOCK_MONOTONIC } from '../abi/time.js';
 import { type Caller, isSuperuser } from '../vfs/caller.js';
 import type { Socket } from './socket.js';
 
@@ -52,6 +65,15 @@ const SECOND = 1_000_000_000;
 const ENDLESS = Math.floor(Number.MAX_SAFE_INTEGER / SECOND);
 /** What a negative SO_LINGER time reads as: the longest time-out in ticks, in seconds again, cut to 32 bits. */
 const ENDLESS_LINGER = 0x978d4fdf | 0;
+const UINT_MAX = 0xffffffff;
+const USHRT_MAX = 0xffff;
+const UNLIMITED_RATE = 2n ** 64n - 1n;
+/** SOF_TXTIME_DEADLINE_MODE, SOF_TXTIME_REPORT_ERRORS. */
+const TXTIME_FLAGS = 3;
+/** CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_TAI. */
+const TXTIME_CLOCKS: readonly number[] = [0, CLOCK_MONOTONIC, 11];
+/** What a socket begins with. @source host: any more is refused to users */
+const BUSY_POLL_BUDGET = 0;
 /** SO_PRIORITY that needs no privilege. */
 const MAX_PRIORITY = 6;
 
@@ -76,6 +98,10 @@ export class SocketOptions {
   lingerTime = 0;
   readonly settings: NetSettings;
   readonly cookie: number;
+  /** SO_MAX_PACING_RATE, only remembered. */
+  pacingRate = UNLIMITED_RATE;
+  /** Second word of SO_TXTIME, only remembered. */
+  transmitTimeFlags = 0;
   /** Options that are only remembered, by number. */
   readonly plain = new Map<number, number>();
   static #cookies = 0;
@@ -105,8 +131,8 @@ function pair(first: number, second: number): Uint8Array {
 }
 
 interface OptionRow {
-  /** @returns the value, valid until the next call; absent: -ENOPROTOOPT */
-  get?: (socket: Socket) => Uint8Array | Err;
+  /** @param room bytes that the caller has @returns the value, valid until the next call; absent: -ENOPROTOOPT */
+  get?: (socket: Socket, room: number) => Uint8Array | Err;
   /** @param value the first four bytes as an int @param bytes all of them; absent: -ENOPROTOOPT */
   set?: (socket: Socket, value: number, bytes: DataView, caller: Caller) => number | Err;
 }
@@ -245,8 +271,56 @@ function memoryInfo({ options }: Socket): Uint8Array {
   return reply.subarray(0, 36);
 }
 
-/** Packet filters are not built: nothing can be attached, and nothing is there to be detached. */
-const noFilter: OptionRow = { set: () => fail(ENOPROTOOPT) };
+/** An option that no unix socket can have, though its value can be asked for. */
+const refused = (valid: (value: number) => boolean = () => true): OptionRow => ({
+  get: () => int(0),
+  set: (_socket, value) => fail(valid(value) ? EOPNOTSUPP : EINVAL),
+});
+
+/** An option that nobody but connections of a network listens to. */
+const unheeded: OptionRow = { set: () => 0 };
+
+/** Bytes per second, as an unsigned long or an unsigned int of as many ones when there is no limit. */
+const pacingRate: OptionRow = {
+  get: ({ options }, room) => {
+    const rate = options.pacingRate;
+    const small = rate > BigInt(UINT_MAX) ? UINT_MAX : Number(rate);
+    view.setBigUint64(0, room < 8 ? BigInt(small) : rate, true);
+    return reply.subarray(0, room < 8 ? 4 : 8);
+  },
+  set: ({ options }, value, bytes) => {
+    if (bytes.byteLength >= 8) options.pacingRate = bytes.getBigUint64(0, true);
+    else options.pacingRate = value === -1 ? UNLIMITED_RATE : BigInt(value >>> 0);
+    return 0;
+  },
+};
+
+/** struct sock_txtime: clock and flags. @source uapi/linux/net_tstamp.h */
+const transmitTime: OptionRow = {
+  get: ({ options }) => pair(options.plain.get(abi.SO_TXTIME) ?? 0, options.transmitTimeFlags),
+  set: ({ options }, clock, bytes, caller) => {
+    if (bytes.byteLength !== 8) return fail(EINVAL);
+    const flags = bytes.getUint32(4, true);
+    if (flags > TXTIME_FLAGS) return fail(EINVAL);
+    if (clock !== CLOCK_MONOTONIC && !isSuperuser(caller.cred)) return fail(EPERM);
+    if (!TXTIME_CLOCKS.includes(clock)) return fail(EINVAL);
+    options.plain.set(abi.SO_TXTIME, clock);
+    options.transmitTimeFlags = flags;
+    return 0;
+  },
+};
+
+/** More than before needs privilege. */
+const busyPollBudget: OptionRow = {
+  set: ({ options }, value, _bytes, caller) => {
+    if (value > (options.plain.get(abi.SO_BUSY_POLL_BUDGET) ?? BUSY_POLL_BUDGET) && !isSuperuser(caller.cred)) {
+      return fail(EPERM);
+    }
+    if (value < 0 || value > USHRT_MAX) return fail(EINVAL);
+    options.plain.set(abi.SO_BUSY_POLL_BUDGET, value);
+    return 0;
+  },
+};
 
 export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
   [abi.SO_DEBUG]: privileged(remembered(abi.SO_DEBUG), (value) => value !== 0, EACCES),
@@ -282,7 +356,7 @@ export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
   [abi.SO_SNDTIMEO]: timeout('sendTimeout'),
   [abi.SO_RCVTIMEO_NEW]: timeout('receiveTimeout'),
   [abi.SO_SNDTIMEO_NEW]: timeout('sendTimeout'),
-  [abi.SO_ATTACH_FILTER]: noFilter,
+  // Packet filters are not built: there is none to be detached.
   [abi.SO_DETACH_FILTER]: { set: () => fail(ENOENT) },
   [abi.SO_TIMESTAMP]: timestamp(abi.SO_TIMESTAMP),
   [abi.SO_TIMESTAMPNS]: timestamp(abi.SO_TIMESTAMPNS),
@@ -324,13 +398,23 @@ export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
   [abi.SO_PASSPIDFD]: flag('passPidfd'),
   [abi.SO_RCVPRIORITY]: remembered(abi.SO_RCVPRIORITY),
   [abi.SO_PASSRIGHTS]: flag('passRights'),
+  [abi.SO_MAX_PACING_RATE]: pacingRate,
+  [abi.SO_TXTIME]: transmitTime,
+  [abi.SO_BUSY_POLL_BUDGET]: busyPollBudget,
+  [abi.SO_CNX_ADVICE]: unheeded,
+  [abi.SO_ZEROCOPY]: refused(),
+  [abi.SO_RESERVE_MEM]: refused((value) => value >= 0),
+  [abi.SO_TXREHASH]: { get: () => fail(EOPNOTSUPP), set: () => fail(EOPNOTSUPP) },
+  [abi.SO_DEVMEM_DONTNEED]: { set: () => fail(EBADF) },
+  // Of a group of sockets that SO_REUSEPORT makes, which unix sockets cannot have.
+  [abi.SO_DETACH_REUSEPORT_BPF]: { set: () => fail(EINVAL) },
   [abi.SO_BUF_LOCK]: checked(remembered(abi.SO_BUF_LOCK, 0, asIs), (value) => (value & ~3) === 0),
 };
 
-/** @returns the value, valid until the next call; -ENOPROTOOPT … */
-export function getSocketOption(socket: Socket, option: number): Uint8Array | Err {
+/** @param room bytes that the caller has @returns the value, valid until the next call; -ENOPROTOOPT … */
+export function getSocketOption(socket: Socket, option: number, room: number): Uint8Array | Err {
   const row = OPTION_ROWS[option];
-  return row?.get === undefined ? fail(ENOPROTOOPT) : row.get(socket);
+  return row?.get === undefined ? fail(ENOPROTOOPT) : row.get(socket, room);
 }
 
 /** @param bytes what the caller gave, four bytes at least @returns 0; -ENOPROTOOPT, -EINVAL, -EPERM … */

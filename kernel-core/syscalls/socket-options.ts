@@ -1,10 +1,27 @@
 /** System calls setsockopt and getsockopt. What each option is: net/options.ts. */
-import { EFAULT, EINVAL, ENODATA, EOPNOTSUPP, ERANGE, type Err, fail, isErr } from '../../abi/errno.js';
 import {
+  EBADF,
+  EFAULT,
+  EINVAL,
+  ENODATA,
+  ENOPROTOOPT,
+  EOPNOTSUPP,
+  EPERM,
+  ERANGE,
+  type Err,
+  fail,
+  isErr,
+} from '../../abi/errno.js';
+import {
+  SO_ATTACH_BPF,
+  SO_ATTACH_FILTER,
+  SO_ATTACH_REUSEPORT_CBPF,
+  SO_ATTACH_REUSEPORT_EBPF,
   SO_BINDTODEVICE,
   SO_COOKIE,
   SO_GET_FILTER,
   SO_INQ,
+  SO_LOCK_FILTER,
   SO_NETNS_COOKIE,
   SO_PEERCRED,
   SO_PEERGROUPS,
@@ -17,6 +34,8 @@ import type { Socket } from '../../net/socket.js';
 import { UnixSocket } from '../../net/unix/socket.js';
 import { UnixStream } from '../../net/unix/stream.js';
 import { Task } from '../task.js';
+import { openFile } from './args.js';
+import { getI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
 import { socketFile } from './socket-address.js';
 import { installPidfd } from './socket-control.js';
@@ -31,6 +50,29 @@ function setDevice(task: Task, address: number, length: number): number | Err {
   if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
   const end = bytes.indexOf(0);
   return bindToDevice(String.fromCharCode(...bytes.subarray(0, end < 0 ? bytes.length : end)));
+}
+
+/** Options that attach a filter: a classic program, given as struct sock_fprog, or a descriptor of a BPF program. */
+const CLASSIC: ReadonlySet<number> = new Set([SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF]);
+const ATTACHING: ReadonlySet<number> = new Set([...CLASSIC, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF]);
+const SOCK_FPROG = 16;
+const INSTRUCTION = 8;
+const MAX_INSTRUCTIONS = 4096;
+
+/**
+ * Filters are not built: what is wrong with the program is told, and a right one is refused. bpf(2) is not built
+ * either, so that no descriptor is one of a program; a group of SO_REUSEPORT no unix socket can be in.
+ */
+function attach(task: Task, socket: Socket, option: number, value: DataView): number | Err {
+  const isClassic = CLASSIC.has(option);
+  if (value.byteLength !== (isClassic ? SOCK_FPROG : 4)) return fail(EINVAL);
+  if (socket.options.plain.get(SO_LOCK_FILTER) === 1) return fail(EPERM);
+  if (!isClassic) return fail(openFile(task, value.getInt32(0, true)) === null ? EBADF : EINVAL);
+  const count = value.getUint16(0, true);
+  const address = getI64(value, 8);
+  if (count === 0 || count > MAX_INSTRUCTIONS || address === 0) return fail(EINVAL);
+  if (task.mm!.read(address, new Uint8Array(count * INSTRUCTION)) !== 0) return fail(EFAULT);
+  return fail(option === SO_ATTACH_FILTER ? ENOPROTOOPT : EINVAL);
 }
 
 /** SO_INQ is an option of streams alone. */
@@ -53,6 +95,7 @@ function setsockopt(task: Task, fd: number, level: number, name: number, address
   const bytes = new Uint8Array(Math.min(size, MAX_VALUE));
   if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
   const view = new DataView(bytes.buffer);
+  if (ATTACHING.has(option)) return attach(task, file.socket, option, view);
   if (isInq) return setTellsUnread(file.socket as UnixStream, view.getInt32(0, true), size);
   return setSocketOption(file.socket, option, view, task);
 }
@@ -112,9 +155,9 @@ function optionValue(
         ? new Uint8Array(new BigUint64Array([BigInt(socket.namespace.cookie)]).buffer)
         : fail(EINVAL);
     case SO_COOKIE:
-      return room < COOKIE_SIZE ? fail(EINVAL) : getSocketOption(socket, option);
+      return room < COOKIE_SIZE ? fail(EINVAL) : getSocketOption(socket, option, room);
     default:
-      return getSocketOption(socket, option);
+      return getSocketOption(socket, option, room);
   }
 }
 
@@ -145,7 +188,7 @@ export const socketOptionSyscalls: SyscallRows = {
     name: 'setsockopt',
     fn: setsockopt,
     support: 'partial',
-    note: 'no packet filters, no SO_TIMESTAMPING, SO_TXTIME, SO_MAX_PACING_RATE: ENOPROTOOPT; options of a network are remembered only',
+    note: 'no packet filters, no SO_TIMESTAMPING: ENOPROTOOPT; options of a network are remembered only',
     args: ['fd', 'socketLevel', 'socketOption', 'optionIn', 'size'],
   },
   55: {

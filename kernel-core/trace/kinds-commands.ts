@@ -109,7 +109,7 @@ const IOCTL = byNumber(
       FIOGETOWN: ['intOut'],
       SIOCGPGRP: ['intOut'],
       SIOCATMARK: ['intOut'],
-      SIOCGSKNS: ['hex'],
+      SIOCGSKNS: ['address'],
     },
   ),
 );

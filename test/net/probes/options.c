@@ -16,8 +16,8 @@ static void get(int s, int o, int room) {
 }
 
 static int isUnbuilt(int o) {
-  /* Packet filters, transmit times, time stamps of devices. */
-  static const int list[] = {26, 27, 37, 47, 50, 51, 52, 53, 60, 61, 65, 68, 70, 73, 74, 80};
+  /* SO_TIMESTAMPING in both forms. */
+  static const int list[] = {37, 65};
   for (int i = 0; i < sizeof list / sizeof *list; i++) if (list[i] == o) return 1;
   return 0;
 }
@@ -61,9 +61,28 @@ static void sweep(void) {
   }
 }
 
+/* Programs that cannot be attached. */
+static void filters(void) {
+  static const int options[] = {26, 50, 51, 52};
+  struct { unsigned short length; void *filter; } classic[] = {{0, "12345678"}, {1, 0}, {1, BAD}, {4097, "12345678"}};
+  int s = socket(AF_UNIX, SOCK_DGRAM, 0), fds[] = {s, 0, 99, -1};
+  for (int lock = 0; lock < 2; lock++) {
+    for (int i = 0; i < 4; i++) {
+      for (int j = 0; j < 4; j++) {
+        errno = 0;
+        int r = i % 2 ? setsockopt(s, SOL_SOCKET, options[i], &fds[j], 4) : setsockopt(s, SOL_SOCKET, options[i], &classic[j], 16);
+        printf("filter %d %d: %d %s\n", options[i], j, r, strerrorname_np(errno));
+      }
+    }
+    set(s, SO_LOCK_FILTER, 1);
+  }
+  close(s);
+}
+
 int main(int argc, char **argv) {
   start(argc, argv);
   sweep();
+  filters();
   int s[2], v = 1;
   socklen_t length = 4;
   socketpair(AF_UNIX, SOCK_STREAM, 0, s);
