@@ -62,7 +62,7 @@ function normalize(line: string, pids: readonly string[]): string {
       .replace(/^(readlink\(.*) = \d+$/, '$1')
       .replace(/\(left \{tv_sec=0, tv_nsec=\d+\}\)/, '(left)')
       .replace(/^getrandom\("[^"]*"/, 'getrandom("RANDOM"')
-      .replace(/"[^"]*\/(?:calls|sockets)"/g, '"PROGRAM"')
+      .replace(/"[^"]*\/(?:calls|sockets|spaces)"/g, '"PROGRAM"')
   );
 }
 
@@ -89,7 +89,7 @@ if (!isNative || !hasTools) {
   const programs = mkdtempSync(join(tmpdir(), 'banos-strace-'));
   test.after(() => rmSync(programs, { recursive: true, force: true }));
 
-  for (const name of ['calls', 'sockets']) {
+  for (const name of ['calls', 'sockets', 'spaces']) {
     test(`${name}: the same lines as strace writes`, async () => {
       const program = join(programs, name);
       const source = join(import.meta.dirname, 'probes', `${name}.c`);
