@@ -6,7 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int main(void) {
+int main(int argc, char **argv) {
+  if (argc < 2 || chdir(argv[1]) != 0) return 77;
   unshare(0);
   unshare(CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_NEWNET);
   unshare(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD);
