@@ -17,6 +17,7 @@ import type { OpenFile } from '../../vfs/file.js';
 import { fileAccessed, fileModified } from '../../vfs/fsnotify.js';
 import { readFile as readAtOffset, writeFile as writeAtOffset } from '../../vfs/io.js';
 import type { IoIter } from '../../vfs/iter.js';
+import { noteLock, noteUnlock } from '../lock-order.js';
 import { sendToTask } from '../signals/send.js';
 import { makeSignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
@@ -138,6 +139,7 @@ class Writer {
   keepOthersOut(): void {
     const lock = this.#file.writeLock;
     if (lock === null || this.#done === 0 || this.#holdsLock) return;
+    noteLock(this.#task, lock, 'the write lock of a terminal');
     void lock.acquire();
     this.#holdsLock = true;
   }
@@ -146,7 +148,9 @@ class Writer {
   letOthersIn(): void {
     if (!this.#holdsLock) return;
     this.#holdsLock = false;
-    this.#file.writeLock?.release();
+    const lock = this.#file.writeLock!;
+    noteUnlock(this.#task, lock);
+    lock.release();
     this.#file.inode.notify(POLLOUT | POLLWRNORM);
   }
 

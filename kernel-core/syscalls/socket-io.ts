@@ -29,7 +29,7 @@ abstract class SocketWait implements WaitRequest, Sleeper {
   readonly deadline: number;
   readonly interrupted: number;
   abstract readonly what: string;
-  protected readonly task: Task;
+  readonly task: Task;
   protected readonly file: SocketFile;
 
   constructor(task: Task, file: SocketFile, timeout: number) {

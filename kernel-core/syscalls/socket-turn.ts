@@ -5,12 +5,15 @@
  * lock comes to it. So readers are served in the order in which they came, and a message that is half-way is not
  * broken into. A call that ends, for whatever reason, leaves its place; a lock that comes to it later is handed on.
  *
- * Lock order: a call holds at most one socket's lock, and waits for one only while it holds none.
+ * Lock order: a call holds at most one socket's lock, and waits for one only while it holds none (lock-order.ts).
  */
 import type { CallLock } from '../../net/call-lock.js';
+import { noteLock, noteUnlock } from '../lock-order.js';
 
 /** Who sleeps. */
 export interface Sleeper {
+  /** The task that makes the call. */
+  readonly task: object;
   /** The lock has come: try again. */
   wake(): void;
 }
@@ -33,6 +36,7 @@ export class Turn {
   /** The call is going to sleep. A free lock is taken at once, before any other call can run. */
   keep(): void {
     if (this.#state !== 'outside') return;
+    noteLock(this.#sleeper.task, this.#lock, 'the lock of a socket');
     if (!this.#lock.isTaken) {
       this.#state = 'holding';
       this.#lock.take(this);
@@ -53,6 +57,7 @@ export class Turn {
   leave(): void {
     const held = this.#state === 'holding';
     this.#state = 'over';
+    noteUnlock(this.#sleeper.task, this.#lock);
     if (held) this.#lock.release();
   }
 }

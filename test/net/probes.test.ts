@@ -1,6 +1,6 @@
 /**
  * C probes of sockets, compiled statically, run by the host's kernel and in Banos, each on a tmpfs of its own: every line
- * must agree, and nothing may be left behind in the kernel. A probe prints only what does not depend on numbers of
+ * must agree, nothing may be left behind in the kernel, and no call may take locks against their order. A probe prints only what does not depend on numbers of
  * processes, addresses or clocks.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,6 +10,7 @@ import { basename, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { boot } from '../../kernel-core/index.js';
+import { checkLockOrder, endLockCheck } from '../../kernel-core/lock-order.js';
 import { collect } from '../support/guest.js';
 
 /** Exit status of a probe that may not mount. */
@@ -38,11 +39,15 @@ if (!isNative || !hasCompiler) {
         console.log(`SKIP probe ${name}: no mount namespace of its own on this host`);
         return;
       }
+      const locks = checkLockOrder();
       const kernel = await boot({ mounts: [{ host: programs, guest: '/probes', readOnly: true }] });
       const guest = await collect(kernel.spawn([`/probes/${name}`, '/tmp'], { env: {} }));
       assert.is(guest.stdout, native.stdout);
       assert.equal([guest.code, guest.signal], [native.status, native.signal]);
       kernel.assertIdle();
+      assert.equal([locks.violations, locks.held.size], [[], 0]);
+      if (name === 'order') assert.ok(locks.taken > 0, 'some call had to wait for its turn');
+      endLockCheck();
       await kernel.shutdown();
     });
   }
