@@ -106,33 +106,15 @@ export class Windows {
   open(slot: number, vpn: number, write: boolean, replace = false): OpenResult {
     const entry = this.#entryOf(vpn);
     if ((entry & PTE_ANY) === 0 || (write && !this.#isWritable(entry))) return CLOSED;
-    const writable = this.#isWritable(entry);
-    const delta = (entry >>> FRAME_SHIFT) - vpn;
     const at = (this.#base + slot * WINDOW_SIZE) >> 2;
-    const { u32 } = this.#memory;
-    let low = vpn;
-    let end = vpn + 1;
     // A neighbour of what the slot holds: only what is new needs a look.
-    const oldPages = this.isOpen(slot) && (u32[at + W_WRITE / 4] !== 0) === writable ? u32[at + W_PAGES / 4]! : 0;
-    const oldLow = this.#lowPage(at);
-    const wasOpen = this.isOpen(slot);
-    const isSame = oldPages > 0 && this.#entryOf(oldLow) >>> FRAME_SHIFT === oldLow + delta;
-    for (; end - low < MAX_PAGES && this.#fits(end, delta, writable); end++) {
-      if (isSame && end === oldLow) end = oldLow + oldPages - 1;
-    }
-    for (; end - low < MAX_PAGES && this.#fits(low - 1, delta, writable); low--) {
-      if (isSame && low === oldLow + oldPages) low = oldLow + 1;
-    }
-    const pages = Math.min(end - low, MAX_PAGES);
-    const isTaken = wasOpen && (oldLow < low || oldLow >= low + pages);
+    const old = this.#held(slot);
+    const known = old === undefined ? [] : [old];
+    const extent = this.#around(vpn, entry, known);
+    const isTaken = old !== undefined && (old.low < extent.low || old.low >= extent.end);
     if (isTaken && !replace) return TAKEN;
-    this.#write(at, low, pages, writable, delta);
-    if (writable) {
-      for (let page = low; page < low + pages; page++) {
-        if (isSame && page === oldLow) page = oldLow + oldPages - 1;
-        else this.#memory.noteWriteCached(page + delta);
-      }
-    }
+    this.#write(at, extent);
+    this.#noteWrites(extent, known);
     this.#open |= 1 << slot;
     if (this.#isActive()) {
       this.#memory.activeWindows |= 1 << slot;
@@ -156,33 +138,55 @@ export class Windows {
     const writable = this.#isWritable(entry);
     let extent = this.#extents.find((known) => known.writable === writable && known.low <= vpn && vpn < known.end);
     if (extent === undefined) {
-      extent = this.#around(vpn, entry);
+      const { low, end } = (extent = this.#around(vpn, entry, this.#extents));
+      this.#noteWrites(extent, this.#extents);
+      // It takes the place of its parts.
+      this.#extents = this.#extents.filter((known) => known.low < low || known.end > end);
       if (this.#extents.length === MAX_EXTENTS) this.#clearExtents();
       this.#extents.push(extent);
-      const { low, end, delta } = extent;
-      if (writable) for (let page = low; page < end; page++) this.#memory.noteWriteCached(page + delta);
     }
-    const at = (this.#tlb + TLB_EXTENTS + extentIndex(vpn) * WINDOW_SIZE) >> 2;
-    this.#write(at, extent.low, extent.end - extent.low, writable, extent.delta);
+    this.#write((this.#tlb + TLB_EXTENTS + extentIndex(vpn) * WINDOW_SIZE) >> 2, extent);
   }
 
-  /** All pages around one that have its rights and its distance. Takes the place of what is known of them. */
-  #around(vpn: number, entry: number): Extent {
+  /**
+   * All pages around one that have its rights and its distance.
+   * @param known extents of this address space: where one of them goes on, its pages need no look
+   */
+  #around(vpn: number, entry: number, known: readonly Extent[]): Extent {
     const writable = this.#isWritable(entry);
     const delta = (entry >>> FRAME_SHIFT) - vpn;
-    const parts = this.#extents.filter((known) => known.delta === delta && known.writable === writable);
+    const isPart = (other: Extent): boolean => other.delta === delta && other.writable === writable;
     let low = vpn;
     let end = vpn + 1;
     for (; end - low < MAX_PAGES && this.#fits(end, delta, writable); end++) {
-      const known = parts.find((part) => part.low === end);
-      if (known !== undefined) end = known.end - 1;
+      const part = known.find((other) => other.low === end && isPart(other));
+      if (part !== undefined) end = part.end - 1;
     }
     for (; end - low < MAX_PAGES && this.#fits(low - 1, delta, writable); low--) {
-      const known = parts.find((part) => part.end === low);
-      if (known !== undefined) low = known.low + 1;
+      const part = known.find((other) => other.end === low && isPart(other));
+      if (part !== undefined) low = part.low + 1;
     }
-    this.#extents = this.#extents.filter((known) => known.low < low || known.end > end);
     return { low, end: Math.min(end, low + MAX_PAGES), writable, delta };
+  }
+
+  /** What an open slot holds. */
+  #held(slot: number): Extent | undefined {
+    if (!this.isOpen(slot)) return undefined;
+    const { u32 } = this.#memory;
+    const at = (this.#base + slot * WINDOW_SIZE) >> 2;
+    const low = this.#lowPage(at);
+    const delta = (this.#entryOf(low) >>> FRAME_SHIFT) - low;
+    return { low, end: low + u32[at + W_PAGES / 4]!, writable: u32[at + W_WRITE / 4] !== 0, delta };
+  }
+
+  /** The frames of a writable extent may be written without a look from now on. @param known for these it was said before */
+  #noteWrites({ low, end, writable, delta }: Extent, known: readonly Extent[]): void {
+    if (!writable) return;
+    for (let page = low; page < end; page++) {
+      const part = known.find((other) => other.low === page && other.delta === delta && other.writable);
+      if (part !== undefined) page = part.end - 1;
+      else this.#memory.noteWriteCached(page + delta);
+    }
   }
 
   #clearExtents(): void {
@@ -253,7 +257,8 @@ export class Windows {
     return !writable || this.#isWritable(entry);
   }
 
-  #write(at: number, low: number, pages: number, writable: boolean, delta: number): void {
+  #write(at: number, { low, end, writable, delta }: Extent): void {
+    const pages = end - low;
     const { u32, i32 } = this.#memory;
     const bytes = pages * PAGE_SIZE;
     i32[at + 1] = Math.floor(low / TWO_20);
