@@ -7,40 +7,49 @@ import { EXIT_REASON, FUEL, PAGE_SIZE, PAGE_VA, RESYNC, RIP, SLOW_EA, SLOW_PC, T
 import type { Code } from '../wasm/code.js';
 import { tlbOffset } from './frame.js';
 
-/** (address) → record or 0; sets PAGE_VA */
-export function lookUp(c: Code, fetch: number): void {
-  const entry = c.local('i32');
-  const page = c.local('i64');
+/**
+ * Sets two locals to the record and the page (i64) of the address in parameter 0, as far as the instruction TLB and the
+ * decoded code of that page know; branches to a label when they do not.
+ */
+export function knownRecord(c: Code, record: number, page: number, unknown: number): void {
   c.i32(0);
   c.memory('i32.load', TLB);
   tlbOffset(c, 0);
   c.op('i32.add');
-  c.tee(entry);
+  c.tee(record);
   c.memory('i64.load', TLB_EXEC);
   c.get(0);
   c.i64(-PAGE_SIZE);
   c.op('i64.and');
   c.tee(page);
-  c.op('i64.eq');
-  c.if();
-  c.get(entry);
+  c.op('i64.ne');
+  c.brIf(unknown);
+  c.get(record);
   c.memory('i32.load', TLB_EXEC + 8);
   c.get(0);
   c.op('i32.wrap_i64');
-  c.i32(0xfff);
+  c.i32(PAGE_SIZE - 1);
   c.op('i32.and');
   c.i32(2);
   c.op('i32.shl');
   c.op('i32.add');
   c.memory('i32.load', 0);
-  c.tee(entry);
-  c.if();
+  c.tee(record);
+  c.op('i32.eqz');
+  c.brIf(unknown);
+}
+
+/** (address) → record or 0; sets PAGE_VA */
+export function lookUp(c: Code, fetch: number): void {
+  const record = c.local('i32');
+  const page = c.local('i64');
+  const unknown = c.block();
+  knownRecord(c, record, page, unknown);
   c.i32(0);
   c.get(page);
   c.memory('i64.store', PAGE_VA);
-  c.get(entry);
+  c.get(record);
   c.return();
-  c.end();
   c.end();
   c.i32(0);
   c.get(0);

@@ -5,7 +5,7 @@
  */
 import { CONTROL_BITS, CONTROL_DEFAULT } from '../ir/builder.js';
 import { R_OP } from '../record.js';
-import { FUEL, MXCSR, PAGE_SIZE, PAGE_VA, RESYNC, RIP, TLB, TLB_EXEC, VALIDITY } from '../state.js';
+import { FUEL, MXCSR, PAGE_VA, RESYNC, RIP, TLB, VALIDITY } from '../state.js';
 import {
   D_DEFAULT_SSE,
   D_FLAGS,
@@ -28,7 +28,7 @@ import {
   UNWIND,
 } from '../tier1/layout.js';
 import type { Code } from '../wasm/code.js';
-import { tlbOffset } from './frame.js';
+import { knownRecord } from './jumps.js';
 
 const DESCRIPTOR_SHIFT = Math.log2(DESCRIPTOR_SIZE);
 
@@ -63,6 +63,23 @@ function descriptor(c: Code, region: number): void {
   c.op('i32.shl');
   loadState(c, 'i32.load', DESCRIPTORS);
   c.op('i32.add');
+}
+
+/** Pushes whether the active address space is not known to have the code of the region whose number is in a local. */
+function pushInvalid(c: Code, region: number): void {
+  loadState(c, 'i32.load', TLB);
+  c.get(region);
+  c.op('i32.add');
+  c.memory('i32.load8_u', VALIDITY);
+  c.op('i32.eqz');
+}
+
+/** Calls the region whose number is in a local; its room is on the stack. */
+function callRegion(c: Code, region: number, { first, regionType }: { first: number; regionType: number }): void {
+  c.get(region);
+  c.i32(first + MAX_REGIONS);
+  c.op('i32.add');
+  c.callIndirect(regionType);
 }
 
 /** (record) → next record, 0 to leave: what the record says, once. */
@@ -100,7 +117,7 @@ export function enterFunction(
   c: Code,
   parts: { first: number; lookup: number; handlerType: number; regionType: number; validate: number; stopped: number },
 ): void {
-  const { first, lookup, handlerType, regionType, validate, stopped } = parts;
+  const { first, lookup, handlerType, validate, stopped } = parts;
   const region = c.local('i32');
   const at = c.local('i32');
   const rest = c.local('i32');
@@ -131,11 +148,7 @@ export function enterFunction(
   c.op('i32.le_s');
   c.brIf(refused);
   requireControl(c, at, refused);
-  loadState(c, 'i32.load', TLB);
-  c.get(region);
-  c.op('i32.add');
-  c.memory('i32.load8_u', VALIDITY);
-  c.op('i32.eqz');
+  pushInvalid(c, region);
   c.if();
   c.get(region);
   c.call(validate);
@@ -147,10 +160,7 @@ export function enterFunction(
   c.get(rest);
   c.memory('i32.store', REST);
   c.i32(STACK_BYTES);
-  c.get(region);
-  c.i32(first + MAX_REGIONS);
-  c.op('i32.add');
-  c.callIndirect(regionType);
+  callRegion(c, region, parts);
   c.set(target);
 
   const stoppedHere = c.block();
@@ -236,7 +246,7 @@ export function enterFunction(
  * not unwind the caller as long as it is translated.
  */
 export function onwardFunction(c: Code, parts: { first: number; regionType: number }): void {
-  const { first, regionType } = parts;
+  const { first } = parts;
   const entry = c.local('i32');
   const region = c.local('i32');
   const at = c.local('i32');
@@ -251,30 +261,7 @@ export function onwardFunction(c: Code, parts: { first: number; regionType: numb
   c.i32(0);
   c.op('i32.lt_s');
   c.brIf(out);
-  loadState(c, 'i32.load', TLB);
-  tlbOffset(c, 0);
-  c.op('i32.add');
-  c.tee(entry);
-  c.memory('i64.load', TLB_EXEC);
-  c.get(0);
-  c.i64(-PAGE_SIZE);
-  c.op('i64.and');
-  c.tee(page);
-  c.op('i64.ne');
-  c.brIf(out);
-  c.get(entry);
-  c.memory('i32.load', TLB_EXEC + 8);
-  c.get(0);
-  c.op('i32.wrap_i64');
-  c.i32(PAGE_SIZE - 1);
-  c.op('i32.and');
-  c.i32(2);
-  c.op('i32.shl');
-  c.op('i32.add');
-  c.memory('i32.load', 0);
-  c.tee(entry);
-  c.op('i32.eqz');
-  c.brIf(out);
+  knownRecord(c, entry, page, out);
   c.get(entry);
   c.memory('i32.load16_u', R_OP);
   c.i32(first);
@@ -295,17 +282,10 @@ export function onwardFunction(c: Code, parts: { first: number; regionType: numb
   c.op('i32.le_s');
   c.brIf(out);
   requireControl(c, at, out);
-  loadState(c, 'i32.load', TLB);
-  c.get(region);
-  c.op('i32.add');
-  c.memory('i32.load8_u', VALIDITY);
-  c.op('i32.eqz');
+  pushInvalid(c, region);
   c.brIf(out);
   c.get(2);
-  c.get(region);
-  c.i32(first + MAX_REGIONS);
-  c.op('i32.add');
-  c.callIndirect(regionType);
+  callRegion(c, region, parts);
   c.set(0);
   c.br(next);
   c.end();
