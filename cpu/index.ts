@@ -9,6 +9,6 @@ export { PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from './page-table.js';
 export { PhysicalMemory } from './physical-memory.js';
 export { engineIdentity } from './tier0/interpreter.js';
 export type { CodeStore } from './tier1/cache.js';
-export { DEFAULT_TRANSLATOR, type TranslatorOptions } from './tier1/translator-options.js';
+export { DEFAULT_TRANSLATOR, type RegionReturns, type TranslatorOptions } from './tier1/translator-options.js';
 export type { TranslatedRegion } from './tier1/watch.js';
 export { codeText } from './wasm/text.js';

@@ -1,5 +1,5 @@
 /** What the processor has done, in numbers: for `banos run --stats` and for benchmarks. */
-import { EXIT_FAULT, EXIT_SLICE, EXIT_STOP, EXIT_SYSCALL } from '../cpu/index.js';
+import { EXIT_FAULT, EXIT_SLICE, EXIT_STOP, EXIT_SYSCALL, type RegionReturns } from '../cpu/index.js';
 import type { Kernel } from './kernel.js';
 
 export interface CpuStatistics {
@@ -34,19 +34,7 @@ export interface TranslationStatistics {
   /** Places besides their beginnings at which regions can be entered. */
   doors: number;
   /** How often regions came back to the interpreter, by reason. */
-  returns: {
-    /** To code without a region, or at the end of the slice. */
-    left: number;
-    /** An instruction that faults or has no translation. */
-    step: number;
-    /** An instruction that the interpreter executed for the region led elsewhere. */
-    interpreted: number;
-    /** An access outside of the windows of its site; outside of all extents known by address, too. */
-    window: number;
-    extent: number;
-    /** It was not entered at all. */
-    refused: number;
-  };
+  returns: RegionReturns;
   /** Accesses that left a region because no window held their address, and of these, because it held another extent. */
   windowMisses: number;
   windowConflicts: number;

@@ -10,7 +10,7 @@
  */
 import { type Place, writeFixed } from '../wasm/code.js';
 import type { FlagOperand, FlagSource } from './flags.js';
-import type { SiteFacts } from './installed.js';
+import type { RegionBody } from './installed.js';
 import { missKind, type Relocation, WIDTH, windowField } from './relocation.js';
 
 const MAGIC = Uint8Array.of(0x62, 0x61, 0x6e, 0x6f, 0x73, 0x54, 0x43, 0x01);
@@ -21,20 +21,12 @@ const ENTRY_HEAD = 4 + DIGEST;
 /** SHA-256. */
 export type Digest = (bytes: Uint8Array) => Uint8Array;
 
-export interface StoredRegion {
+export interface StoredRegion extends Omit<RegionBody, 'pages' | 'destinations' | 'addresses'> {
   /** Which function of the module it is. */
   readonly index: number;
-  readonly root: number;
-  /** As `RegionBody`. */
-  readonly doorOf: number | undefined;
-  readonly doors: readonly number[];
-  readonly size: number;
-  readonly longest: number;
-  readonly defaultSse: boolean;
   readonly pages: readonly number[];
   readonly destinations: readonly number[];
   readonly addresses: readonly number[];
-  readonly sites: readonly SiteFacts[];
   /** How often it was made anew: code that is kept settles from run to run. */
   readonly version: number;
 }

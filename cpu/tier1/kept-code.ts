@@ -108,7 +108,7 @@ export class KeptCode {
   }
 
   #describe(body: RegionBody, index: number): StoredModule['regions'][number] {
-    const { root, doorOf, doors, size, longest, defaultSse, pages, destinations, addresses } = body;
+    const { root, pages, destinations, addresses } = body;
     const sites: SiteFacts[] = [];
     for (const address of addresses) {
       const site = this.#profile.sites.get(address);
@@ -116,13 +116,8 @@ export class KeptCode {
       sites.push([address, Number.isNaN(site.lastAddress) ? null : site.lastAddress, ...(site.targets?.keys() ?? [])]);
     }
     return {
+      ...body,
       index,
-      root,
-      doorOf,
-      doors,
-      size,
-      longest,
-      defaultSse,
       pages: [...pages],
       destinations: [...destinations],
       addresses: [...addresses],
@@ -133,17 +128,11 @@ export class KeptCode {
 }
 
 function bodyOfStored(stored: StoredModule['regions'][number]): RegionBody {
-  const { root, doorOf, doors, size, longest, defaultSse, pages, destinations, addresses, sites } = stored;
+  const { index: _index, version: _version, pages, destinations, addresses, ...same } = stored;
   return {
-    root,
-    doorOf,
-    doors,
-    size,
-    longest,
-    defaultSse,
+    ...same,
     pages: new Set(pages),
     destinations: new Set(destinations),
     addresses: Float64Array.from(addresses),
-    sites,
   };
 }
