@@ -1,7 +1,7 @@
 /** A bare machine for tests: code at 0x400000, data at 0x500000 (two pages each unless said otherwise), stack below 0x600000. */
 import { isErr } from '../../abi/errno.js';
 import { Cpu, type CpuHooks, PageTable, PhysicalMemory, PTE_EXEC, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
-import type { TranslatorOptions } from '../../cpu/tier1/translator-options.js';
+import { DEFAULT_TRANSLATOR, type TranslatorOptions } from '../../cpu/tier1/translator-options.js';
 
 export const CODE = 0x400000;
 export const DATA = 0x500000;
@@ -15,6 +15,17 @@ export const RSP = 4;
 export const RBP = 5;
 export const RSI = 6;
 export const RDI = 7;
+
+/** Translates whatever a machine executes a few times. */
+export const EAGER: TranslatorOptions = {
+  ...DEFAULT_TRANSLATOR,
+  interval: 500,
+  maxInterval: 1000,
+  firstRound: 1000,
+  hotCalls: 1,
+  hotLoops: 1,
+  worth: 0,
+};
 
 export class Guest {
   readonly memory: PhysicalMemory;

@@ -1,48 +1,9 @@
-/**
- * C probes of the file calls, compiled statically, run by the host's kernel and in Banos, each on a tmpfs
- * of its own: every line must agree. A probe prints only what does not depend on numbers of processes, addresses or clocks.
- */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+/** C probes of the file calls, each on a tmpfs of its own (support/probes.ts). */
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'uvu';
-import * as assert from 'uvu/assert';
-import { boot } from '../../kernel-core/index.js';
-import { collect } from '../support/guest.js';
+import { testProbes } from '../support/probes.js';
 
-/** Exit status of a probe that may not mount. */
-const CANNOT_MOUNT = 77;
-
-const sources = join(import.meta.dirname, 'probes');
-const probes = readdirSync(sources).filter((name) => name.endsWith('.c'));
-const isNative = process.platform === 'linux' && process.arch === 'x64' && process.getuid?.() === 0;
-const hasCompiler = spawnSync('gcc', ['--version']).status === 0;
-
-if (!isNative || !hasCompiler) {
-  console.log(`SKIP ${probes.length} probes of file calls: they need gcc and the superuser on Linux x86-64`);
-} else {
-  const programs = mkdtempSync(join(tmpdir(), 'banos-file-probes-'));
-  test.after(() => rmSync(programs, { recursive: true, force: true }));
-  for (const file of probes) {
-    const name = basename(file, '.c');
-    test(`${name}: the same lines as on the host`, async () => {
-      const program = join(programs, name);
-      const compiled = spawnSync('gcc', ['-O1', '-static', '-w', '-pthread', '-o', program, join(sources, file)]);
-      assert.is(compiled.status, 0, String(compiled.stderr));
-      const native = spawnSync(program, [programs], { cwd: '/', env: {}, encoding: 'utf8' });
-      if (native.status === CANNOT_MOUNT) {
-        console.log(`SKIP probe ${name}: no mount namespace of its own on this host`);
-        return;
-      }
-      const kernel = await boot({ mounts: [{ host: programs, guest: '/probes', readOnly: true }] });
-      const guest = await collect(kernel.spawn([`/probes/${name}`, '/tmp'], { env: {} }));
-      assert.is(guest.stdout, native.stdout);
-      assert.equal([guest.code, guest.signal], [native.status, native.signal]);
-      kernel.assertIdle();
-      await kernel.shutdown();
-    });
-  }
-}
+testProbes(join(import.meta.dirname, 'probes'), { area: 'file calls', within: tmpdir() });
 
 test.run();

@@ -9,29 +9,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  codeText,
-  DEFAULT_TRANSLATOR,
-  Disassembler,
-  EXIT_SYSCALL,
-  sideBySide,
-  stateName,
-  type TranslatedRegion,
-} from '../../cpu/index.js';
+import { codeText, Disassembler, EXIT_SYSCALL, sideBySide, stateName, type TranslatedRegion } from '../../cpu/index.js';
 import { XMM } from '../../cpu/state.js';
-import { CODE, DATA, Guest, RAX, RBP, SYSCALL } from '../cpu/guest.js';
+import { CODE, DATA, EAGER, Guest, RAX, RBP, SYSCALL } from '../cpu/guest.js';
 
 const DIRECTORY = join(import.meta.dirname, '..', 'translator', 'golden');
 const WRITE = process.env['BANOS_GOLDEN'] === 'write';
-const EAGER = {
-  ...DEFAULT_TRANSLATOR,
-  interval: 500,
-  maxInterval: 1000,
-  firstRound: 1000,
-  hotCalls: 1,
-  hotLoops: 1,
-  worth: 0,
-};
 const CALLS = 400;
 const SLICE = 2000;
 /** Frames that the second machine has taken before it decodes anything. */

@@ -12,8 +12,7 @@ import { AUX, CF, GPR, RES } from '../../cpu/state.js';
 import type { FlagOperand, FlagSource } from '../../cpu/tier1/flags.js';
 import { SAVED_FLAGS, STALE_FLAGS } from '../../cpu/tier1/layout.js';
 import { StaleFlags } from '../../cpu/tier1/stale-flags.js';
-import { DEFAULT_TRANSLATOR } from '../../cpu/tier1/translator-options.js';
-import { CODE, DATA, Guest, PAGE, RBX, RSI, SYSCALL } from '../cpu/guest.js';
+import { CODE, DATA, EAGER, Guest, PAGE, RBX, RSI, SYSCALL } from '../cpu/guest.js';
 
 type Kind = FlagSource['kind'];
 type Size = FlagSource['size'];
@@ -188,15 +187,6 @@ test('without a number the words stay', () => {
 
 // Whole programs
 
-const EAGER = {
-  ...DEFAULT_TRANSLATOR,
-  interval: 500,
-  maxInterval: 1000,
-  firstRound: 1000,
-  hotCalls: 1,
-  hotLoops: 1,
-  worth: 0,
-};
 const ROUNDS = 12;
 const SLICE = 10_000;
 
