@@ -102,6 +102,16 @@ class ReadWait implements WaitRequest {
 
 const isRegular = (file: OpenFile): boolean => (file.inode.mode & S_IFMT) === S_IFREG;
 
+/** One try to write; moves the offset if `position` is AT_OFFSET, and raises SIGPIPE when nobody is there to read. */
+function writeOnce(task: Task, file: OpenFile, from: IoIter, position: number): number | Err {
+  const count = position === AT_OFFSET ? writeAtOffset(file, from, task) : file.write(from, position, task);
+  if (count > 0) {
+    task.process.io.writtenChars += count;
+    fileModified(file);
+  } else if (count === -EPIPE) raise(task, SIGPIPE);
+  return count;
+}
+
 /** A write on its way: what is left of the source, and what went already. */
 class Writer {
   readonly #task: Task;
@@ -125,12 +135,11 @@ class Writer {
     const lock = this.#file.writeLock;
     if (lock?.isLocked() && !this.#holdsLock) return fail(EAGAIN);
     for (;;) {
-      const count = this.#writeOnce();
+      const count = writeOnce(this.#task, this.#file, this.#from, this.#position);
       if (count === -EAGAIN) return this.#task.hasDeliverableSignal && this.#done > 0 ? this.#done : count;
-      if (count < 0) return this.#failed(count as Err);
+      if (count < 0) return this.#done > 0 ? this.#done : count;
       this.#done += count;
-      this.#task.process.io.writtenChars += count;
-      if (count > 0) fileModified(this.#file);
+      if (this.#position !== AT_OFFSET) this.#position += count;
       if (count === 0 || this.#from.remaining === 0 || !continues(this.#file)) return this.#done;
     }
   }
@@ -157,19 +166,6 @@ class Writer {
   /** The answer of a call that must not wait. */
   get sofar(): number | Err {
     return this.#done > 0 ? this.#done : fail(EAGAIN);
-  }
-
-  #writeOnce(): number | Err {
-    const file = this.#file;
-    if (this.#position === AT_OFFSET) return writeAtOffset(file, this.#from, this.#task);
-    const count = file.write(this.#from, this.#position, this.#task);
-    if (count > 0) this.#position += count;
-    return count;
-  }
-
-  #failed(error: Err): number | Err {
-    if (error === -EPIPE) raise(this.#task, SIGPIPE);
-    return this.#done > 0 ? this.#done : error;
   }
 }
 
@@ -200,17 +196,10 @@ export function writeFile(
   let done = 0;
   if (position === AT_OFFSET && file.writeLock === null) {
     // Mostly all of it is taken at once: then nothing has to be remembered of it.
-    const count = writeAtOffset(file, source, task);
-    if (count > 0) {
-      done = count;
-      task.process.io.writtenChars += count;
-      fileModified(file);
-    }
+    const count = writeOnce(task, file, source, position);
+    if (count < 0 && count !== -EAGAIN) return count;
     if (count >= 0 && (count === 0 || source.remaining === 0 || !continues(file))) return count;
-    if (count < 0 && count !== -EAGAIN) {
-      if (count === -EPIPE) raise(task, SIGPIPE);
-      return count;
-    }
+    done = Math.max(count, 0);
   }
   const writer = new Writer(task, file, source, position, done);
   const result = writer.step();
