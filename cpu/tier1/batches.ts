@@ -16,6 +16,7 @@ import type { Linker } from './linker.js';
 import type { Plan } from './plan.js';
 import type { Region } from './region.js';
 import type { SiteWindows } from './site-windows.js';
+import { some } from './some.js';
 import type { StaleFlags } from './stale-flags.js';
 import type { Step } from './step.js';
 import type { RegionWatcher } from './watch.js';
@@ -236,9 +237,4 @@ function bodyOfDoor({ address, region }: Door, regions: readonly RegionBody[]): 
   const body = regions.find(({ root }) => root === region)!;
   const destinations = new Set([region]);
   return { ...body, root: address, doorOf: region, doors: [], destinations, addresses: new Float64Array() };
-}
-
-function some<T>(items: Iterable<T>, predicate: (item: T) => boolean): boolean {
-  for (const item of items) if (predicate(item)) return true;
-  return false;
 }

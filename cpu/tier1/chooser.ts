@@ -8,6 +8,7 @@
  */
 import type { RegionFormer } from './form.js';
 import type { Profile } from './profile.js';
+import { some } from './some.js';
 
 export interface ChooserOptions {
   /** Instructions in tier 0 before the first round. */
@@ -218,9 +219,4 @@ export class Chooser {
       if (from === undefined || links.size === 0) this.#links.delete(number);
     }
   }
-}
-
-function some<T>(items: Iterable<T>, predicate: (item: T) => boolean): boolean {
-  for (const item of items) if (predicate(item)) return true;
-  return false;
 }
