@@ -1,5 +1,6 @@
 /* Several processes wait for input of one pipe: who has waited longest is served first, also when he has waited elsewhere between. */
 #define _GNU_SOURCE
+#include "../../support/asleep.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,22 +10,6 @@
 enum { READERS = 3 };
 
 static int work[2], other[2], reply[2];
-
-/* Until the process sleeps: all that the children ever wait for is input. */
-static void await_sleep(pid_t pid) {
-  for (;;) {
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *file = fopen(path, "r");
-    if (!file || !fgets(line, sizeof line, file)) exit(9);
-    fclose(file);
-    char *end = line;
-    for (char *at = line; *at; at++)
-      if (*at == ')') end = at;
-    if (end[2] == 'S') return;
-    usleep(100);
-  }
-}
 
 static void reader(char name) {
   char order;
@@ -46,14 +31,14 @@ int main(void) {
   for (int i = 0; i < READERS; i++) {
     pids[i] = fork();
     if (pids[i] == 0) reader('A' + i);
-    await_sleep(pids[i]);
+    until_asleep(pids[i]);
   }
   char name;
   printf("in turn:");
   for (int i = 0; i < 3 * READERS; i++) {
     write(work[1], "w", 1);
     if (read(reply[0], &name, 1) != 1) return 2;
-    await_sleep(pids[name - 'A']);
+    until_asleep(pids[name - 'A']);
     printf(" %c", name);
   }
   printf("\nelsewhere:");
@@ -62,7 +47,7 @@ int main(void) {
     /* It has taken the byte when it sleeps and nothing is left: then it waits for the other pipe. */
     write(other[1], "x", 1);
     if (read(reply[0], &name, 1) != 1) return 3;
-    await_sleep(pids[name - 'A']);
+    until_asleep(pids[name - 'A']);
     printf(" %c", name);
   }
   /* One that waits is killed: nobody misses it. */
@@ -72,7 +57,7 @@ int main(void) {
   for (int i = 0; i < 4; i++) {
     write(work[1], "w", 1);
     if (read(reply[0], &name, 1) != 1) return 4;
-    await_sleep(pids[name - 'A']);
+    until_asleep(pids[name - 'A']);
     printf(" %c", name);
   }
   /* Everybody at once. */

@@ -140,7 +140,7 @@ static void waiting(int type) {
     }
     char b;
     read(p[0], &b, 1);
-    asleep(pid);
+    until_asleep(pid);
     if (how == 0) accept(fd, 0, 0);
     if (how == 1) shutdown(fd, SHUT_RD), close(fd);
     waitpid(pid, &status, 0);

@@ -1,5 +1,6 @@
 /* What probes of sockets share beside probe.h. */
 #include "../../syscalls/probes/probe.h"
+#include "../../support/asleep.h"
 #include <poll.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
@@ -85,16 +86,4 @@ __attribute__((unused)) static int set(int fd, int name, int value) {
 __attribute__((unused)) static int queued(int fd, unsigned long request) {
   int value = -1;
   return ioctl(fd, request, &value) ? -errno : value;
-}
-/* Until the process sleeps, or has ended. */
-__attribute__((unused)) static void asleep(int pid) {
-  char name[64], text[200] = "";
-  sprintf(name, "/proc/%d/stat", pid);
-  while (strstr(text, ") S") == 0 && strstr(text, ") Z") == 0) {
-    int fd = open(name, O_RDONLY);
-    if (fd < 0) return;
-    long n = read(fd, text, 199);
-    text[n < 0 ? 0 : n] = 0;
-    close(fd);
-  }
 }

@@ -19,7 +19,7 @@ static int start_reader(int fd, int report, int index, int flags) {
     write(report, line, n);
     _exit(0);
   }
-  asleep(pid);
+  until_asleep(pid);
   return pid;
 }
 
@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
         memset(data, 'a' + w, SIZE);
         _exit(write(s[0], data, SIZE) == SIZE ? 0 : 1);
       }
-      asleep(pids[w]);
+      until_asleep(pids[w]);
     }
     /* The second in line goes: those behind it do not wait for it. */
     kill(pids[1], SIGKILL);

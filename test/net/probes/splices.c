@@ -167,7 +167,7 @@ static void sleepers(int *s, int *p) {
     long n = splice(s[0], 0, p[1], 0, 100, 0);
     _exit(n == 4 ? 0 : 1);
   }
-  asleep(pid);
+  until_asleep(pid);
   R(send(s[1], "late", 4, 0));
   int status;
   waitpid(pid, &status, 0);
@@ -178,7 +178,7 @@ static void sleepers(int *s, int *p) {
     long n = splice(p[0], 0, s[0], 0, 100, 0);
     _exit(n == 3 ? 0 : 1);
   }
-  asleep(pid);
+  until_asleep(pid);
   R(write(p[1], "abc", 3));
   waitpid(pid, &status, 0);
   printf("writer %#x\n", status);
@@ -191,7 +191,7 @@ static void sleepers(int *s, int *p) {
     long n = splice(p[0], 0, s[0], 0, 100, 0);
     _exit(n == 50 ? 0 : 1);
   }
-  asleep(pid);
+  until_asleep(pid);
   while (recv(s[1], b, sizeof b, MSG_DONTWAIT) > 0);
   waitpid(pid, &status, 0);
   printf("into a full socket %#x\n", status);
@@ -205,7 +205,7 @@ static void sleepers(int *s, int *p) {
     long n = splice(s[0], 0, p[1], 0, 100, 0);
     _exit(n == 4 ? 0 : 1);
   }
-  asleep(pid);
+  until_asleep(pid);
   R(read(p[0], b, 4096));
   waitpid(pid, &status, 0);
   printf("into a full pipe %#x\n", status);

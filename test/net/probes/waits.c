@@ -58,7 +58,7 @@ static void run(int type, int call, int event) {
     _exit(0);
   }
   close(done[1]);
-  asleep(pid);
+  until_asleep(pid);
   int c = -1, status;
   switch (event) {
     case DATA: if (call == ACCEPT) c = socket(AF_UNIX, type, 0), connect_to(c, "@banos-waits"); else send(s[1], "data", 4, MSG_DONTWAIT); break;

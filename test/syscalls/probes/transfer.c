@@ -1,5 +1,6 @@
 /* sendfile, copy_file_range, splice, vmsplice, and advisory locks. */
 #include "probe.h"
+#include "../../support/asleep.h"
 #include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
@@ -109,7 +110,7 @@ static void splicing(void) {
   int append = open("t", O_RDWR | O_APPEND);
   R(splice(p[0], 0, append, 0, 10, 0));
   close(append);
-  if (fork() == 0) { usleep(20000); write(p[1], "late", 4); _exit(0); }
+  if (fork() == 0) { until_asleep(getppid()); write(p[1], "late", 4); _exit(0); }
   R(read(q[0], b, 4));
   R(splice(p[0], 0, q[1], 0, 100, 0));
   wait(0);
@@ -152,7 +153,7 @@ static void locking(void) {
   R(flock(a, 0));
   R(flock(99, 0));
   R(flock(a, LOCK_EX | LOCK_SH));
-  if (fork() == 0) { usleep(20000); flock(a, LOCK_UN); _exit(0); }
+  if (fork() == 0) { until_asleep(getppid()); flock(a, LOCK_UN); _exit(0); }
   R(flock(c, LOCK_EX));
   wait(0);
   R(flock(c, LOCK_UN));
@@ -173,19 +174,23 @@ static void locking(void) {
     lock("child", a, F_SETLK, F_RDLCK, 0, 1);
     lock("child looks", a, F_GETLK, F_RDLCK, 0, 0);
     lock("child elsewhere", a, F_SETLK, F_WRLCK, 50, 5);
-    if (fork() == 0) {
-      lock("waits", a, F_SETLKW, F_WRLCK, 50, 5);
-      _exit(0);
+    int waiter = fork();
+    if (waiter == 0) {
+      struct flock wanted = {F_WRLCK, SEEK_SET, 50, 5, 0};
+      _exit(fcntl(a, F_SETLKW, &wanted) == 0 ? 0 : errno);
     }
-    usleep(20000);
+    until_asleep(waiter);
     lock("child gives up", a, F_SETLK, F_UNLCK, 50, 5);
-    wait(0);
+    int got;
+    wait(&got);
+    printf("waited: %d\n", got);
     lock("child again", a, F_SETLK, F_WRLCK, 60, 5);
-    usleep(100000);
+    write(p[1], "!", 1);
+    until_asleep(getppid());
     lock("crosswise", a, F_SETLKW, F_WRLCK, 0, 1);
     _exit(0);
   }
-  usleep(60000);
+  read(p[0], b, 1);
   lock("parent waits", a, F_SETLKW, F_WRLCK, 60, 5);
   wait(0);
   int another = open("t", O_RDONLY);

@@ -1,5 +1,6 @@
 /* Every kind of wait, ended by a handler with and without SA_RESTART, by SIGKILL, by stop and continue, and by a close of what is waited on. */
 #define _GNU_SOURCE
+#include "../../../support/asleep.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -54,25 +55,6 @@ static void handler(int signal) { handled++; }
 /* What restarts for ever is ended from its handler the second time. */
 static void handler_twice(int signal) { if (++handled == 2) { printf(" restarted"); fflush(stdout); _exit(0); } }
 
-/* Sleeps until the child is in `state` of /proc, or has ended. */
-static void until_asleep(int pid, char state) {
-  char name[64], text[512];
-  struct timespec tick = { 0, 2000000 };
-  sprintf(name, "/proc/%d/stat", pid);
-  for (int i = 0; i < 2000; i++) {
-    int fd = open(name, O_RDONLY);
-    long n = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (n > 0) {
-      text[n] = 0;
-      char *end = strrchr(text, ')');
-      if (end && (end[2] == state || end[2] == 'Z')) return;
-    }
-    nanosleep(&tick, 0);
-  }
-  printf(" (never %c)", state);
-}
-
 static int start(unsigned i, int flags, void (*on)(int)) {
   int pid = fork();
   if (pid != 0) return pid;
@@ -112,31 +94,31 @@ int main(void) {
   for (unsigned i = 0; i < COUNT; i++) {
     printf("%s: handler", waits[i].name);
     int pid = start(i, 0, handler);
-    until_asleep(pid, 'S');
+    until_in_state(pid, 'S');
     kill(pid, SIGUSR1);
     end_of(pid);
     printf("; SA_RESTART");
     pid = start(i, SA_RESTART, handler_twice);
-    until_asleep(pid, 'S');
+    until_in_state(pid, 'S');
     kill(pid, SIGUSR1);
     usleep(20000);
     kill(pid, SIGUSR1);
     end_of(pid);
     printf("; stopped");
     pid = start(i, 0, handler);
-    until_asleep(pid, 'S');
+    until_in_state(pid, 'S');
     kill(pid, SIGSTOP);
-    until_asleep(pid, 'T');
+    until_in_state(pid, 'T');
     kill(pid, SIGCONT);
-    until_asleep(pid, 'S');
+    until_in_state(pid, 'S');
     printf("; killed");
     kill(pid, SIGKILL);
     end_of(pid);
     printf("; killed while stopped");
     pid = start(i, 0, handler);
-    until_asleep(pid, 'S');
+    until_in_state(pid, 'S');
     kill(pid, SIGSTOP);
-    until_asleep(pid, 'T');
+    until_in_state(pid, 'T');
     kill(pid, SIGKILL);
     end_of(pid);
     putchar('\n');
@@ -145,7 +127,7 @@ int main(void) {
   printf("vfork's parent: killed");
   int pid = fork();
   if (pid == 0) { prctl(PR_SET_PDEATHSIG, SIGKILL); do_vfork(); _exit(0); }
-  until_asleep(pid, 'D');
+  until_in_state(pid, 'D');
   kill(pid, SIGKILL);
   end_of(pid);
   putchar('\n');
