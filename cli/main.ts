@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../kernel-core/index.js';
 import {
+  EXIT_BANOS_FAILED,
   normaliseStrace,
   parseAddress,
   parseCacheLimit,
@@ -34,6 +35,7 @@ const withRunOptions = (command: Command): Command =>
     .option('--strace [file]', 'trace system calls to standard error, or with --strace=FILE to a file')
     .option('--seed <n>', 'deterministic run: virtual clock and seeded random numbers', parseSeed)
     .option('--memory <MiB>', 'memory of the machine', parseMemory, DEFAULT_MEMORY)
+    .option('--no-translator', 'interpret programs only; they do the same, slower')
     .option('--stats', 'at the end, tell on standard error what the processor did')
     .option('--code-cache <dir>', 'keep translated code of programs in this directory, for a fast start the next time')
     .option(
@@ -52,7 +54,9 @@ const program = new Command('banos')
   .description('A Linux inside one Node process: runs unmodified x86-64 Linux programs')
   .version(VERSION)
   .enablePositionalOptions()
-  .showHelpAfterError('(try banos --help)');
+  .showHelpAfterError('(try banos --help)')
+  // Help and --version end the command, too, with status 0.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_BANOS_FAILED));
 
 withRunOptions(program.command('shell'))
   .description('a busybox shell; on a terminal an interactive one, else it reads commands from standard input')
@@ -74,7 +78,7 @@ withRunOptions(program.command('run'))
       process.stderr.write(
         'banos: -t needs a terminal on standard input and output; leave it out for pipes and files\n',
       );
-      process.exitCode = 125;
+      process.exitCode = EXIT_BANOS_FAILED;
       return;
     }
     finish(await run([name, ...args], options));

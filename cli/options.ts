@@ -1,5 +1,8 @@
-/** The command line of `banos`, turned into what boot and spawn take. */
+/** The command line of `banos`, turned into what boot and spawn take, and its exit statuses. */
 import { InvalidArgumentError } from 'commander';
+
+/** Exit status when banos itself failed, as env(1) and docker(1) have it. */
+export const EXIT_BANOS_FAILED = 125;
 
 export interface MountOption {
   host: string;
@@ -20,6 +23,8 @@ export interface RunOptions {
   seed?: number;
   memory: number;
   stats?: boolean;
+  /** False: interpret only. */
+  translator: boolean;
   /** Directory for translated code. */
   codeCache?: string;
   /** Bytes. */

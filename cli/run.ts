@@ -2,12 +2,11 @@
 import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
 import { constants } from 'node:os';
 import { boot, type CodeCacheOptions, type GuestProcess, type Kernel } from '../kernel-core/index.js';
-import type { RunOptions } from './options.js';
+import { EXIT_BANOS_FAILED, type RunOptions } from './options.js';
 import { formatStatistics } from './statistics.js';
 import { bridgeTerminal } from './terminal.js';
 
-/** Exit status when banos itself failed; 126 and 127 are a program that cannot run or is not there. */
-const EXIT_BANOS_FAILED = 125;
+/** Exit statuses of a program that cannot run or is not there. */
 const EXIT_CANNOT_RUN = 126;
 const EXIT_NOT_FOUND = 127;
 
@@ -24,6 +23,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
       mounts: options.mount,
       memory: options.memory,
       seed: options.seed,
+      translator: options.translator ? undefined : false,
       codeCache: options.codeCache === undefined ? undefined : codeCache(options.codeCache, options.codeCacheLimit),
       dumpCode: options.dumpCode.length === 0 ? undefined : { addresses: options.dumpCode, write: writeError },
       trace: trace === null ? undefined : (line) => trace.write(line),
@@ -81,13 +81,14 @@ async function runIn(kernel: Kernel, argv: readonly string[], options: RunOption
   try {
     child = kernel.spawn(argv, {
       env,
-      cwd: options.cwd ?? (isRoot && options.cwd === undefined ? '/' : '/'),
+      cwd: options.cwd ?? '/',
       user: options.user,
       pty: options.tty ? { cols: stdout.columns ?? 80, rows: stdout.rows ?? 24 } : undefined,
     });
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code, message, syscall } = error as NodeJS.ErrnoException;
     complain(message);
+    if (syscall === 'chdir') return EXIT_BANOS_FAILED;
     return code === 'ENOENT' ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
   }
   const stop = forwardSignals(child);

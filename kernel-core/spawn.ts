@@ -19,6 +19,9 @@ import { type SharedFsContext, Task } from './task.js';
 import { toKernelText } from './text.js';
 import { copyFs } from './unshare.js';
 
+/** Number of the system call as which the tracer shows a start. */
+const EXECVE = 59;
+
 export interface Identity {
   uid: number;
   gid: number;
@@ -61,12 +64,14 @@ export function spawnProcess(kernel: Kernel, request: SpawnRequest): Process {
     throw errnoError(made, 'fork');
   }
   const task = made.leader;
-  const result = startProgram(task, request);
+  const moved = changeDirectory(task.fs, toKernelText(request.cwd));
+  const result = isErr(moved) ? moved : startProgram(task, request);
   if (isErr(result)) {
     made.onExit = null;
     exitTask(task, SIGKILL);
-    throw errnoError(result, 'spawn', name);
+    throw isErr(moved) ? errnoError(moved, 'chdir', request.cwd) : errnoError(result, 'spawn', name);
   }
+  if (task.program === null) kernel.tracer?.started(task, kernel.syscalls[EXECVE]!);
   kernel.scheduler.enqueue(task);
   return made;
 }
@@ -98,8 +103,6 @@ function makeProcess(kernel: Kernel, request: SpawnRequest): Process | Err {
 }
 
 function startProgram(task: Task, request: SpawnRequest): number | Err {
-  const moved = changeDirectory(task.fs, toKernelText(request.cwd));
-  if (isErr(moved)) return moved;
   if (request.terminal) {
     const file = task.files.get(0)!;
     const taken = file.ioctl(TIOCSCTTY, 0, NO_MEMORY, task);

@@ -7,7 +7,9 @@
  * `[pid N]` while more than one task is traced.
  */
 
+import { AT_EXECFN } from '../../abi/elf.js';
 import { ERESTART_RESTARTBLOCK } from '../../abi/errno.js';
+import { readSigned64 } from '../mm/user-memory.js';
 import type { SignalInfo } from '../signals/state.js';
 import type { SyscallRow } from '../syscalls/row.js';
 import type { Task } from '../task.js';
@@ -20,6 +22,9 @@ import { hex, signalText } from './text.js';
 /** Column of the equals sign. */
 const RESULT_COLUMN = 40;
 const RAX = 0;
+const RSP = 4;
+/** Bytes of a pointer. */
+const WORD = 8;
 
 /** A call under way. */
 export interface HeldCall {
@@ -49,6 +54,27 @@ export class Tracer {
   /** @param write gets whole lines, each with its newline */
   constructor(write: (line: string) => void) {
     this.#write = write;
+  }
+
+  /**
+   * The embedder started a machine-code program: shown as the execve that strace itself makes, with the strings where the
+   * new program finds them. Its registers are on the CPU.
+   */
+  started(task: Task, execve: SyscallRow): void {
+    const pointers = task.kernel.cpu.reg(RSP);
+    const space = task.mm!;
+    const argv = pointers + WORD;
+    const envp = argv + (readSigned64(space, pointers) + 1) * WORD;
+    let at = envp;
+    while (readSigned64(space, at) > 0) at += WORD;
+    // Behind the environment come pairs of what the kernel tells: which, and its value.
+    for (at += WORD; readSigned64(space, at) > 0; at += 2 * WORD) {
+      if (readSigned64(space, at) !== AT_EXECFN) continue;
+      const args = [readSigned64(space, at + WORD), argv, envp];
+      this.enter(task, execve, args);
+      this.leave(task, execve, args, 0);
+      return;
+    }
   }
 
   /** A task makes a call. */

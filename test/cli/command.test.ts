@@ -52,7 +52,7 @@ for (const [args, why] of [
 ] as const) {
   test(`a wrong command line is told: banos ${args.join(' ')}`, async () => {
     const { status, stdout, stderr } = await banos(args);
-    assert.is.not(status, 0);
+    assert.is(status, 125);
     assert.is(stdout, '');
     assert.match(stderr, why);
     assert.match(stderr, 'banos --help');
@@ -81,6 +81,18 @@ if (busyboxPath() === undefined) {
     assert.match(stderr, '--rootfs');
   });
 } else {
+  test('--no-translator interprets only', async () => {
+    const script = 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo $i';
+    for (const [flags, translated] of [
+      [[], true],
+      [['--no-translator'], false],
+    ] as const) {
+      const { status, stdout, stderr } = await banos(['run', '--stats', ...flags, 'sh', '-c', script]);
+      assert.equal([status, stdout], [0, '20000\n']);
+      assert.is(/^ {2}translated +[1-9]/m.test(stderr), translated, stderr);
+    }
+  });
+
   test('the exit status is the program’s, 128+signal when it was killed', async () => {
     assert.is((await banos(['run', 'true'])).status, 0);
     assert.is((await banos(['run', '--', 'sh', '-c', 'exit 5'])).status, 5);
@@ -93,6 +105,11 @@ if (busyboxPath() === undefined) {
     assert.is(missing.status, 127);
     assert.match(missing.stderr, /^banos: .*nosuch/);
     assert.is((await banos(['run', '/etc'])).status, 126);
+    const nowhere = await banos(['run', '--cwd', '/nosuch', 'true']);
+    assert.equal(
+      [nowhere.status, nowhere.stderr],
+      [125, "banos: ENOENT: no such file or directory, chdir '/nosuch'\n"],
+    );
   });
 
   test('streams pass through, bytes as they are', async () => {

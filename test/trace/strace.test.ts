@@ -120,6 +120,9 @@ if (!isNative || !hasTools) {
       kernel.assertIdle();
       await kernel.shutdown();
 
+      const path = `/programs/${name}`;
+      const first = lines[0].replace(/0x7f[0-9a-f]{10}/, 'ENVIRONMENT');
+      assert.is(first, `execve("${path}", ["${path}", "/tmp"], ENVIRONMENT /* 0 vars */) = 0`);
       assert.is(comparable(guest).join('\n'), comparable(native).join('\n'));
     });
   }
