@@ -180,7 +180,6 @@ function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: stri
   task.altStackBase = 0;
   task.altStackSize = 0;
   task.altStackFlags = SS_DISABLE;
-  task.robustList = 0;
   task.syscall = -1;
   process.hasExecuted = true;
 }

@@ -8,6 +8,7 @@ import { releasePath } from '../vfs/namei.js';
 import { tellEnd, tellGone } from './events/pidfd.js';
 import { wakeFutex } from './futex.js';
 import { addUsage, type Process } from './process.js';
+import { releaseRobustLocks } from './robust-list.js';
 import { kernelSignal, sendToGroup, sendToProcess } from './signals/send.js';
 import { LAST_SIGNAL, makeSignalInfo, SIG_IGN } from './signals/state.js';
 import type { Task } from './task.js';
@@ -43,6 +44,7 @@ export function exitTask(task: Task, status: number): void {
 export function releaseMemory(task: Task): void {
   const { mm, kernel } = task;
   if (mm === null) return;
+  releaseRobustLocks(task);
   if (task.clearChildTid !== 0 && mm.refs > 1) {
     mm.writeU32(task.clearChildTid, 0);
     wakeFutex(kernel, mm, task.clearChildTid, 1);

@@ -76,6 +76,7 @@ export class Task implements TtyCaller {
   traced: { row: SyscallRow; args: readonly number[] } | null = null;
   /** exit(2) clears this word and wakes its futex. */
   clearChildTid = 0;
+  /** Address of the list of robust futexes, 0: none (robust-list.ts). */
   robustList = 0;
   /** The parent's hook to fire when this vfork child has let go of its memory. */
   vforkHook: Hook | null = null;

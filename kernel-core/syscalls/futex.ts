@@ -1,11 +1,13 @@
-/** futex(2): waiting on a word of memory. Priority inheritance is not built. */
+/** futex(2): waiting on a word of memory; the lists of robust futexes. Priority inheritance is not built. */
 import {
   EAGAIN,
   EFAULT,
   EINVAL,
   ENOSYS,
+  EPERM,
   ERESTART_RESTARTBLOCK,
   ERESTARTSYS,
+  ESRCH,
   ETIMEDOUT,
   fail,
   isErr,
@@ -23,8 +25,10 @@ import {
 } from '../../abi/sched.js';
 import type { Timespec } from '../../vfs/caller.js';
 import { type FutexKey, futexKey, MATCH_ANY, waitFutex } from '../futex.js';
+import { mayInspect } from '../inspect.js';
+import { ROBUST_LIST_HEAD_SIZE } from '../robust-list.js';
 import type { Task } from '../task.js';
-import { NANOSECONDS, readTimespec } from './layouts.js';
+import { NANOSECONDS, putI64, readTimespec } from './layouts.js';
 import type { SyscallRows } from './row.js';
 
 const realtime: Timespec = { sec: 0, nsec: 0 };
@@ -155,6 +159,24 @@ function compare(operation: number, old: number, argument: number): boolean | nu
   }
 }
 
+function setRobustList(task: Task, head: number, size: number): number {
+  if (size !== ROBUST_LIST_HEAD_SIZE) return fail(EINVAL);
+  task.robustList = head;
+  return 0;
+}
+
+function getRobustList(task: Task, tid: number, head: number, size: number): number {
+  const target = (tid | 0) === 0 ? task : task.kernel.processes.task(tid | 0);
+  if (target === null) return fail(ESRCH);
+  if (!mayInspect(task, target)) return fail(EPERM);
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  putI64(view, 0, ROBUST_LIST_HEAD_SIZE);
+  if (isErr(task.mm!.write(size, bytes))) return fail(EFAULT);
+  putI64(view, 0, target.robustList);
+  return task.mm!.write(head, bytes);
+}
+
 export const futexSyscalls: SyscallRows = {
   202: {
     name: 'futex',
@@ -163,4 +185,6 @@ export const futexSyscalls: SyscallRows = {
     note: 'no priority inheritance',
     args: ['address', 'futexOp', 'uint', 'futexTimeout', 'address', 'hex'],
   },
+  273: { name: 'set_robust_list', fn: setRobustList, support: 'full', args: ['address', 'size'] },
+  274: { name: 'get_robust_list', fn: getRobustList, support: 'full', args: ['pid', 'addressOut', 'sizeOut'] },
 };

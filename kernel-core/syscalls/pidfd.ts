@@ -11,6 +11,7 @@ import { O_CLOEXEC } from '../../abi/fcntl.js';
 import { SI_TKILL, SI_USER } from '../../abi/signal.js';
 import { procTaskOf } from '../../vfs/fs/procfs/index.js';
 import { openPidFd, PidFd } from '../events/pidfd.js';
+import { mayInspect } from '../inspect.js';
 import { TaskView } from '../proc/task.js';
 import { LAST_SIGNAL, makeSignalInfo, type SignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
@@ -80,18 +81,9 @@ function pidfdGetfd(task: Task, pidfd: number, fd: number, flags: number): numbe
   if (!(file instanceof PidFd)) return fail(EBADF);
   const { task: target } = file.inode;
   if (target.state === 'dead') return fail(ESRCH);
-  if (!mayTakeFrom(task, target)) return fail(EPERM);
+  if (!mayInspect(task, target)) return fail(EPERM);
   const found = anyFile(target, fd);
   return found === null ? fail(EBADF) : installFile(task, found.ref(), O_CLOEXEC);
-}
-
-/** What ptrace(2) asks for: the same identities all over, or the superuser. */
-function mayTakeFrom(task: Task, target: Task): boolean {
-  const { cred } = task;
-  if (target.process === task.process || cred.euid === 0) return true;
-  const { uid, euid, suid, gid, egid, sgid } = target.cred;
-  const sameUser = cred.uid === uid && cred.uid === euid && cred.uid === suid;
-  return sameUser && cred.gid === gid && cred.gid === egid && cred.gid === sgid && target.process.dumpable === 1;
 }
 
 export const pidfdSyscalls: SyscallRows = {

@@ -154,14 +154,6 @@ function archPrctl(task: Task, operation: number, address: number): number {
   }
 }
 
-const ROBUST_LIST_HEAD_SIZE = 24;
-
-function setRobustList(task: Task, head: number, size: number): number {
-  if (size !== ROBUST_LIST_HEAD_SIZE) return fail(EINVAL);
-  task.robustList = head;
-  return 0;
-}
-
 function prctl(task: Task, option: number, a: number, b: number, c: number, d: number): number {
   const mm = task.mm!;
   const { process } = task;
@@ -271,13 +263,6 @@ export const systemSyscalls: SyscallRows = {
   160: { name: 'setrlimit', fn: setrlimit, support: 'full', args: ['rlimitResource', 'rlimitIn'] },
   170: { name: 'sethostname', fn: sethostname, support: 'full', args: ['bufIn', 'size'] },
   171: { name: 'setdomainname', fn: setdomainname, support: 'full', args: ['bufIn', 'size'] },
-  273: {
-    name: 'set_robust_list',
-    fn: setRobustList,
-    support: 'partial',
-    note: 'kept, not walked at exit',
-    args: ['address', 'size'],
-  },
   302: { name: 'prlimit64', fn: prlimit, support: 'full', args: ['pid', 'rlimitResource', 'rlimitIn', 'rlimitOut'] },
   309: { name: 'getcpu', fn: getcpu, support: 'full', args: ['address', 'address', 'address'] },
   318: { name: 'getrandom', fn: getrandom, support: 'full', args: ['randomOut', 'size', 'getrandomFlags'] },

@@ -157,6 +157,7 @@ export const MEMORY_KINDS = {
   intOut: filled(4, (view) => `[${i32(view, 0)}]`),
   intIn: pointed(4, (view) => `[${i32(view, 0)}]`),
   uintOut: filled(4, (view) => `[${u32(view, 0)}]`),
+  sizeOut: filled(8, (view) => `[${getI64(view, 0)}]`),
   addressOut: filled(8, (view) => `[${pointer(getI64(view, 0))}]`),
   groupsIn: early((call, value, index) => arrayText(call, value, call.args[index - 1], 4, u32)),
   groupsOut: late((call, value) => (failed(call) ? pointer(value) : arrayText(call, value, call.result ?? 0, 4, u32))),
