@@ -36,6 +36,7 @@ const withRunOptions = (command: Command): Command =>
     .option('--seed <n>', 'deterministic run: virtual clock and seeded random numbers', parseSeed)
     .option('--memory <MiB>', 'memory of the machine', parseMemory, DEFAULT_MEMORY)
     .option('--no-translator', 'interpret programs only; they do the same, slower')
+    .option('--kernel-log', 'show on standard error what the kernel says, as a console would (dmesg -n sets the level)')
     .option('--stats', 'at the end, tell on standard error what the processor did')
     .option('--code-cache <dir>', 'keep translated code of programs in this directory, for a fast start the next time')
     .option(

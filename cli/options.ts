@@ -25,6 +25,7 @@ export interface RunOptions {
   stats?: boolean;
   /** False: interpret only. */
   translator: boolean;
+  kernelLog?: boolean;
   /** Directory for translated code. */
   codeCache?: string;
   /** Bytes. */

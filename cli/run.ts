@@ -1,7 +1,13 @@
 /** Boots a kernel for one program and passes standard streams, signals and the exit status through. */
 import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
 import { constants } from 'node:os';
-import { boot, type CodeCacheOptions, type GuestProcess, type Kernel } from '../kernel-core/index.js';
+import {
+  boot,
+  type CodeCacheOptions,
+  type GuestProcess,
+  type Kernel,
+  type KernelLogRecord,
+} from '../kernel-core/index.js';
 import { EXIT_BANOS_FAILED, type RunOptions } from './options.js';
 import { formatStatistics } from './statistics.js';
 import { bridgeTerminal } from './terminal.js';
@@ -26,6 +32,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
       translator: options.translator ? undefined : false,
       codeCache: options.codeCache === undefined ? undefined : codeCache(options.codeCache, options.codeCacheLimit),
       dumpCode: options.dumpCode.length === 0 ? undefined : { addresses: options.dumpCode, write: writeError },
+      kernelLog: options.kernelLog ? (record) => showRecord(record, options.tty === true) : undefined,
       trace: trace === null ? undefined : (line) => trace.write(line),
     });
   } catch (error) {
@@ -42,6 +49,11 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
 
 function codeCache(directory: string, limit: number | undefined): CodeCacheOptions {
   return { directory, limit, onWarning: complain };
+}
+
+/** @param raw standard error may be a terminal that does not return the carriage by itself */
+function showRecord({ line, toConsole }: KernelLogRecord, raw: boolean): void {
+  if (toConsole) writeError(raw ? line.replaceAll('\n', '\r\n') : line);
 }
 
 function complain(message: string): void {

@@ -26,6 +26,10 @@ import { tuneEngine } from './host-engine.js';
 import { NodeHost } from './host-node.js';
 import { readEmbeddedBusybox } from './host-userland.js';
 import { Kernel } from './kernel.js';
+import { logBoot, logMounts } from './log/boot.js';
+import { installKmsg } from './log/kmsg.js';
+import { type KernelLogListener, listenTo } from './log/listener.js';
+import { procKmsg } from './log/reader.js';
 import { PAGE_SIZE } from './mm/layout.js';
 import { procSource } from './proc/source.js';
 import { BootedKernel } from './public.js';
@@ -59,6 +63,8 @@ export interface BootOptions {
   hostname?: string;
   /** Gets what programs write to /dev/console. */
   console?: ConsoleSink;
+  /** Gets the records of the kernel log. */
+  kernelLog?: KernelLogListener;
   /** Gets each line of a system call trace in the format of strace, with its newline. */
   trace?: (line: string) => void;
   /** Shows code of programs as it is executed: machine code, intermediate form, WebAssembly. For people who debug banos. */
@@ -167,6 +173,8 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
     translator: options.translator === false ? null : { ...DEFAULT_TRANSLATOR, ...options.translator },
   });
   kernel.allowsHostPrograms = options.allowHostPrograms === true;
+  if (options.kernelLog !== undefined) listenTo(kernel.log, options.kernelLog);
+  logBoot(kernel);
   if (options.trace !== undefined) kernel.tracer = new Tracer(options.trace);
   if (options.dumpCode !== undefined) {
     // Few need the disassembler: it is not loaded with the rest.
@@ -179,16 +187,19 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
     };
   }
   installTerminals(env, devfs, devpts, control, options.console ?? (() => {}));
+  const who = () => kernel.caller?.comm ?? 'kernel';
+  installKmsg(kernel.log, env.devices, devfs, () => host.monotonic(), who);
   registerTypes(kernel, builder, devfs, control);
   mountAt(kernel, devfs, '/dev', MS_NOSUID, 'devtmpfs');
   mountAt(kernel, devpts, '/dev/pts', MS_NOSUID | MS_NOEXEC, 'devpts');
   const shm = new Tmpfs(env, builder.nextDevice(), { mode: 0o1777, sizeLimit: halfOf(memory) });
   mountAt(kernel, shm, '/dev/shm', MS_NOSUID | MS_NODEV, 'tmpfs');
-  mountAt(kernel, new Procfs(env, builder.nextDevice(), procSource(kernel)), '/proc', SAFE, 'proc');
+  mountAt(kernel, makeProcfs(kernel, builder.nextDevice()), '/proc', SAFE, 'proc');
   for (const { host: path, guest, readOnly } of options.mounts ?? []) {
     const hostfs = new Hostfs(env, builder.nextDevice(), { host: host.files, path, readOnly: readOnly === true });
     mountAt(kernel, hostfs, toKernelText(guest), readOnly === true ? MS_RDONLY : 0, toKernelText(path));
   }
+  logMounts(kernel);
   return kernel;
 }
 
@@ -218,7 +229,7 @@ function registerTypes(kernel: Kernel, builder: Builder, devfs: Devfs, control: 
     });
   });
   types.register('devtmpfs', () => devfs);
-  types.register('proc', () => new Procfs(env, types.nextDevice(), procSource(kernel)));
+  types.register('proc', () => makeProcfs(kernel, types.nextDevice()));
   types.register('devpts', (_source, options) => {
     const fields = parseMountOptions(options, ['mode', 'uid', 'gid', 'ptmxmode', 'newinstance']);
     if (fields === null) return fail(EINVAL);
@@ -228,6 +239,12 @@ function registerTypes(kernel: Kernel, builder: Builder, devfs: Devfs, control: 
       ptmxMode: Number.parseInt(fields.get('ptmxmode') ?? '0', 8),
     });
   });
+}
+
+function makeProcfs(kernel: Kernel, device: number): Procfs {
+  const procfs = new Procfs(kernel.vfsEnv, device, procSource(kernel));
+  procfs.add(procKmsg(kernel.log));
+  return procfs;
 }
 
 async function makeRoot(builder: Builder, rootfs: string | undefined, hostname: string): Promise<FileSystem> {

@@ -19,6 +19,7 @@ export { type ErrnoError, errnoError } from './errno-error.js';
 export type { ExitStatus, GuestProcess } from './host-guest.js';
 export type { HostProgramOptions, HostPty } from './host-program.js';
 export type { Disposable, Pty, PtySize } from './host-pty.js';
+export type { KernelLogListener, KernelLogRecord } from './log/listener.js';
 export type { MemoryBlock } from './program/memory.js';
 export type { Program } from './program/program.js';
 export { BootedKernel, type BootedKernel as Kernel, type SpawnOptions } from './public.js';

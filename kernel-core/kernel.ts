@@ -22,6 +22,7 @@ import { FileSystemTypes } from './filesystem-types.js';
 import { FutexTable } from './futex.js';
 import type { Host } from './host.js';
 import { LoadAverage } from './load-average.js';
+import { KernelLog } from './log/log.js';
 import { faultCode, faultSignal } from './mm/fault.js';
 import { PAGE_SIZE, USER_END } from './mm/layout.js';
 import { Network } from './net.js';
@@ -96,6 +97,7 @@ export class Kernel {
     queuedEvents: INOTIFY_EVENTS,
   };
   readonly load = new LoadAverage();
+  readonly log: KernelLog;
   readonly net: Network;
   readonly fileSystemTypes = new FileSystemTypes();
   /** TypeScript programs that are files. */
@@ -130,6 +132,7 @@ export class Kernel {
     this.epollQuota = new UserQuota(Math.floor((parts.memory.limitFrames * PAGE_SIZE) / 25 / EPOLL_ITEM_COST));
     this.vdso = Vdso.create(parts.memory, parts.host.epoch);
     this.vfsEnv = parts.vfsEnv;
+    this.log = new KernelLog(parts.vfsEnv, () => this.host.monotonic());
     this.namespace = parts.namespace;
     this.devpts = parts.devpts;
     this.syscalls = parts.syscalls;

@@ -27,6 +27,8 @@ export {
   type HostPty,
   type Identity,
   type KernelDump,
+  type KernelLogListener,
+  type KernelLogRecord,
   type ProcessDump,
   type Pty,
   type PtySize,

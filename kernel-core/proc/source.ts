@@ -4,6 +4,7 @@ import type { Caller, Timespec } from '../../vfs/caller.js';
 import type {
   ProcCpuTimes,
   ProcEventLimits,
+  ProcLogSettings,
   ProcMemoryInfo,
   ProcNetwork,
   ProcSource,
@@ -14,7 +15,7 @@ import type {
 import type { Kernel } from '../kernel.js';
 import { MAX_MAPPINGS, PAGE_SIZE } from '../mm/layout.js';
 import { PID_MAX } from '../process-table.js';
-import { KERNEL_RELEASE, KERNEL_VERSION } from '../syscalls/system.js';
+import { KERNEL_BUILDER, KERNEL_COMMAND_LINE, KERNEL_RELEASE, KERNEL_VERSION } from '../syscalls/system.js';
 import { Task } from '../task.js';
 import { procNetwork } from './net.js';
 
@@ -68,8 +69,8 @@ class SystemView implements ProcSystem {
   readonly ostype = 'Linux';
   readonly release = KERNEL_RELEASE;
   readonly buildVersion = KERNEL_VERSION;
-  readonly builder = '(banos@banos) (tsc)';
-  readonly commandLine = 'banos';
+  readonly builder = KERNEL_BUILDER;
+  readonly commandLine = KERNEL_COMMAND_LINE;
   readonly modules = [];
   readonly ttyDrivers = TTY_DRIVERS;
   readonly pidMax = PID_MAX;
@@ -85,6 +86,9 @@ class SystemView implements ProcSystem {
     this.bootId = this.randomUuid();
   }
 
+  get log(): ProcLogSettings {
+    return this.#kernel.log.settings;
+  }
   get fileSystems() {
     return this.#kernel.fileSystemTypes.names.map((name) => ({ name, needsDevice: false }));
   }

@@ -29,6 +29,9 @@ import type { SyscallRows } from './row.js';
 /** The interface version that programs are told; glibc asks for 3.2 at least. */
 export const KERNEL_RELEASE = '6.1.0-banos';
 export const KERNEL_VERSION = '#1 SMP PREEMPT_DYNAMIC Banos';
+/** Who built it, with what. */
+export const KERNEL_BUILDER = '(banos@banos) (tsc)';
+export const KERNEL_COMMAND_LINE = 'banos';
 const UTS_FIELD = 65;
 const HOST_NAME_MAX = 64;
 const RLIM_INFINITY_HI = 0xffffffff;

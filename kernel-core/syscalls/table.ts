@@ -23,6 +23,7 @@ import { signalSyscalls } from './signals.js';
 import { socketSyscalls } from './socket.js';
 import { socketMessageSyscalls } from './socket-messages.js';
 import { socketOptionSyscalls } from './socket-options.js';
+import { syslogSyscalls } from './syslog.js';
 import { systemSyscalls } from './system.js';
 import { timeSyscalls } from './time.js';
 import { timerfdSyscalls } from './timerfd.js';
@@ -48,6 +49,7 @@ const FAMILIES: readonly SyscallRows[] = [
   timeSyscalls,
   schedulingSyscalls,
   systemSyscalls,
+  syslogSyscalls,
   futexSyscalls,
   socketSyscalls,
   socketMessageSyscalls,

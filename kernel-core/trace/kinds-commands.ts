@@ -2,6 +2,7 @@
 
 import * as fcntl from '../../abi/fcntl.js';
 import * as ioctl from '../../abi/ioctl.js';
+import * as klog from '../../abi/klog.js';
 import * as sched from '../../abi/sched.js';
 import * as socket from '../../abi/socket.js';
 import * as termios from '../../abi/termios.js';
@@ -145,6 +146,25 @@ const ARCH_PRCTL = byNumber(
   }),
 );
 
+const SYSLOG = byNumber(
+  commands(klog, {
+    SYSLOG_ACTION_CLOSE: [],
+    SYSLOG_ACTION_OPEN: [],
+    SYSLOG_ACTION_READ: ['bufOut', 'int'],
+    SYSLOG_ACTION_READ_ALL: ['bufOut', 'int'],
+    SYSLOG_ACTION_READ_CLEAR: ['bufOut', 'int'],
+    SYSLOG_ACTION_CLEAR: [],
+    SYSLOG_ACTION_CONSOLE_OFF: [],
+    SYSLOG_ACTION_CONSOLE_ON: [],
+    SYSLOG_ACTION_CONSOLE_LEVEL: ['address', 'consoleLevel'],
+    SYSLOG_ACTION_SIZE_UNREAD: [],
+    SYSLOG_ACTION_SIZE_BUFFER: [],
+  }),
+);
+
+/** One more than the level that is still shown. */
+const CONSOLE_LEVELS = 'EMERG ALERT CRIT ERR WARNING NOTICE INFO DEBUG DEBUG+1'.split(' ');
+
 /** An argument that selects a command. */
 const command = (
   table: ReadonlyMap<number, Command>,
@@ -222,6 +242,12 @@ export const COMMAND_KINDS = {
   ioctlArgument: early((_call, value) => pointer(value)),
   prctlOption: command(PRCTL, (value) => `${hex32(value)} /* PR_??? */`, ['hex', 'hex', 'hex', 'hex']),
   archPrctlOption: command(ARCH_PRCTL, (value) => `${hex32(value)} /* ARCH_??? */`, ['hex']),
+  syslogAction: {
+    text: (_call, value) => `${value | 0} /* ${SYSLOG.get(value >>> 0)?.[0] ?? 'SYSLOG_ACTION_???'} */`,
+    rest: (_call, value) => SYSLOG.get(value >>> 0)?.[2] ?? ['address', 'int'],
+  },
+  syslogArgument: early((_call, value) => pointer(value)),
+  consoleLevel: early((_call, value) => `${value | 0} /* LOGLEVEL_${CONSOLE_LEVELS[value | 0] ?? '???'} */`),
   termiosIn: pointed(TERMIOS_FLAGS, termiosText),
   termiosOut: filled(TERMIOS_FLAGS, termiosText),
   winsizeIn: pointed(8, winsizeText),

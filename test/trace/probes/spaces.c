@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int main(int argc, char **argv) {
@@ -26,5 +27,11 @@ int main(int argc, char **argv) {
   int s = socket(AF_UNIX, SOCK_STREAM, 0);
   ioctl(s, 0x894c);
   ioctl(s, 0x894c, 5);
+  for (int action = -1; action < 13; action++)
+    if (action < 2 || action > 9) syscall(SYS_syslog, action, 0, 0);
+  for (int level = -1; level < 12; level++)
+    if (level < 1 || level > 8) syscall(SYS_syslog, 8, 7, level);
+  syscall(SYS_syslog, 3, 8, 1000);
+  syscall(SYS_syslog, 3, s, 0);
   return 0;
 }

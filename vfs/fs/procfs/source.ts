@@ -303,7 +303,23 @@ export interface ProcNetwork {
   unixSockets(): Iterable<ProcUnixSocket>;
 }
 
+/** The kernel log, as /proc/sys/kernel has it. @source syslog(2), proc_sys_kernel(5) */
+export interface ProcLogSettings {
+  /** Records below this level go to the console. */
+  consoleLevel: number;
+  /** Level of records that do not say theirs. */
+  defaultLevel: number;
+  /** `consoleLevel` is not set lower than it by syslog(2). */
+  minimumLevel: number;
+  defaultConsoleLevel: number;
+  /** 1: only the superuser reads the log. */
+  restricted: number;
+  /** What programs write to /dev/kmsg: all of it, nothing, or not too much at once. */
+  programs: 'on' | 'off' | 'ratelimit';
+}
+
 export interface ProcSystem {
+  readonly log: ProcLogSettings;
   readonly eventLimits: ProcEventLimits;
   readonly memory: ProcMemoryInfo;
   /** One per processor. */

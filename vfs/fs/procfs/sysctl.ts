@@ -71,6 +71,33 @@ const number = <K extends string>(
     },
   });
 
+/** The levels of the log, one after the other; those that a write leaves out stay. */
+const LEVELS = ['consoleLevel', 'defaultLevel', 'minimumLevel', 'defaultConsoleLevel'] as const;
+
+const printk: FileRow<ProcSource> = file(
+  'printk',
+  ({ system: { log } }) => `${LEVELS.map((level) => log[level]).join('\t')}\n`,
+  {
+    mode: NAME_MODE,
+    write: ({ system: { log } }, text) => {
+      const words = text.split(/[\s\0]+/).filter((word) => word !== '');
+      if (words.some((word) => !/^-?\d{1,10}$/.test(word) || Math.abs(Number(word)) > INT_MAX)) return fail(EINVAL);
+      for (const [i, word] of words.slice(0, LEVELS.length).entries()) log[LEVELS[i]] = Number(word);
+      return 0;
+    },
+  },
+);
+
+const printkDevkmsg: FileRow<ProcSource> = file('printk_devkmsg', ({ system: { log } }) => `${log.programs}\n`, {
+  mode: NAME_MODE,
+  write: ({ system: { log } }, text) => {
+    const word = text.replace(/[\n\0].*$/s, '');
+    if (word !== 'on' && word !== 'off' && word !== 'ratelimit') return fail(EINVAL);
+    log.programs = word;
+    return 0;
+  },
+});
+
 /** A limit of epoll and inotify. */
 const setting = (name: string, key: keyof ProcEventLimits, largest: number): FileRow<ProcSource> =>
   number(name, ({ source }) => source.system.eventLimits, key, 0, largest);
@@ -121,6 +148,7 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
   directory('kernel', [
     figure('arch', () => 'x86_64'),
     figure('cap_last_cap', () => LAST_CAPABILITY),
+    number('dmesg_restrict', ({ source }) => source.system.log, 'restricted', 0, 1),
     utsName('domainname'),
     utsName('hostname'),
     figure('ngroups_max', () => NGROUPS_MAX),
@@ -130,6 +158,8 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
     figure('overflowgid', () => OVERFLOW_ID),
     figure('overflowuid', () => OVERFLOW_ID),
     figure('pid_max', (s) => s.pidMax),
+    printk,
+    printkDevkmsg,
     directory('random', [
       figure('boot_id', (s) => s.bootId),
       figure('entropy_avail', () => ENTROPY_BITS),
