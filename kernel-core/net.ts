@@ -1,7 +1,10 @@
 /** What the kernel has of networking: the families of addresses, and the namespaces that sockets belong to. */
 import { AddressFamilies } from '../net/families.js';
 import { NetNamespace } from '../net/namespace.js';
+import { NetlinkDomain } from '../net/netlink/domain.js';
+import { SockDiag } from '../net/netlink/sock-diag.js';
 import { defaultBuffers } from '../net/options.js';
+import { unixDiag } from '../net/unix/diag.js';
 import { UnixDomain } from '../net/unix/domain.js';
 import type { OpenFile } from '../vfs/file.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
@@ -10,6 +13,7 @@ import type { Host } from './host.js';
 export class Network {
   readonly families = new AddressFamilies();
   readonly unix: UnixDomain;
+  readonly netlink: NetlinkDomain;
   /** That of the first task, hence of all but those that asked for another. */
   readonly first: NetNamespace;
   readonly #vfs: VfsEnv;
@@ -21,10 +25,17 @@ export class Network {
     this.#vfs = vfs;
     this.first = new NetNamespace(vfs, this.#made, defaultBuffers());
     this.families.register(this.unix);
+    this.netlink = new NetlinkDomain([new SockDiag([unixDiag(this.unix)])]);
+    this.families.register(this.netlink);
   }
 
   makeNamespace(): NetNamespace {
     return new NetNamespace(this.#vfs, ++this.#made, this.first.settings.buffers);
+  }
+
+  /** What is left behind although no program has a socket: a list for messages, empty when all is well. */
+  leaks(): string[] {
+    return [...this.unix.leaks(), ...this.netlink.leaks()];
   }
 
   dispose(): void {

@@ -153,7 +153,7 @@ export class BootedKernel {
     }
     if (timers.size > 0) left.push(`${timers.size} timers are armed`);
     if (futexes.size > 0) left.push(`futex waiters in ${futexes.size} address spaces`);
-    left.push(...net.unix.leaks());
+    left.push(...net.leaks());
     if (left.length > 0) throw new Error(`the kernel is not idle: ${left.join('; ')}`);
   }
 

@@ -8,7 +8,7 @@ export interface AddressFamily {
   readonly family: number;
   /** socket(2). @param type SOCK_* without flags @returns -ESOCKTNOSUPPORT, -EPROTONOSUPPORT … */
   create(type: number, protocol: number, caller: SocketCaller): Socket | Err;
-  /** socketpair(2); absent: -EOPNOTSUPP. */
+  /** socketpair(2); absent: -EOPNOTSUPP, if a single one could be had. */
   createPair?(type: number, protocol: number, caller: SocketCaller): [Socket, Socket] | Err;
 }
 
@@ -27,7 +27,12 @@ export class AddressFamilies {
   createPair(family: number, type: number, protocol: number, caller: SocketCaller): [Socket, Socket] | Err {
     const found = this.#find(family, type);
     if (typeof found === 'number') return found;
-    return found.createPair === undefined ? fail(EOPNOTSUPP) : found.createPair(type, protocol, caller);
+    if (found.createPair !== undefined) return found.createPair(type, protocol, caller);
+    // What is wrong with the arguments is told before.
+    const one = found.create(type, protocol, caller);
+    if (typeof one === 'number') return one;
+    one.discard();
+    return fail(EOPNOTSUPP);
   }
 
   #find(family: number, type: number): AddressFamily | Err {

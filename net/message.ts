@@ -68,6 +68,8 @@ export class Receipt implements SenderIdentity {
   files: OpenFile[] | null = null;
   /** Time of arrival in nanoseconds since the epoch; negative: not asked for. */
   time = -1;
+  /** Group that a netlink message was sent to; negative: not asked for. */
+  group = -1;
 
   /** A new call. @param target see above */
   begin(target: number): void {
@@ -83,6 +85,7 @@ export class Receipt implements SenderIdentity {
     this.who = null;
     this.files = null;
     this.time = -1;
+    this.group = -1;
   }
 
   identify(from: SenderIdentity): void {

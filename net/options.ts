@@ -168,6 +168,13 @@ function checked(row: OptionRow, valid: (value: number) => boolean, error = EINV
   };
 }
 
+/** As `row`, of unix sockets alone. */
+const ofUnix = (row: OptionRow): OptionRow => ({
+  get: (socket, room) => (socket.family === abi.AF_UNIX ? row.get!(socket, room) : fail(EOPNOTSUPP)),
+  set: (socket, value, bytes, caller) =>
+    socket.family === abi.AF_UNIX ? row.set!(socket, value, bytes, caller) : fail(EOPNOTSUPP),
+});
+
 type Flag = 'passCredentials' | 'passPidfd' | 'passRights' | 'oobInline';
 const flag = (name: Flag): OptionRow => ({
   get: ({ options }) => int(options[name] ? 1 : 0),
@@ -183,12 +190,19 @@ const readOnly = (get: (socket: Socket) => number): OptionRow => ({ get: (socket
 const doubled = (value: number, most: number, least: number): number =>
   Math.max(Math.min(Math.min(value >>> 0, most), INT_MAX >> 1) * 2, least);
 
+/** A size that was set stays: SO_BUF_LOCK tells so. @param bit SOCK_SNDBUF_LOCK, SOCK_RCVBUF_LOCK */
+function lockSize({ plain }: SocketOptions, bit: number): void {
+  plain.set(abi.SO_BUF_LOCK, (plain.get(abi.SO_BUF_LOCK) ?? 0) | bit);
+}
+
 const setSendBuffer = (socket: Socket, value: number, most: number): number => {
+  lockSize(socket.options, 1);
   socket.options.sendBuffer = doubled(value, most, MIN_SEND_BUFFER);
   socket.writeSpace();
   return 0;
 };
 const setReceiveBuffer = ({ options }: Socket, value: number, most: number): number => {
+  lockSize(options, 2);
   options.receiveBuffer = doubled(value, most, MIN_RECEIVE_BUFFER);
   return 0;
 };
@@ -263,10 +277,12 @@ const lowWater: OptionRow = {
   },
 };
 
-/** sk_meminfo: nine words, of which sockets without a network use the buffer sizes. */
-function memoryInfo({ options }: Socket): Uint8Array {
+/** sk_meminfo: nine words, of which sockets without a network use the first four. The reply is valid until the next call. */
+export function memoryInfo({ options, receiveCharge, sendCharge }: Socket): Uint8Array {
   reply.fill(0, 0, 36);
+  view.setInt32(0, receiveCharge, true);
   view.setInt32(4, options.receiveBuffer, true);
+  view.setInt32(8, sendCharge, true);
   view.setInt32(12, options.sendBuffer, true);
   return reply.subarray(0, 36);
 }
@@ -365,17 +381,17 @@ export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
   [abi.SO_ACCEPTCONN]: readOnly((socket) => (socket.isListening ? 1 : 0)),
   [abi.SO_PASSSEC]: remembered(abi.SO_PASSSEC),
   [abi.SO_MARK]: privileged(remembered(abi.SO_MARK, 0, asIs), () => true),
-  [abi.SO_PROTOCOL]: readOnly(() => 0),
+  [abi.SO_PROTOCOL]: readOnly(({ protocol }) => protocol),
   [abi.SO_DOMAIN]: readOnly(({ family }) => family),
   [abi.SO_RXQ_OVFL]: remembered(abi.SO_RXQ_OVFL),
   [abi.SO_WIFI_STATUS]: remembered(abi.SO_WIFI_STATUS),
-  [abi.SO_PEEK_OFF]: {
+  [abi.SO_PEEK_OFF]: ofUnix({
     get: ({ options }) => int(options.peekOffset),
     set: ({ options }, value) => {
       options.peekOffset = value;
       return 0;
     },
-  },
+  }),
   [abi.SO_NOFCS]: remembered(abi.SO_NOFCS),
   [abi.SO_LOCK_FILTER]: {
     get: ({ options }) => int(options.plain.get(abi.SO_LOCK_FILTER) ?? 0),
@@ -395,9 +411,9 @@ export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
   [abi.SO_BINDTOIFINDEX]: bindToIndex,
   [abi.SO_PREFER_BUSY_POLL]: privileged(remembered(abi.SO_PREFER_BUSY_POLL), (value) => value !== 0),
   [abi.SO_RCVMARK]: remembered(abi.SO_RCVMARK),
-  [abi.SO_PASSPIDFD]: flag('passPidfd'),
+  [abi.SO_PASSPIDFD]: ofUnix(flag('passPidfd')),
   [abi.SO_RCVPRIORITY]: remembered(abi.SO_RCVPRIORITY),
-  [abi.SO_PASSRIGHTS]: flag('passRights'),
+  [abi.SO_PASSRIGHTS]: ofUnix(flag('passRights')),
   [abi.SO_MAX_PACING_RATE]: pacingRate,
   [abi.SO_TXTIME]: transmitTime,
   [abi.SO_BUSY_POLL_BUDGET]: busyPollBudget,

@@ -52,6 +52,8 @@ export interface SocketEnv {
 export abstract class Socket {
   abstract readonly family: number;
   abstract readonly type: number;
+  /** Third argument of socket(2), where a family has more than one. */
+  readonly protocol: number = 0;
   readonly namespace: NetNamespace;
   readonly options: SocketOptions;
   /** Null until the connection is accepted, and once the last descriptor is closed. */
@@ -109,6 +111,15 @@ export abstract class Socket {
     return false;
   }
 
+  /** Bytes of memory that are charged to it for what it has not read, and for what others have not. */
+  get receiveCharge(): number {
+    return 0;
+  }
+
+  get sendCharge(): number {
+    return 0;
+  }
+
   /** Events ready now. Pure. */
   abstract poll(): PollMask;
 
@@ -153,6 +164,16 @@ export abstract class Socket {
    * delivered. @returns bytes; 0 at the end; -EAGAIN, -ECONNRESET, -ENOTCONN, -EFAULT …
    */
   abstract receive(to: IoIter, flags: number, receipt: Receipt): number | Err;
+
+  /** Options of other levels than SOL_SOCKET. @param _value null: where it should be is no memory */
+  setOption(_level: number, _option: number, _value: DataView | null, _caller: Caller): number | Err {
+    return fail(EOPNOTSUPP);
+  }
+
+  /** @param _room bytes that the caller has, NaN: unknown @returns the value, which is given as a whole or not at all */
+  getOption(_level: number, _option: number, _room: number): Uint8Array | Err {
+    return fail(EOPNOTSUPP);
+  }
 
   ioctl(_request: number, _argument: number, _user: UserMemory, _caller: Caller): number | Err {
     return fail(ENOTTY);

@@ -4,7 +4,9 @@
  */
 import { EBADF, EFAULT, EINVAL, ENOBUFS, EPERM, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
 import { O_CLOEXEC } from '../../abi/fcntl.js';
+import { NETLINK_PKTINFO, SOL_NETLINK } from '../../abi/netlink.js';
 import {
+  AF_UNIX,
   CMSGHDR_SIZE,
   MSG_CMSG_CLOEXEC,
   MSG_CTRUNC,
@@ -71,7 +73,14 @@ function readFiles(task: Task, view: DataView, at: number, count: number, files:
   return 0;
 }
 
-function readMessages(task: Task, view: DataView, out: Outgoing, files: OpenFile[]): number | Err {
+/** @param passesFiles does the family know SCM_RIGHTS? */
+function readMessages(
+  task: Task,
+  view: DataView,
+  out: Outgoing,
+  files: OpenFile[],
+  passesFiles: boolean,
+): number | Err {
   const length = view.byteLength;
   for (let at = 0; at + CMSGHDR_SIZE <= length; ) {
     const size = getI64(view, at);
@@ -80,7 +89,7 @@ function readMessages(task: Task, view: DataView, out: Outgoing, files: OpenFile
       const type = view.getInt32(at + 12, true);
       const data = at + CMSGHDR_SIZE;
       let result: number | Err = fail(EINVAL);
-      if (type === SCM_RIGHTS) result = readFiles(task, view, data, (size - CMSGHDR_SIZE) >> 2, files);
+      if (type === SCM_RIGHTS && passesFiles) result = readFiles(task, view, data, (size - CMSGHDR_SIZE) >> 2, files);
       else if (type === SCM_CREDENTIALS && size === CMSGHDR_SIZE + UCRED_SIZE) {
         result = readIdentity(task, view, data, out);
       }
@@ -102,7 +111,7 @@ export function readControl(task: Task, socket: Socket, address: number, length:
   const bytes = new Uint8Array(length);
   if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
   const files: OpenFile[] = [];
-  const result = readMessages(task, new DataView(bytes.buffer), out, files);
+  const result = readMessages(task, new DataView(bytes.buffer), out, files, socket.family === AF_UNIX);
   if (result !== 0) dropFiles(files);
   else if (files.length > 0) out.files = { files, user: task.cred.uid } satisfies PassedFiles;
   return result;
@@ -131,6 +140,7 @@ export class ControlWriter {
   /** All that a receive has brought, in Linux's order. @param flags MSG_CMSG_CLOEXEC */
   write(socket: Socket, receipt: Receipt, flags: number): void {
     const { options } = socket;
+    if (receipt.group >= 0) this.#int(NETLINK_PKTINFO, receipt.group, SOL_NETLINK);
     if (receipt.time >= 0 && options.timestamp !== 0) this.#time(options.timestamp, receipt.time);
     if (this.#at === 0) {
       if (receipt.files !== null || options.passCredentials || options.passPidfd) this.flags |= MSG_CTRUNC;
@@ -144,7 +154,7 @@ export class ControlWriter {
   }
 
   /** @param data of a message, cut off where the buffer ends @returns 0 or -EFAULT */
-  #put(type: number, data: Uint8Array): number | Err {
+  #put(type: number, data: Uint8Array, level = SOL_SOCKET): number | Err {
     if (this.#at === 0 || this.#left < CMSGHDR_SIZE) {
       this.flags |= MSG_CTRUNC;
       return 0;
@@ -155,15 +165,15 @@ export class ControlWriter {
       length = this.#left;
     }
     const mm = this.#task.mm!;
-    if (this.#header(type, length) !== 0) return fail(EFAULT);
+    if (this.#header(type, length, level) !== 0) return fail(EFAULT);
     if (mm.write(this.#at + CMSGHDR_SIZE, data.subarray(0, length - CMSGHDR_SIZE)) !== 0) return fail(EFAULT);
     this.#advance(align(CMSGHDR_SIZE + data.length));
     return 0;
   }
 
-  #header(type: number, length: number): number | Err {
+  #header(type: number, length: number, level = SOL_SOCKET): number | Err {
     putI64(headerView, 0, length);
-    headerView.setInt32(8, SOL_SOCKET, true);
+    headerView.setInt32(8, level, true);
     headerView.setInt32(12, type, true);
     return this.#task.mm!.write(this.#at, header);
   }
@@ -181,9 +191,9 @@ export class ControlWriter {
     this.#put(SCM_CREDENTIALS, data.subarray(0, UCRED_SIZE));
   }
 
-  #int(type: number, value: number): number | Err {
+  #int(type: number, value: number, level = SOL_SOCKET): number | Err {
     dataView.setInt32(0, value, true);
-    return this.#put(type, data.subarray(0, 4));
+    return this.#put(type, data.subarray(0, 4), level);
   }
 
   #time(option: number, time: number): void {

@@ -1,17 +1,5 @@
 /** System calls setsockopt and getsockopt. What each option is: net/options.ts. */
-import {
-  EBADF,
-  EFAULT,
-  EINVAL,
-  ENODATA,
-  ENOPROTOOPT,
-  EOPNOTSUPP,
-  EPERM,
-  ERANGE,
-  type Err,
-  fail,
-  isErr,
-} from '../../abi/errno.js';
+import { EBADF, EFAULT, EINVAL, ENODATA, ENOPROTOOPT, EPERM, ERANGE, type Err, fail, isErr } from '../../abi/errno.js';
 import {
   SO_ATTACH_BPF,
   SO_ATTACH_FILTER,
@@ -82,13 +70,20 @@ function setTellsUnread(socket: UnixStream, value: number, length: number): numb
   return 0;
 }
 
+/** An option of the protocol's own level. */
+function setOwn(task: Task, socket: Socket, level: number, option: number, address: number, size: number): number {
+  const bytes = new Uint8Array(Math.min(size, MAX_VALUE));
+  const isThere = task.mm!.read(address, bytes) === 0;
+  return socket.setOption(level, option, isThere ? new DataView(bytes.buffer) : null, task);
+}
+
 function setsockopt(task: Task, fd: number, level: number, name: number, address: number, length: number): number {
   const file = socketFile(task, fd);
   if (isErr(file)) return file;
   const size = length | 0;
   const option = name | 0;
   if (size < 0) return fail(EINVAL);
-  if ((level | 0) !== SOL_SOCKET) return fail(EOPNOTSUPP);
+  if ((level | 0) !== SOL_SOCKET) return setOwn(task, file.socket, level | 0, option, address, size);
   if (option === SO_BINDTODEVICE) return setDevice(task, address, size);
   const isInq = option === SO_INQ && file.socket instanceof UnixStream;
   if (size < 4 || (isInq && size !== 4)) return fail(EINVAL);
@@ -161,6 +156,23 @@ function optionValue(
   }
 }
 
+/** @param room NaN: where it should be is no memory */
+function getOwn(
+  task: Task,
+  socket: Socket,
+  level: number,
+  option: number,
+  room: number,
+  address: number,
+  lengthAddress: number,
+): number {
+  const value = socket.getOption(level, option, room);
+  if (isErr(value)) return value;
+  const mm = task.mm!;
+  if (room >= value.length && mm.write(address, value) !== 0) return fail(EFAULT);
+  return mm.writeU32(lengthAddress, value.length);
+}
+
 function getsockopt(
   task: Task,
   fd: number,
@@ -171,9 +183,10 @@ function getsockopt(
 ): number {
   const file = socketFile(task, fd);
   if (isErr(file)) return file;
-  if ((level | 0) !== SOL_SOCKET) return fail(EOPNOTSUPP);
+  const isOwn = (level | 0) !== SOL_SOCKET;
   const mm = task.mm!;
   const room = mm.readI32(lengthAddress);
+  if (isOwn) return getOwn(task, file.socket, level | 0, name | 0, room, address, lengthAddress);
   if (Number.isNaN(room)) return fail(EFAULT);
   if (room < 0) return fail(EINVAL);
   const value = optionValue(task, file.socket, name | 0, room, lengthAddress);

@@ -110,7 +110,7 @@ export const socketSyscalls: SyscallRows = {
     name: 'socket',
     fn: socket,
     support: 'partial',
-    note: 'AF_UNIX; other families: EAFNOSUPPORT, as of a kernel without them',
+    note: 'AF_UNIX, and of AF_NETLINK NETLINK_SOCK_DIAG about unix sockets; others: EAFNOSUPPORT, EPROTONOSUPPORT, as of a kernel without them',
     args: ['addressFamily', 'socketType', 'socketProtocol'],
   },
   42: { name: 'connect', fn: connect, support: 'full', args: ['fd', 'sockaddrIn', 'int'] },

@@ -1,8 +1,10 @@
 /** Arguments of socket calls: families, types, addresses, options, messages. */
+import { SOL_NETLINK } from '../../abi/netlink.js';
 import * as socket from '../../abi/socket.js';
 import { getI64 } from '../syscalls/layouts.js';
 import { type ArgumentFormat, early, failed, late, peek, peekView, type TraceCall } from './call.js';
 import { iovecText } from './kinds-memory.js';
+import { NETLINK_OPTIONS, NETLINK_PROTOCOLS, netlinkAddressText } from './kinds-netlink.js';
 import { timespecAt } from './kinds-time.js';
 import { flagText, hex, hex32, type Names, namesOf, pointer, quote, unsigned64, valueText } from './text.js';
 
@@ -52,6 +54,8 @@ function addressText(call: TraceCall, at: number, length: number): string {
   const name = valueText(family, FAMILIES, 'AF_???');
   if (length === 2) return `{sa_family=${name}}`;
   if (family === socket.AF_UNIX) return `{sa_family=AF_UNIX, sun_path=${pathText(bytes.subarray(2))}}`;
+  const ofNetlink = family === socket.AF_NETLINK ? netlinkAddressText(bytes) : null;
+  if (ofNetlink !== null) return `{sa_family=AF_NETLINK, ${ofNetlink}}`;
   return `{sa_family=${name}, sa_data=${quote(bytes.subarray(2), bytes.length)}}`;
 }
 
@@ -172,6 +176,7 @@ const LEVELS: Names = [
   ['SOL_TCP', 6],
   ['SOL_UDP', 17],
   ['SOL_IPV6', 41],
+  ['SOL_NETLINK', SOL_NETLINK],
 ];
 const levelText = (value: number): string => valueText(value, LEVELS, 'SOL_???');
 
@@ -222,16 +227,23 @@ export const SOCKET_KINDS = {
   addressFamily: early((_call, value) => valueText(value | 0, FAMILIES, 'AF_???')),
   socketType: early((_call, value) => typeText(value | 0)),
   socketFlags: early((_call, value) => flagText(value | 0, TYPE_FLAGS, 'SOCK_???')),
-  socketProtocol: early((_call, value) => String(value | 0)),
+  // strace names it for socket, and not for socketpair.
+  socketProtocol: early((call, value) =>
+    (call.args[0]! | 0) === socket.AF_NETLINK && call.row.name === 'socket'
+      ? valueText(value | 0, NETLINK_PROTOCOLS, 'NETLINK_???')
+      : String(value | 0),
+  ),
   shutdownHow: early((_call, value) => valueText(value | 0, HOW, 'SHUT_???')),
   msgFlags: early((_call, value) => messageFlags(value | 0)),
   sockaddrIn: early((call, value, index) => addressText(call, value, call.args[index + 1]! | 0)),
   sockaddrOut,
   addressLength: late((call, value) => lengthText(call, value)),
   socketLevel: early((_call, value) => valueText(value | 0, LEVELS, 'SOL_??')),
-  socketOption: early((call, value) =>
-    (call.args[1]! | 0) === socket.SOL_SOCKET ? valueText(value | 0, OPTIONS, 'SO_???') : String(value | 0),
-  ),
+  socketOption: early((call, value) => {
+    const level = call.args[1]! | 0;
+    if (level === socket.SOL_SOCKET) return valueText(value | 0, OPTIONS, 'SO_???');
+    return level === SOL_NETLINK ? valueText(value | 0, NETLINK_OPTIONS, 'NETLINK_???') : String(value | 0);
+  }),
   optionIn: early((call, value, index) => {
     const length = call.args[index + 1]! | 0;
     return length < 4 ? pointer(value) : optionText(call, value, length);

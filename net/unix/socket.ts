@@ -114,6 +114,10 @@ export abstract class UnixSocket extends Socket {
     return this.options.passCredentials || this.options.passPidfd;
   }
 
+  override get sendCharge(): number {
+    return this.charged;
+  }
+
   // Addresses.
 
   override bind(address: Uint8Array, caller: SocketCaller): number | Err {
@@ -288,7 +292,7 @@ export abstract class UnixSocket extends Socket {
   }
 
   /** Bytes that SIOCINQ tells. */
-  protected abstract inputSize(): number;
+  abstract inputSize(): number;
 
   override ioctl(request: number, argument: number, user: UserMemory, caller: Caller): number | Err {
     switch (request) {

@@ -11,6 +11,8 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <unistd.h>
 #include <fcntl.h>
@@ -220,6 +222,26 @@ static void messages(void) {
   C(close, s[1]);
 }
 
+static void netlink(void) {
+  struct sockaddr_nl name = {AF_NETLINK, 0, 4711, 0x10};
+  int value = 1, fd, pair[2];
+  socklen_t length = sizeof name;
+  C(socket, AF_NETLINK, SOCK_DGRAM, 33);
+  C(socketpair, AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG, pair);
+  fd = C(socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  C(bind, fd, &name, 12);
+  name.nl_pad = 3;
+  C(bind, fd, &name, 5);
+  C(bind, fd, &name, 20);
+  name.nl_groups = 0, name.nl_pad = 0, name.nl_pid = -3;
+  C(bind, fd, &name, 12);
+  C(getsockname, fd, &name, &length);
+  for (int option = 0; option < 14; option++) C(setsockopt, fd, SOL_NETLINK, option, &value, 4);
+  length = 4;
+  C(getsockopt, fd, SOL_NETLINK, NETLINK_EXT_ACK, &value, &length);
+  C(close, fd);
+}
+
 int main(int argc, char **argv) {
   if (argc > 2) return 3;
   if (chdir(argv[1]) != 0) return 77;
@@ -228,5 +250,6 @@ int main(int argc, char **argv) {
   bytes_();
   options();
   messages();
+  netlink();
   return 0;
 }
