@@ -401,7 +401,7 @@ static void unicast(void) {
   printf("full: %s, some %d\n", strerrorname_np(errno), sent > 3);
   int pid = fork();
   if (pid == 0) _exit(sendto(a, buffer, 20000, 0, (void *)&nb, sizeof nb) == 20000 ? 3 : 4);
-  asleep(pid);
+  until_asleep(pid);
   int status;
   while (recv(b, buffer, 10, MSG_DONTWAIT) >= 0) ;
   waitpid(pid, &status, 0);
@@ -420,7 +420,7 @@ static void unicast(void) {
     sendto(a, buffer, 20000, 0, (void *)&nb, sizeof nb);
     _exit(errno);
   }
-  asleep(pid);
+  until_asleep(pid);
   close(b);
   waitpid(pid, &status, 0);
   printf("receiver gone: %s\n", strerrorname_np(WEXITSTATUS(status)));
