@@ -12,8 +12,9 @@ import { Hostfs } from '../vfs/fs/hostfs.js';
 import { registerMemoryDevices } from '../vfs/fs/memory-devices.js';
 import { Procfs } from '../vfs/fs/procfs/index.js';
 import { openRootfs } from '../vfs/fs/rootfs.js';
+import { Sysfs } from '../vfs/fs/sysfs/index.js';
 import { Tmpfs } from '../vfs/fs/tmpfs.js';
-import { MountNamespace } from '../vfs/mount.js';
+import { kernelMount, MountNamespace } from '../vfs/mount.js';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
 import { mkdirAt } from '../vfs/operations.js';
 import type { CodeDumpOptions } from './code-dump.js';
@@ -35,6 +36,7 @@ import { procSource } from './proc/source.js';
 import { BootedKernel } from './public.js';
 import { sessionControl } from './sessions.js';
 import { SYSCALLS, UNKNOWN_SYSCALL } from './syscalls/table.js';
+import { fillSysfs } from './sysfs/tree.js';
 import { type ConsoleSink, installTerminals } from './terminals.js';
 import { toKernelText } from './text.js';
 import { Tracer } from './trace/tracer.js';
@@ -165,6 +167,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
     vfsEnv: env,
     namespace,
     devpts,
+    sysfs: makeSysfs(builder),
     syscalls: SYSCALLS,
     unknownSyscall: UNKNOWN_SYSCALL,
     taskLimit: options.taskLimit ?? DEFAULT_TASK_LIMIT,
@@ -195,6 +198,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
   const shm = new Tmpfs(env, builder.nextDevice(), { mode: 0o1777, sizeLimit: halfOf(memory) });
   mountAt(kernel, shm, '/dev/shm', MS_NOSUID | MS_NODEV, 'tmpfs');
   mountAt(kernel, makeProcfs(kernel, builder.nextDevice()), '/proc', SAFE, 'proc');
+  mountAt(kernel, kernel.sysfs, '/sys', SAFE, 'sysfs');
   for (const { host: path, guest, readOnly } of options.mounts ?? []) {
     const hostfs = new Hostfs(env, builder.nextDevice(), { host: host.files, path, readOnly: readOnly === true });
     mountAt(kernel, hostfs, toKernelText(guest), readOnly === true ? MS_RDONLY : 0, toKernelText(path));
@@ -230,6 +234,7 @@ function registerTypes(kernel: Kernel, builder: Builder, devfs: Devfs, control: 
   });
   types.register('devtmpfs', () => devfs);
   types.register('proc', () => makeProcfs(kernel, types.nextDevice()));
+  types.register('sysfs', () => kernel.sysfs);
   types.register('devpts', (_source, options) => {
     const fields = parseMountOptions(options, ['mode', 'uid', 'gid', 'ptmxmode', 'newinstance']);
     if (fields === null) return fail(EINVAL);
@@ -245,6 +250,14 @@ function makeProcfs(kernel: Kernel, device: number): Procfs {
   const procfs = new Procfs(kernel.vfsEnv, device, procSource(kernel));
   procfs.add(procKmsg(kernel.log));
   return procfs;
+}
+
+/** The one sysfs there is. The kernel's own mount keeps it when the others are gone. */
+function makeSysfs(builder: Builder): Sysfs {
+  const sysfs = new Sysfs(builder.env, builder.nextDevice());
+  kernelMount(sysfs);
+  fillSysfs(sysfs);
+  return sysfs;
 }
 
 async function makeRoot(builder: Builder, rootfs: string | undefined, hostname: string): Promise<FileSystem> {

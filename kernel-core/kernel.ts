@@ -12,6 +12,7 @@ import type { Devpts } from '../pty/devpts.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
 import type { InotifyLimits } from '../vfs/fs/inotify.js';
+import type { Sysfs } from '../vfs/fs/sysfs/index.js';
 import type { MountNamespace } from '../vfs/mount.js';
 import { holdPath, releasePath } from '../vfs/namei.js';
 import { UserQuota } from '../vfs/user-quota.js';
@@ -67,6 +68,7 @@ export interface KernelParts {
   namespace: MountNamespace;
   /** Where terminals for the embedder are made. */
   devpts: Devpts;
+  sysfs: Sysfs;
   syscalls: readonly SyscallRow[];
   /** Answers for every number that Linux does not know. */
   unknownSyscall: SyscallRow;
@@ -85,6 +87,7 @@ export class Kernel {
   readonly vfsEnv: VfsEnv;
   readonly namespace: MountNamespace;
   readonly devpts: Devpts;
+  readonly sysfs: Sysfs;
   readonly timers = new TimerQueue();
   readonly futexes = new FutexTable();
   /** Interests of each user in all epoll sets. */
@@ -135,6 +138,7 @@ export class Kernel {
     this.log = new KernelLog(parts.vfsEnv, () => this.host.monotonic());
     this.namespace = parts.namespace;
     this.devpts = parts.devpts;
+    this.sysfs = parts.sysfs;
     this.syscalls = parts.syscalls;
     this.#unknownSyscall = parts.unknownSyscall;
     this.hostname = parts.hostname;

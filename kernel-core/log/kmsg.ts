@@ -17,8 +17,8 @@ import { latin1Bytes } from '../text.js';
 import { type KernelLog, RECORD_MAX } from './log.js';
 import { kmsgText, parsePrefix } from './text.js';
 
-const KMSG_MINOR = 11;
-const KMSG_MODE = 0o644;
+export const KMSG_MINOR = 11;
+export const KMSG_MODE = 0o644;
 /** Of each description, unless the superuser allows more: so many records in so many nanoseconds. */
 const BURST = 10;
 const INTERVAL = 5_000_000_000;

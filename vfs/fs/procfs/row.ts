@@ -4,6 +4,7 @@ import type { Caller } from '../../caller.js';
 import type { Path } from '../../dentry.js';
 import type { OpenFile } from '../../file.js';
 import type { Inode } from '../../inode.js';
+import type { ShownText } from '../shown-text.js';
 import type { ProcSource, ProcTask } from './source.js';
 
 /** Who reads. */
@@ -15,9 +16,6 @@ export interface Reader {
   /** Character devices, ascending by major number. */
   readonly devices: readonly { readonly major: number; readonly name: string }[];
 }
-
-/** Content of a file: text (latin1), bytes, or an error. */
-export type Content = string | Uint8Array | Err;
 
 interface RowBase {
   readonly name: string;
@@ -31,7 +29,7 @@ export interface FileRow<S> extends RowBase {
   readonly guarded?: boolean;
   /** Why it cannot be opened now. @param flags O_* */
   refusal?(subject: S, flags: number, reader: Reader): 0 | Err;
-  read?(subject: S, reader: Reader): Content;
+  read?(subject: S, reader: Reader): ShownText;
   /** @param text what one write(2) brought @returns 0 or an error */
   write?(subject: S, text: string, reader: Reader): number | Err;
 }

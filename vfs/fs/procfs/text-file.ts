@@ -8,6 +8,7 @@ import type { Caller } from '../../caller.js';
 import { OpenFile } from '../../file.js';
 import type { IoIter } from '../../iter.js';
 import { seekTo } from '../../seek.js';
+import { latin1 } from '../shown-text.js';
 import type { ProcFile } from './nodes.js';
 import type { FileRow } from './row.js';
 
@@ -66,10 +67,4 @@ export class ProcText<S> extends OpenFile {
     const content = this.#row.read(inode.subject.value, inode.fs.reader(caller));
     return typeof content === 'string' ? latin1(content) : content;
   }
-}
-
-function latin1(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
 }
