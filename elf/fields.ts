@@ -68,7 +68,9 @@ export function u64(view: DataView, at: number): number {
   return high * 2 ** 32 + ((kept >>> 0 === low ? kept : kept | (1 << excess)) >>> 0);
 }
 
-const i64 = (view: DataView, at: number): number => view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+/** Signed; exact between -2^53 and 2^53. */
+export const i64 = (view: DataView, at: number): number =>
+  view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
 
 /** @param view at least EHDR_SIZE bytes */
 export const readElfHeader = (view: DataView): ElfHeader => ({

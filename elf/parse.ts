@@ -67,6 +67,8 @@ export interface ElfFile {
 const FILE_TYPES: readonly number[] = [ET_REL, ET_EXEC, ET_DYN, ET_CORE];
 /** More sections than any toolchain makes; bounds what a hostile file can cost. */
 const MAX_SECTIONS = 1 << 20;
+/** Bytes of a name; C++ makes names of some thousand. */
+const MAX_NAME = 16384;
 
 /** Bytes of a section: a view of the image; empty for SHT_NOBITS and SHT_NULL. */
 export const sectionBytes = (file: ElfFile, section: Section): Uint8Array =>
@@ -74,15 +76,18 @@ export const sectionBytes = (file: ElfFile, section: Section): Uint8Array =>
     ? file.image.subarray(0, 0)
     : file.image.subarray(section.offset, section.offset + section.size);
 
-/** The string at `offset` of a string table, latin1. @returns null when it does not end inside the table */
+/** The string at `offset` of a string table, latin1. @returns null when it does not end inside the table, or is too long */
 export function tableString(table: Uint8Array, offset: number): string | null {
   if (offset >= table.length) return null;
-  const end = table.indexOf(0, offset);
-  if (end < 0) return null;
-  let text = '';
-  for (let i = offset; i < end; i++) text += String.fromCharCode(table[i]!);
-  return text;
+  const end = table.subarray(offset, offset + MAX_NAME + 1).indexOf(0);
+  return end < 0 ? null : String.fromCharCode(...table.subarray(offset, offset + end));
 }
+
+/**
+ * How many bytes of names one file may have in all. Strings may overlap, so that a few bytes of a hostile file can stand for
+ * many; a toolchain's share at most the names of local symbols, each of which has a table entry of its own.
+ */
+export const nameBudget = (image: Uint8Array): number => 4 * image.length;
 
 export function parseElf(image: Uint8Array): ElfFile | ElfError {
   const view = viewOf(image);
@@ -182,9 +187,12 @@ function nameSections(
   if (names.type !== SHT_STRTAB) return new ElfError('e_shstrndx', `section ${nameIndex} is no string table`);
   const table = image.subarray(names.offset, names.offset + names.size);
   const sections: Section[] = [];
+  let budget = nameBudget(image);
   for (const [index, section] of headers.entries()) {
     const name = section.type === SHT_NULL ? '' : tableString(table, section.nameOffset);
     if (name === null) return new ElfError(`shdr[${index}].sh_name`, 'does not lie in the name table');
+    budget -= name.length;
+    if (budget < 0) return new ElfError(`shdr[${index}].sh_name`, 'the names of sections are longer than the file');
     sections.push({ ...section, index, name });
   }
   return sections;
