@@ -6,6 +6,7 @@ import { STT_FILE, STT_SECTION } from '../../abi/elf.js';
 import { ENOENT } from '../../abi/errno.js';
 import { viewOf } from '../fields.js';
 import { apply, type Target } from './apply.js';
+import { findLifecycle, type Lifecycle } from './constructors.js';
 import { isGotSymbol, isImport, type Layout, type Place, SEGMENTS, type SegmentName } from './layout.js';
 import { ABSOLUTE, COMMON, DROPPED, type ObjectSymbol } from './object.js';
 import { printable, Refusal } from './refusal.js';
@@ -57,7 +58,7 @@ export interface LinkedImport {
   readonly address: number;
 }
 
-export interface LinkedObject {
+export interface LinkedObject extends Lifecycle {
   readonly segments: Readonly<Record<SegmentName, LinkedSegment>>;
   readonly sections: readonly LinkedSection[];
   /** What the object defines, local and global, in the file's order; no section or file symbols. */
@@ -90,9 +91,13 @@ export function link(layout: Layout, bases: Bases, resolve: Resolve): LinkedObje
   };
   const wrong = apply(target);
   if (wrong !== null) return wrong;
+  const sections = listSections(layout, bases);
+  const lifecycle = findLifecycle(sections, Object.values(segments), segments.text);
+  if (lifecycle instanceof Refusal) return lifecycle;
   return {
+    ...lifecycle,
     segments,
-    sections: listSections(layout, bases),
+    sections,
     symbols: listSymbols(layout, addresses),
     imports: [...imports].map(([name, address]) => ({ name, address })),
   };

@@ -358,6 +358,34 @@ function testRules(): void {
     assert.ok(object.symbols[0]!.size > 0);
   });
 
+  test('constructors and destructors in the order to call them in', () => {
+    const source = `
+      static void a(void) __attribute__((constructor(200))); static void b(void) __attribute__((constructor));
+      static void c(void) __attribute__((constructor(101))); static void d(void) __attribute__((destructor(200)));
+      static void e(void) __attribute__((destructor)); static void f(void) __attribute__((destructor(101)));
+      int v; void a(void) { v = 1; } void b(void) { v = 2; } void c(void) { v = 3; }
+      void d(void) { v = 4; } void e(void) { v = 5; } void f(void) { v = 6; }`;
+    const object = linked(compileText(source));
+    const names = (addresses: readonly number[]): string =>
+      addresses.map((at) => object.symbols.find(({ address }) => address === at)!.name).join('');
+    assert.is(names(object.constructors), 'cab');
+    assert.is(names(object.destructors), 'edf');
+    const old = linked(
+      assembled(
+        '.text\nf: nop\ng: nop\nh: nop\n.section .ctors,"aw"\n.quad -1, f, g, 0\n.section .ctors.65435,"aw"\n.quad h',
+      ),
+    );
+    assert.equal(
+      old.constructors,
+      [2, 1, 0].map((offset) => old.segments.text.address + offset),
+    );
+    assert.is(
+      reasonOf(assembled('.section .init_array,"aw"\n.quad 0, x'), { x: 5 }),
+      "section .init_array: entry 1 lies outside of the module's code",
+    );
+    assert.is(reasonOf(assembled('.section .dtors,"aw"\nx: .long 0')), 'section .dtors holds no pointers');
+  });
+
   test('the bases decide, nothing else does: low addresses too', () => {
     const layout = laidOut(read(compile('second.c', KERNEL)));
     const bases = basesFrom(layout, 0x10000);
