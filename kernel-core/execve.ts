@@ -174,6 +174,8 @@ function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: stri
     task.handlers = task.handlers.clone();
   }
   task.handlers.reset();
+  process.posixTimers?.dispose();
+  process.posixTimers = null;
   unshareFiles(task);
   task.files.closeForExec(task);
   task.comm = name.slice(name.lastIndexOf('/') + 1).slice(0, COMM_LENGTH);

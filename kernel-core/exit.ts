@@ -77,6 +77,7 @@ function exitProcess(process: Process, status: number): void {
   process.continueReport = false;
   process.pending.clear();
   if (process.realTimer !== null) kernel.timers.cancel(process.realTimer);
+  process.posixTimers?.dispose();
   if (process.isSessionLeader) leaveTerminal(process);
   process.tty = null;
   adoptChildren(process);

@@ -17,6 +17,7 @@ import {
 } from '../abi/resource.js';
 import type { ControllingTerminal } from '../pty/job-control.js';
 import type { Kernel } from './kernel.js';
+import type { PosixTimers } from './posix-timers.js';
 import { PendingSignals } from './signals/state.js';
 import type { Task } from './task.js';
 import type { Timer } from './timers.js';
@@ -129,6 +130,7 @@ export class Process {
   /** setitimer timers by ITIMER_*; real time only is armed in the kernel's queue. */
   realTimer: Timer | null = null;
   realInterval = 0;
+  posixTimers: PosixTimers | null = null;
   /** Called when the process became a zombie; an embedder that waits for it. Such a process reaps itself. */
   onExit: ((status: number) => void) | null = null;
 

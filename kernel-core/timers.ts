@@ -21,6 +21,24 @@ export class Timer {
   }
 }
 
+/** What a timer that can be asked for its time is set to, in nanoseconds. */
+export interface TimerSetting {
+  interval: number;
+  /** Until it expires next; 0: not running, or expired. */
+  value: number;
+}
+
+/** What such a timer is to be set to. */
+export interface NewSetting {
+  interval: number;
+  /** Monotonic nanoseconds, maybe in the past; null: it is to stop. */
+  deadline: number | null;
+}
+
+/** How often a timer that was due at `deadline` has expired at `now`, at least once; the next time is that many intervals on. */
+export const expiriesUntil = (now: number, deadline: number, interval: number): number =>
+  Math.max(1, Math.floor((now - deadline) / interval) + 1);
+
 export class TimerQueue {
   readonly #heap: Timer[] = [];
 

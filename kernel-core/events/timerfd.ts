@@ -6,28 +6,18 @@ import { EAGAIN, EFAULT, EINVAL, type Err, fail } from '../../abi/errno.js';
 import { O_NONBLOCK, O_RDWR } from '../../abi/fcntl.js';
 import { POLLIN } from '../../abi/poll.js';
 import { TFD_IOC_SET_TICKS } from '../../abi/time.js';
-import type { Caller, Timespec } from '../../vfs/caller.js';
+import type { Caller } from '../../vfs/caller.js';
 import type { UserMemory } from '../../vfs/file.js';
 import { AnonymousFile, AnonymousInode } from '../../vfs/fs/anon-inode.js';
 import type { PollMask } from '../../vfs/inode.js';
 import type { IoIter } from '../../vfs/iter.js';
 import type { Kernel } from '../kernel.js';
-import { Timer } from '../timers.js';
+import { expiriesUntil, type NewSetting, Timer, type TimerSetting } from '../timers.js';
 
 const SIZE = 8;
 const NANOSECONDS = 1_000_000_000;
-/** Nanoseconds; longer times are cut. @source linux/ktime.h KTIME_MAX */
-export const LONGEST = 2 ** 63;
 const bytes = new Uint8Array(SIZE);
 const view = new DataView(bytes.buffer);
-const now: Timespec = { sec: 0, nsec: 0 };
-
-/** What a timer is set to, in nanoseconds. */
-export interface TimerSetting {
-  interval: number;
-  /** Until it expires next; 0: not running, or expired. */
-  value: number;
-}
 
 class TimerFdInode extends AnonymousInode {
   readonly kernel: Kernel;
@@ -52,8 +42,7 @@ class TimerFdInode extends AnonymousInode {
     return this.ticks > 0 ? POLLIN : 0;
   }
 
-  /** Sets or stops it. @param deadline monotonic nanoseconds, maybe in the past; null: stops */
-  set(deadline: number | null, interval: number, flags: number): void {
+  set({ interval, deadline }: NewSetting, flags: number): void {
     const { timers, scheduler, host } = this.kernel;
     timers.cancel(this.#timer);
     this.#expired = false;
@@ -91,9 +80,8 @@ class TimerFdInode extends AnonymousInode {
     this.kernel.timers.cancel(this.#timer);
   }
 
-  /** Intervals since it was due, the one that has begun included. */
   #missed(): number {
-    return Math.max(1, Math.floor((this.kernel.host.monotonic() - this.#timer.deadline) / this.#interval) + 1);
+    return expiriesUntil(this.kernel.host.monotonic(), this.#timer.deadline, this.#interval);
   }
 
   #expire(): void {
@@ -144,10 +132,4 @@ export class TimerFd extends AnonymousFile {
     this.inode.stop();
     super.release();
   }
-}
-
-/** Monotonic nanoseconds at the wall-clock time of `sec` and `nsec`. */
-export function monotonicAt(kernel: Kernel, sec: number, nsec: number): number {
-  kernel.host.realtime(now);
-  return kernel.host.monotonic() + (sec - now.sec) * NANOSECONDS + (nsec - now.nsec);
 }

@@ -164,7 +164,9 @@ function isDropped(task: Task, info: SignalInfo): boolean {
 }
 
 function enqueue(process: Process, pending: PendingSignals, info: SignalInfo, taker: Task): number | Err {
-  if (info.signo >= FIRST_REALTIME && pending.queued >= Math.min(process.limit(RLIMIT_SIGPENDING), LONGEST_QUEUE)) {
+  // A timer's signal has had its place since the timer was made.
+  const needsPlace = info.signo >= FIRST_REALTIME && info.source === null;
+  if (needsPlace && pending.queued >= Math.min(process.limit(RLIMIT_SIGPENDING), LONGEST_QUEUE)) {
     if (info.code !== SI_USER) return fail(EAGAIN);
     // kill(2) always sends: one that finds the queue full merges with those that wait.
     if (pending.set.has(info.signo)) return 0;

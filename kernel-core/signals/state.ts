@@ -19,6 +19,14 @@ import {
 import type { Hook } from '../wait.js';
 import { SigSet } from './sigset.js';
 
+/** Who sent a signal and wants to know what becomes of it: a POSIX timer. */
+export interface SignalSource {
+  /** It is being taken; may complete `info`. */
+  taken(info: SignalInfo): void;
+  /** It is taken out of the queue and goes to nobody. */
+  dropped(): void;
+}
+
 /** What siginfo_t carries; fields that a code does not use stay 0. */
 export interface SignalInfo {
   signo: number;
@@ -38,6 +46,9 @@ export interface SignalInfo {
   /** Timer id and overrun of SI_TIMER. */
   timerId: number;
   overrun: number;
+  source: SignalSource | null;
+  /** Where it waits to be taken. */
+  queue: PendingSignals | null;
 }
 
 export const makeSignalInfo = (signo: number, code: number, more: Partial<SignalInfo> = {}): SignalInfo => ({
@@ -54,12 +65,20 @@ export const makeSignalInfo = (signo: number, code: number, more: Partial<Signal
   stime: 0,
   timerId: 0,
   overrun: 0,
+  source: null,
+  queue: null,
   ...more,
 });
 
 /** Real-time signals queue; a standard signal that is pending already is dropped. */
 export const FIRST_REALTIME = 32;
 export const LAST_SIGNAL = 64;
+
+function takenFrom(info: SignalInfo): SignalInfo {
+  info.queue = null;
+  info.source?.taken(info);
+  return info;
+}
 
 export class PendingSignals {
   readonly set = new SigSet();
@@ -69,10 +88,11 @@ export class PendingSignals {
     return this.#queue.length;
   }
 
-  /** @returns false when it was pending already and is not a real-time signal */
+  /** @returns false when it was pending already, and is neither a real-time signal nor a timer's */
   add(info: SignalInfo): boolean {
-    if (info.signo < FIRST_REALTIME && this.set.has(info.signo)) return false;
+    if (info.signo < FIRST_REALTIME && info.source === null && this.set.has(info.signo)) return false;
     this.set.add(info.signo);
+    info.queue = this;
     this.#queue.push(info);
     return true;
   }
@@ -81,19 +101,30 @@ export class PendingSignals {
   take(signal: number): SignalInfo | null {
     if (this.#queue.length === 1 && this.#queue[0]!.signo === signal) {
       this.set.delete(signal);
-      return this.#queue.pop()!;
+      return takenFrom(this.#queue.pop()!);
     }
-    const index = this.#queue.findIndex((info) => info.signo === signal);
-    if (index < 0) return null;
-    const [info] = this.#queue.splice(index, 1);
-    if (!this.#queue.some((other) => other.signo === signal)) this.set.delete(signal);
-    return info;
+    const info = this.#queue.find((other) => other.signo === signal);
+    if (info === undefined) return null;
+    this.withdraw(info);
+    return takenFrom(info);
+  }
+
+  /** Whoever sent an entry that waits here does not mean it any more. */
+  withdraw(info: SignalInfo): void {
+    this.#queue.splice(this.#queue.indexOf(info), 1);
+    if (!this.#queue.some(({ signo }) => signo === info.signo)) this.set.delete(info.signo);
+    info.queue = null;
   }
 
   discard(signal: number): void {
     if (!this.set.has(signal)) return;
     this.set.delete(signal);
+    const dropped = this.#queue.filter((info) => info.signo === signal);
     this.#queue = this.#queue.filter((info) => info.signo !== signal);
+    for (const info of dropped) {
+      info.queue = null;
+      info.source?.dropped();
+    }
   }
 
   clear(): void {

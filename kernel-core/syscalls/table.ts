@@ -15,6 +15,7 @@ import { mountSyscalls } from './mounts.js';
 import { namespaceSyscalls } from './namespaces.js';
 import { pidfdSyscalls } from './pidfd.js';
 import { pollSyscalls } from './poll.js';
+import { posixTimerSyscalls } from './posix-timers.js';
 import { processSyscalls } from './processes.js';
 import type { SyscallRow, SyscallRows } from './row.js';
 import { schedulingSyscalls } from './scheduling.js';
@@ -36,6 +37,7 @@ const FAMILIES: readonly SyscallRows[] = [
   pollSyscalls,
   epollSyscalls,
   eventfdSyscalls,
+  posixTimerSyscalls,
   timerfdSyscalls,
   signalfdSyscalls,
   pidfdSyscalls,

@@ -32,7 +32,7 @@ import type { Timespec } from '../../vfs/caller.js';
 import type { Process } from '../process.js';
 import { kernelSignal, sendToProcess } from '../signals/send.js';
 import type { Task } from '../task.js';
-import { Timer } from '../timers.js';
+import { expiriesUntil, Timer } from '../timers.js';
 import { interruptedOnly } from '../wait.js';
 import {
   encodeUsage,
@@ -163,7 +163,10 @@ function arm(process: Process, value: number, interval: number): void {
 function fireRealTimer(process: Process): void {
   const { kernel, realInterval } = process;
   sendToProcess(process, kernelSignal(SIGALRM));
-  if (realInterval > 0) kernel.timers.arm(process.realTimer!, process.realTimer!.deadline + realInterval);
+  if (realInterval === 0) return;
+  const { deadline } = process.realTimer!;
+  const passed = expiriesUntil(kernel.host.monotonic(), deadline, realInterval);
+  kernel.timers.arm(process.realTimer!, deadline + passed * realInterval);
 }
 
 function remaining(process: Process): number {

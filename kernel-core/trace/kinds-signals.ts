@@ -92,6 +92,32 @@ export function siginfoText(view: DataView): string {
   return `{${parts.join(', ')}}`;
 }
 
+const NOTIFICATIONS = new Map([
+  [signal.SIGEV_SIGNAL, 'SIGEV_SIGNAL'],
+  [signal.SIGEV_NONE, 'SIGEV_NONE'],
+  [signal.SIGEV_THREAD, 'SIGEV_THREAD'],
+  [signal.SIGEV_THREAD_ID, 'SIGEV_THREAD_ID'],
+]);
+
+/** struct sigevent: value, signal, how it is told, thread or function and its attributes. */
+function sigeventText(view: DataView): string {
+  const how = view.getInt32(12, true);
+  const name = NOTIFICATIONS.get(how) ?? `${hex(how >>> 0)} /* SIGEV_??? */`;
+  const signo = view.getInt32(8, true);
+  const sends = NOTIFICATIONS.has(how) && how !== signal.SIGEV_NONE;
+  const parts = [
+    `sigev_value={sival_int=${view.getInt32(0, true)}, sival_ptr=${pointer(getI64(view, 0))}}`,
+    `sigev_signo=${sends ? signalText(signo) : signo}`,
+    `sigev_notify=${name}`,
+  ];
+  if (how === signal.SIGEV_THREAD_ID) parts.push(`sigev_notify_thread_id=${view.getInt32(16, true)}`);
+  if (how === signal.SIGEV_THREAD) {
+    parts.push(`sigev_notify_function=${pointer(getI64(view, 16))}`);
+    parts.push(`sigev_notify_attributes=${pointer(getI64(view, 24))}`);
+  }
+  return `{${parts.join(', ')}}`;
+}
+
 /** A signal on its way to a task. */
 export function deliveredText(info: SignalInfo): string {
   const infoView = new DataView(new ArrayBuffer(SIGINFO_SIZE));
@@ -120,6 +146,7 @@ export const SIGNAL_KINDS = {
   sigactionOut: filled(32, sigactionText),
   stackIn: pointed(24, stackText),
   stackOut: filled(24, stackText),
+  sigevent: pointed(64, sigeventText),
   siginfoIn: pointed(SIGINFO_SIZE, siginfoText),
   siginfoOut: filled(SIGINFO_SIZE, siginfoText),
   waitStatusOut: late((call, value) => {

@@ -403,6 +403,20 @@ static void event_files(void) {
   C(signalfd4, fd, &usr1, 8, 5);
   C(signalfd4, fd, &usr1, 7, 0);
   C(signalfd4, fd, BAD, 8, 0);
+  struct sigevent event = {.sigev_value.sival_int = 7, .sigev_signo = SIGUSR1};
+  for (int how = 0; how < 6; how++) {
+    event.sigev_notify = how;
+    if (how != SIGEV_THREAD_ID) C(timer_create, CLOCK_MONOTONIC, &event, &n);
+  }
+  C(timer_create, CLOCK_REALTIME, 0, &n);
+  C(timer_create, 99, BAD, &n);
+  C(timer_settime, n, 0, &timer, 0);
+  C(timer_settime, n, TIMER_ABSTIME, &stopped, 0);
+  C(timer_settime, n, 0x10, BAD, 0);
+  C(timer_gettime, n, &stopped);
+  C(timer_getoverrun, n);
+  C(timer_delete, n);
+  C(timer_delete, -1);
   fd = C(inotify_init);
   C(inotify_init1, IN_NONBLOCK | IN_CLOEXEC);
   C(inotify_init1, 5);
