@@ -184,6 +184,7 @@ export const PT_HP_PARALLEL = 0x60000010;
 export const PT_HP_STACK = 0x60000014;
 export const PT_HP_TLS = 0x60000000;
 export const PT_INTERP = 3;
+export const PN_XNUM = 0xffff;
 export const PT_LOAD = 1;
 export const PT_LOOS = 0x60000000;
 export const PT_LOPROC = 0x70000000;

@@ -1,0 +1,238 @@
+/**
+ * Writes an ELF core file, for gdb: registers and memory of a program, or of the kernel, at the moment it crashed. The file
+ * comes in pieces, so that memory is read as it is written and never held twice.
+ *
+ *   ELF header | program headers | notes: process, threads | memory of each range, from whole pages on
+ *
+ * @source core(5), System V gABI chapter 5; Linux struct elf_prstatus, elf_prpsinfo of x86-64
+ */
+import {
+  ET_CORE,
+  NT_AUXV,
+  NT_FPREGSET,
+  NT_PRPSINFO,
+  NT_PRSTATUS,
+  PF_R,
+  PF_W,
+  PF_X,
+  PN_XNUM,
+  PT_LOAD,
+  PT_NOTE,
+  SHT_NULL,
+} from '../abi/elf.js';
+import { EHDR_SIZE, PHDR_SIZE, SHDR_SIZE, viewOf } from './fields.js';
+import { writeElfHeader, writeProgramHeader, writeSectionHeader } from './write.js';
+
+/** As they stand in NT_PRSTATUS, 8 bytes each. @source Linux struct user_regs_struct */
+export const CORE_REGISTERS = [
+  'r15',
+  'r14',
+  'r13',
+  'r12',
+  'rbp',
+  'rbx',
+  'r11',
+  'r10',
+  'r9',
+  'r8',
+  'rax',
+  'rcx',
+  'rdx',
+  'rsi',
+  'rdi',
+  'orig_rax',
+  'rip',
+  'cs',
+  'eflags',
+  'rsp',
+  'ss',
+  'fs_base',
+  'gs_base',
+  'ds',
+  'es',
+  'fs',
+  'gs',
+] as const;
+export type CoreRegister = (typeof CORE_REGISTERS)[number];
+
+export interface CoreThread {
+  readonly tid: number;
+  /** What ended it: a signal's number; 0 for threads that were only there. */
+  readonly signal: number;
+  /** Each of 64 bits, of either sign; missing ones are 0. */
+  readonly registers: Readonly<Partial<Record<CoreRegister, bigint>>>;
+  /** x87 and SSE state as FXSAVE writes it: 512 bytes. Without it gdb has none. */
+  readonly fxsave?: Uint8Array;
+}
+
+export interface CoreProcess {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly pgrp: number;
+  readonly sid: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** At most 15 bytes are kept, latin1. */
+  readonly name: string;
+  /** Command line; at most 79 bytes are kept, latin1. */
+  readonly command: string;
+  /** The auxiliary vector as the program got it: gdb finds a position-independent program by it. */
+  readonly auxv?: Uint8Array;
+}
+
+/** A range of memory, whole pages. */
+export interface CoreMemory {
+  /** Signed. */
+  readonly address: number;
+  /** Bytes. */
+  readonly size: number;
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly execute: boolean;
+  /** Bytes from its beginning that the file holds; gdb takes the rest from the program's own file. */
+  readonly stored: number;
+  /** Those bytes, in pieces of any size. Too few are followed by zeros, too many are cut. */
+  readonly pieces: () => Iterable<Uint8Array>;
+}
+
+export interface Core {
+  readonly process: CoreProcess;
+  /** The one that crashed comes first: gdb begins with it. */
+  readonly threads: readonly CoreThread[];
+  readonly memory: readonly CoreMemory[];
+}
+
+const PAGE = 4096;
+const NOTE_HEADER_SIZE = 12;
+const NOTE_ALIGN = 4;
+const OWNER = 'CORE';
+
+const roundUp = (value: number, align: number): number => Math.ceil(value / align) * align;
+
+/** `struct elf_prstatus`, offsets in bytes. */
+const PRSTATUS = { signo: 0, cursig: 12, pid: 32, ppid: 36, pgrp: 40, sid: 44, registers: 112, fpvalid: 328 } as const;
+const PRSTATUS_SIZE = 336;
+
+function prstatus(process: CoreProcess, thread: CoreThread): Uint8Array {
+  const bytes = new Uint8Array(PRSTATUS_SIZE);
+  const view = viewOf(bytes);
+  view.setInt32(PRSTATUS.signo, thread.signal, true);
+  view.setInt16(PRSTATUS.cursig, thread.signal, true);
+  view.setInt32(PRSTATUS.pid, thread.tid, true);
+  view.setInt32(PRSTATUS.ppid, process.ppid, true);
+  view.setInt32(PRSTATUS.pgrp, process.pgrp, true);
+  view.setInt32(PRSTATUS.sid, process.sid, true);
+  for (const [i, name] of CORE_REGISTERS.entries()) {
+    view.setBigInt64(PRSTATUS.registers + 8 * i, BigInt.asIntN(64, thread.registers[name] ?? 0n), true);
+  }
+  view.setInt32(PRSTATUS.fpvalid, thread.fxsave === undefined ? 0 : 1, true);
+  return bytes;
+}
+
+/** `struct elf_prpsinfo`, offsets in bytes. */
+const PRPSINFO = { sname: 1, uid: 16, gid: 20, pid: 24, ppid: 28, pgrp: 32, sid: 36, fname: 40, psargs: 56 } as const;
+const PRPSINFO_SIZE = 136;
+const FNAME_SIZE = 16;
+const PSARGS_SIZE = 80;
+const RUNNING = 'R';
+
+function prpsinfo(process: CoreProcess): Uint8Array {
+  const bytes = new Uint8Array(PRPSINFO_SIZE);
+  const view = viewOf(bytes);
+  const text = (at: number, value: string, size: number): void => {
+    for (let i = 0; i < Math.min(value.length, size - 1); i++) bytes[at + i] = value.charCodeAt(i);
+  };
+  text(PRPSINFO.sname, RUNNING, 2);
+  view.setUint32(PRPSINFO.uid, process.uid, true);
+  view.setUint32(PRPSINFO.gid, process.gid, true);
+  view.setInt32(PRPSINFO.pid, process.pid, true);
+  view.setInt32(PRPSINFO.ppid, process.ppid, true);
+  view.setInt32(PRPSINFO.pgrp, process.pgrp, true);
+  view.setInt32(PRPSINFO.sid, process.sid, true);
+  text(PRPSINFO.fname, process.name, FNAME_SIZE);
+  text(PRPSINFO.psargs, process.command, PSARGS_SIZE);
+  return bytes;
+}
+
+function note(type: number, content: Uint8Array): Uint8Array {
+  const nameSize = roundUp(OWNER.length + 1, NOTE_ALIGN);
+  const bytes = new Uint8Array(NOTE_HEADER_SIZE + nameSize + roundUp(content.length, NOTE_ALIGN));
+  const view = viewOf(bytes);
+  view.setUint32(0, OWNER.length + 1, true);
+  view.setUint32(4, content.length, true);
+  view.setUint32(8, type, true);
+  for (let i = 0; i < OWNER.length; i++) bytes[NOTE_HEADER_SIZE + i] = OWNER.charCodeAt(i);
+  bytes.set(content, NOTE_HEADER_SIZE + nameSize);
+  return bytes;
+}
+
+/** In Linux's order: all of the first thread, with what is the process's own, then the others. */
+function notes({ process, threads }: Core): readonly Uint8Array[] {
+  return threads.flatMap((thread, i) => [
+    note(NT_PRSTATUS, prstatus(process, thread)),
+    ...(i === 0 ? [note(NT_PRPSINFO, prpsinfo(process))] : []),
+    ...(i === 0 && process.auxv !== undefined ? [note(NT_AUXV, process.auxv)] : []),
+    ...(thread.fxsave === undefined ? [] : [note(NT_FPREGSET, thread.fxsave)]),
+  ]);
+}
+
+/** The file, piece by piece. Each piece is its receiver's only until it asks for the next. */
+export function* coreFile(core: Core): Generator<Uint8Array, void, void> {
+  const written = notes(core);
+  const notesSize = written.reduce((sum, { length }) => sum + length, 0);
+  const segmentCount = 1 + core.memory.length;
+  // More segments than fit the header are counted in section 0. @source elf(5), PN_XNUM
+  const isExtended = segmentCount >= PN_XNUM;
+  const headersSize = EHDR_SIZE + segmentCount * PHDR_SIZE;
+  const notesAt = headersSize + (isExtended ? SHDR_SIZE : 0);
+  const head = new Uint8Array(notesAt);
+  const view = viewOf(head);
+  writeElfHeader(view, {
+    type: ET_CORE,
+    phoff: EHDR_SIZE,
+    phnum: Math.min(segmentCount, PN_XNUM),
+    shoff: isExtended ? headersSize : 0,
+    shnum: isExtended ? 1 : 0,
+  });
+  if (isExtended) writeSectionHeader(view, headersSize, { name: 0, type: SHT_NULL, size: 1, info: segmentCount });
+  writeProgramHeader(view, EHDR_SIZE, {
+    type: PT_NOTE,
+    flags: 0,
+    offset: notesAt,
+    address: 0,
+    fileSize: notesSize,
+    memorySize: 0,
+    align: NOTE_ALIGN,
+  });
+  let offset = roundUp(notesAt + notesSize, PAGE);
+  const padding = new Uint8Array(offset - notesAt - notesSize);
+  for (const [i, { address, size, stored, read, write, execute }] of core.memory.entries()) {
+    writeProgramHeader(view, EHDR_SIZE + (i + 1) * PHDR_SIZE, {
+      type: PT_LOAD,
+      flags: (read ? PF_R : 0) | (write ? PF_W : 0) | (execute ? PF_X : 0),
+      offset,
+      address,
+      fileSize: stored,
+      memorySize: size,
+      align: PAGE,
+    });
+    offset += roundUp(stored, PAGE);
+  }
+  yield head;
+  yield* written;
+  yield padding;
+  for (const range of core.memory) yield* exactly(range);
+}
+
+/** As many bytes as the headers promise. */
+function* exactly({ stored, pieces }: CoreMemory): Generator<Uint8Array, void, void> {
+  let left = stored;
+  for (const piece of pieces()) {
+    if (left <= 0) break;
+    yield piece.length <= left ? piece : piece.subarray(0, left);
+    left -= piece.length;
+  }
+  let zeros = Math.max(left, 0) + roundUp(stored, PAGE) - stored;
+  const page = new Uint8Array(Math.min(zeros, PAGE));
+  for (; zeros > 0; zeros -= PAGE) yield page.subarray(0, Math.min(zeros, PAGE));
+}
