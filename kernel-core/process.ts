@@ -6,6 +6,7 @@
 import { EventEmitter } from 'eventemitter3';
 import {
   RLIMIT_CORE,
+  RLIMIT_CPU,
   RLIMIT_MEMLOCK,
   RLIMIT_MSGQUEUE,
   RLIMIT_NICE,
@@ -16,6 +17,7 @@ import {
   RLIMIT_STACK,
 } from '../abi/resource.js';
 import type { ControllingTerminal } from '../pty/job-control.js';
+import type { CpuTimers } from './cpu-time.js';
 import type { Kernel } from './kernel.js';
 import type { PosixTimers } from './posix-timers.js';
 import { PendingSignals } from './signals/state.js';
@@ -127,9 +129,12 @@ export class Process {
   nice = 0;
   subreaper = false;
   dumpable = 1;
-  /** setitimer timers by ITIMER_*; real time only is armed in the kernel's queue. */
+  /** setitimer's timers: on real time, in the kernel's queue, and on processor time. */
   realTimer: Timer | null = null;
   realInterval = 0;
+  cpuTimers: CpuTimers | null = null;
+  /** After each slice, `checkCpuTime`. */
+  watchesCpuTime = false;
   posixTimers: PosixTimers | null = null;
   /** Called when the process became a zombie; an embedder that waits for it. Such a process reaps itself. */
   onExit: ((status: number) => void) | null = null;
@@ -150,6 +155,7 @@ export class Process {
     this.session = parent.session;
     this.tty = parent.tty;
     this.limits = parent.limits.map(({ soft, hard }) => ({ soft, hard }));
+    this.watchesCpuTime = this.limits[RLIMIT_CPU].soft !== Number.POSITIVE_INFINITY;
     this.nice = parent.nice;
     this.dumpable = parent.dumpable;
     this.oomScoreAdjustment = parent.oomScoreAdjustment;

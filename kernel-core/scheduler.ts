@@ -6,6 +6,7 @@
  * deterministic host the interleaving is the same in every run.
  */
 import { EXIT_FAULT, EXIT_SLICE } from '../cpu/index.js';
+import { checkCpuTime } from './cpu-time.js';
 import type { HostTimer } from './host.js';
 import type { Kernel } from './kernel.js';
 import { deliverSignals } from './signals/deliver.js';
@@ -210,6 +211,8 @@ export class Scheduler {
       }
     }
     this.#current = null;
+    task.process.usage.stime += this.#charged;
+    if (task.process.watchesCpuTime) checkCpuTime(task.process);
     if (task.state === 'running') {
       if (this.#count > 0) task.process.usage.involuntarySwitches++;
       this.enqueue(task);

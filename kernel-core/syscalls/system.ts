@@ -1,5 +1,6 @@
 /** The system as a whole: names, figures, limits, scheduling parameters, thread set-up, random numbers. */
 import { EFAULT, EINVAL, EPERM, ESRCH, fail } from '../../abi/errno.js';
+import { RLIMIT_CPU } from '../../abi/resource.js';
 import {
   ARCH_GET_FS,
   ARCH_GET_GS,
@@ -19,6 +20,7 @@ import {
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
 } from '../../abi/sched.js';
+import { watchCpuTime } from '../cpu-time.js';
 import type { Process } from '../process.js';
 import { LAST_SIGNAL } from '../signals/state.js';
 import type { Task } from '../task.js';
@@ -113,6 +115,7 @@ function changeLimit(task: Task, target: Process, resource: number, newAddress: 
     if (next.hard > limit.hard && task.cred.euid !== 0) return fail(EPERM);
     if (resource === 7 && next.hard > 1 << 20) return fail(EPERM);
     Object.assign(limit, next);
+    if (resource === RLIMIT_CPU) watchCpuTime(target);
   }
   if (oldAddress === 0) return 0;
   encodeLimit(view, 0, soft);

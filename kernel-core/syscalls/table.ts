@@ -9,6 +9,7 @@ import { execSyscalls } from './exec.js';
 import { fileSyscalls } from './files.js';
 import { futexSyscalls } from './futex.js';
 import { inotifySyscalls } from './inotify.js';
+import { itimerSyscalls } from './itimers.js';
 import { memorySyscalls } from './memory.js';
 import { metadataSyscalls } from './metadata.js';
 import { mountSyscalls } from './mounts.js';
@@ -37,6 +38,7 @@ const FAMILIES: readonly SyscallRows[] = [
   pollSyscalls,
   epollSyscalls,
   eventfdSyscalls,
+  itimerSyscalls,
   posixTimerSyscalls,
   timerfdSyscalls,
   signalfdSyscalls,

@@ -1,4 +1,4 @@
-/** Clocks, sleeping, interval timers. @source clock_gettime(2), nanosleep(2), setitimer(2), alarm(2), times(2) */
+/** Clocks, sleeping, processor time. @source clock_gettime(2), nanosleep(2), times(2), getrusage(2) */
 import {
   EFAULT,
   EINVAL,
@@ -6,11 +6,9 @@ import {
   EPERM,
   ERESTART_RESTARTBLOCK,
   ERESTARTNOHAND,
-  type Err,
   fail,
   isErr,
 } from '../../abi/errno.js';
-import { SIGALRM } from '../../abi/signal.js';
 import {
   CLOCK_BOOTTIME,
   CLOCK_BOOTTIME_ALARM,
@@ -23,27 +21,13 @@ import {
   CLOCK_REALTIME_COARSE,
   CLOCK_TAI,
   CLOCK_THREAD_CPUTIME_ID,
-  ITIMER_PROF,
-  ITIMER_REAL,
-  ITIMER_VIRTUAL,
   TIMER_ABSTIME,
 } from '../../abi/time.js';
 import type { Timespec } from '../../vfs/caller.js';
-import type { Process } from '../process.js';
-import { kernelSignal, sendToProcess } from '../signals/send.js';
+import { cpuTime } from '../cpu-time.js';
 import type { Task } from '../task.js';
-import { expiriesUntil, Timer } from '../timers.js';
 import { interruptedOnly } from '../wait.js';
-import {
-  encodeUsage,
-  NANOSECONDS,
-  putI64,
-  readTimespec,
-  readTimeval,
-  writePair,
-  writeTimespec,
-  writeTimeval,
-} from './layouts.js';
+import { encodeUsage, NANOSECONDS, putI64, readTimespec, writePair, writeTimespec } from './layouts.js';
 import type { SyscallRows } from './row.js';
 
 /** USER_HZ: what times(2) and /proc count in. */
@@ -68,7 +52,7 @@ function readClock(task: Task, clock: number): boolean {
       return setNow(host.monotonic());
     case CLOCK_PROCESS_CPUTIME_ID:
     case CLOCK_THREAD_CPUTIME_ID:
-      return setNow(task.process.usage.utime + task.process.usage.stime);
+      return setNow(cpuTime(task.process));
     default:
       return false;
   }
@@ -150,65 +134,6 @@ function clockNanosleep(task: Task, clock: number, flags: number, address: numbe
   });
 }
 
-// Interval timers. Only the real one exists: processor time is counted, not armed.
-
-function arm(process: Process, value: number, interval: number): void {
-  const { kernel } = process;
-  process.realTimer ??= new Timer(() => fireRealTimer(process));
-  process.realInterval = interval;
-  if (value === 0) kernel.timers.cancel(process.realTimer);
-  else kernel.timers.arm(process.realTimer, kernel.host.monotonic() + value);
-}
-
-function fireRealTimer(process: Process): void {
-  const { kernel, realInterval } = process;
-  sendToProcess(process, kernelSignal(SIGALRM));
-  if (realInterval === 0) return;
-  const { deadline } = process.realTimer!;
-  const passed = expiriesUntil(kernel.host.monotonic(), deadline, realInterval);
-  kernel.timers.arm(process.realTimer!, deadline + passed * realInterval);
-}
-
-function remaining(process: Process): number {
-  const { realTimer, kernel } = process;
-  return realTimer?.armed ? Math.max(1000, realTimer.deadline - kernel.host.monotonic()) : 0;
-}
-
-function alarm(task: Task, seconds: number): number {
-  const left = remaining(task.process);
-  arm(task.process, (seconds >>> 0) * NANOSECONDS, 0);
-  return left === 0 ? 0 : Math.max(1, Math.round(left / NANOSECONDS));
-}
-
-const isTimer = (which: number): boolean => which === ITIMER_REAL || which === ITIMER_VIRTUAL || which === ITIMER_PROF;
-
-function getitimer(task: Task, which: number, address: number): number {
-  if (!isTimer(which | 0)) return fail(EINVAL);
-  return writeItimer(task, address, which === ITIMER_REAL ? remaining(task.process) : 0, task.process.realInterval);
-}
-
-function writeItimer(task: Task, address: number, value: number, interval: number): number | Err {
-  const result = writeTimeval(task.mm!, address, interval);
-  return result === 0 ? writeTimeval(task.mm!, address + 16, value) : result;
-}
-
-function setitimer(task: Task, which: number, newAddress: number, oldAddress: number): number {
-  if (!isTimer(which | 0)) return fail(EINVAL);
-  let interval = 0;
-  let value = 0;
-  if (newAddress !== 0) {
-    interval = readTimeval(task.mm!, newAddress);
-    if (interval < 0) return interval;
-    value = readTimeval(task.mm!, newAddress + 16);
-    if (value < 0) return value;
-  }
-  if (which !== ITIMER_REAL) return fail(EINVAL);
-  const { process } = task;
-  const old = [remaining(process), process.realInterval];
-  arm(process, value, interval);
-  return oldAddress === 0 ? 0 : writeItimer(task, oldAddress, old[0], old[1]);
-}
-
 /** struct tms: user, system, and the same of waited-for children, in ticks. @returns ticks since boot */
 function times(task: Task, address: number): number {
   const { usage, childUsage } = task.process;
@@ -230,21 +155,6 @@ function getrusage(task: Task, who: number, address: number): number {
 
 export const timeSyscalls: SyscallRows = {
   35: { name: 'nanosleep', fn: nanosleep, support: 'full', args: ['timespecIn', 'timespecRemainder'] },
-  36: {
-    name: 'getitimer',
-    fn: getitimer,
-    support: 'partial',
-    note: 'ITIMER_REAL only',
-    args: ['itimerWhich', 'itimervalOut'],
-  },
-  37: { name: 'alarm', fn: alarm, support: 'full', args: ['uint'] },
-  38: {
-    name: 'setitimer',
-    fn: setitimer,
-    support: 'partial',
-    note: 'ITIMER_REAL only; the others answer EINVAL',
-    args: ['itimerWhich', 'itimervalIn', 'itimervalOut'],
-  },
   96: { name: 'gettimeofday', fn: gettimeofday, support: 'full', args: ['timevalOut', 'address'] },
   98: { name: 'getrusage', fn: getrusage, support: 'full', args: ['rusageWho', 'rusageOut'] },
   100: { name: 'times', fn: times, support: 'full', args: ['tmsOut'] },
