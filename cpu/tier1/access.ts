@@ -23,11 +23,13 @@ import {
   WRITE_ACCESS,
 } from './layout.js';
 import { LoopWindows, readWindow, type WindowUse } from './loop-windows.js';
-import type { PlannedBlock } from './plan.js';
+import type { PlannedBlock } from './planned-block.js';
 import type { Registers } from './registers.js';
 import { missKind, type Relocation } from './relocation.js';
 import type { Step } from './step.js';
 import type { Temps } from './temps.js';
+import type { Version } from './versions.js';
+import { type Passed, Walks } from './walks.js';
 
 /** How an access finds its memory: the number of a window, or −1 for the extents by address. */
 export type AccessPath = number;
@@ -37,6 +39,12 @@ export interface AccessPolicy {
   path(step: Step, write: boolean, stack: boolean): AccessPath;
   /** Checks of this instruction together with others have failed too often. */
   isAlone(step: Step): boolean;
+}
+
+/** Which of the rounds in a row of the fast version of a loop. */
+export interface FastRound {
+  readonly version: Version;
+  readonly turn: number;
 }
 
 /** What accesses need of the code around them. */
@@ -62,6 +70,11 @@ export class Accesses {
   readonly #policy: AccessPolicy;
   readonly #around: AccessSurroundings;
   readonly #loops: LoopWindows;
+  readonly #walks: Walks;
+  /** In the fast version of a loop: which, and the round. */
+  #fast: FastRound | undefined;
+  /** Of accesses or groups that have their address from an earlier round: how much further they are. */
+  readonly #offsets = new Map<Value | Group, number>();
   #groups: ReadonlyMap<Value, Membership> = new Map();
   #block = -1;
   /** In this block: distances modulo 16 that are aligned, of groups of other blocks. */
@@ -75,11 +88,14 @@ export class Accesses {
     this.#policy = policy;
     this.#around = around;
     this.#loops = new LoopWindows(code, registers);
+    this.#walks = new Walks(code, registers, temps);
   }
 
-  beginBlock(block: number, groups: ReadonlyMap<Value, Membership>): void {
+  beginBlock(block: number, groups: ReadonlyMap<Value, Membership>, fast: FastRound | undefined): void {
     this.#groups = groups;
     this.#block = block;
+    this.#fast = fast;
+    this.#offsets.clear();
     this.#groupLocals.clear();
     this.#aligned.clear();
     for (const { group } of groups.values()) {
@@ -98,9 +114,9 @@ export class Accesses {
   /** Constant distance of an access from the physical address in its value's local. */
   offsetOf(address: Value): number {
     const membership = this.#groups.get(address);
-    return membership === undefined || membership.group.local !== address.local
-      ? 0
-      : membership.distance - membership.group.low;
+    if (membership === undefined || membership.group.local !== address.local) return this.#offsets.get(address) ?? 0;
+    const { group, distance } = membership;
+    return distance - group.low + (this.#offsets.get(group) ?? 0);
   }
 
   /** Emits the check of an access; its local then has the physical address, less `offsetOf`. */
@@ -111,8 +127,13 @@ export class Accesses {
     if (group !== undefined && group.local >= 0) {
       v.local = group.local;
       const distance = membership!.distance;
-      if (aligned) this.#requireAligned(group, distance, size, () => this.pushSum(group.local, distance - group.low));
+      if (aligned && !this.#isWalking(group.leader))
+        this.#requireAligned(group, distance, size, () => this.pushSum(group.local, distance - group.low));
       this.#passed(group);
+      return;
+    }
+    if (this.#isWalking(v)) {
+      this.#walk(v, group);
       return;
     }
     const address = v.args[0]!;
@@ -139,6 +160,35 @@ export class Accesses {
       this.#throughWindow(path, address, first, group.high - group.low, group.write, GROUP_ACCESS, group.local);
     }
     if (group !== undefined) this.#passed(group);
+  }
+
+  /** Whether the gate has checked an access for this version of the loop. */
+  #isWalking(v: Value): boolean {
+    return this.#fast !== undefined && this.#walks.passed(this.#fast.version, v) !== undefined;
+  }
+
+  /** An access that needs no check here. */
+  #walk(v: Value, group: Group | undefined): void {
+    const { version, turn } = this.#fast!;
+    const { forGroup } = this.#walks.passed(version, v)!;
+    const push = (value: Value): void => this.#around.push(value);
+    // Code behind the loop looks for the address of a shared group in its own local.
+    if (group === undefined || (forGroup && !group.shared)) {
+      const known = this.#walks.address(version, turn, v, push);
+      if (known !== undefined) {
+        v.local = known.local;
+        this.#offsets.set(group ?? v, known.offset);
+        if (group !== undefined) group.local = known.local;
+        return;
+      }
+    }
+    const local = group === undefined || !forGroup ? this.#temps.take('i32') : this.#groupLocal(group);
+    this.#walks.compute(version, v, 0, push);
+    this.#code.set(local);
+    v.local = local;
+    if (group === undefined) return;
+    if (forGroup) group.local = local;
+    this.#passed(group);
   }
 
   #groupLocal(group: Group): number {
@@ -203,9 +253,8 @@ export class Accesses {
   }
 
   /** What the check of an access reads; undefined when there is none for it. */
-  #useOf(v: Value, { groups }: PlannedBlock, step: Step): WindowUse | undefined {
+  #useOf(v: Value, membership: Membership | undefined, step: Step): WindowUse | undefined {
     const { size, write, stack } = v.probe as Probe;
-    const membership = groups.get(v);
     const group = membership?.group;
     if (group !== undefined && group.leader !== v) return undefined;
     const slot = this.#policy.path(step, write || group?.write === true, stack === true);
@@ -216,13 +265,35 @@ export class Accesses {
     return { slot, limit, address: v.args[0]!, distance };
   }
 
-  /** Before and behind a loop without calls. @param blocks its blocks, and how deep in loops each is */
-  openLoop(blocks: readonly { planned: PlannedBlock; depth: number }[]): void {
-    this.#loops.open(blocks, (v, planned, step) => this.#useOf(v, planned, step));
+  /**
+   * Before and behind a loop without calls.
+   * @param blocks its blocks, and how deep in loops each is
+   * @param version the loop is the fast version of this
+   */
+  openLoop(blocks: readonly { planned: PlannedBlock; depth: number }[], version?: Version): void {
+    this.#loops.open(blocks, (v, planned, step) => {
+      const isChecked = version === undefined || this.#walks.passed(version, v) === undefined;
+      return isChecked ? this.#useOf(v, planned.groups.get(v), step) : undefined;
+    });
+    if (version !== undefined) this.#walks.open(version);
   }
 
   closeLoop(): void {
     this.#loops.close();
+    this.#walks.close();
+  }
+
+  /** Emits the gate of a loop in two versions, as `Walks.gate`. */
+  gate(version: Version, rest: number, least: number, chosen: number, limit: number): void {
+    const passed = new Map<Value, Passed>();
+    for (const [v, walk] of version.walks) {
+      const use = this.#useOf(v, walk.membership, walk.step);
+      if (use === undefined) continue;
+      const forGroup = walk.membership !== undefined && !this.#policy.isAlone(walk.step);
+      if (walk.membership !== undefined && !forGroup) walk.membership.group.isApart = true;
+      passed.set(v, { ...use, walk, forGroup });
+    }
+    this.#walks.gate(version, passed, rest, least, chosen, limit);
   }
 
   /** Of an access at a constant distance from an address. */

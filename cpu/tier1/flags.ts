@@ -44,8 +44,8 @@ export interface Pending {
   readonly base: FlagState;
   /** Values that are in the local of a register: they need a copy before it is written. */
   aliases: { value: Value; register: number; local: number }[];
-  /** Locals that its values are in. */
-  held: Set<number>;
+  /** The other values that it comes from, with the locals that they are in; −1: computed where it is needed. */
+  held: Map<Value, number>;
   /** Undefined when the operands are not all in registers any more. */
   source: FlagSource | undefined;
 }

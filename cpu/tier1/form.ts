@@ -278,7 +278,7 @@ class RegionBuilder {
       if (flow === 'call' && target === root && doors.includes(address + length)) this.#behind.add(address + length);
     }
     this.#budget -= body.instructions.size;
-    const entry: Block = { address: root, instructions: [], end: { kind: 'stop' } };
+    const entry: Block = { address: root, instructions: [], end: { kind: 'stop' }, heat: 0 };
     if (doors.length > 0) this.#blocks.push(entry);
     const numbers = this.#copy(root, body, { back: { block: -1, address: 0 }, depth: 0, chain: [root] });
     const targets = [root, ...doors].map((address) => ({ block: numbers.get(address)!, address }));
@@ -292,7 +292,8 @@ class RegionBuilder {
     const mine: [number, Block][] = [];
     for (const address of [root, ...body.leaders]) {
       if (numbers.has(address) || !body.instructions.has(address)) continue;
-      const block: Block = { address, instructions: [], end: { kind: 'stop' } };
+      const heat = this.#profile.sites.get(address)?.heat ?? 0;
+      const block: Block = { address, instructions: [], end: { kind: 'stop' }, heat };
       numbers.set(address, this.#blocks.length);
       mine.push([address, block]);
       this.#blocks.push(block);

@@ -22,10 +22,12 @@ import type { FlowGraph } from './graph/flow-graph.js';
 import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
 import { DOOR, KIND_ROOM, KIND_STEP, MISSED_AT, MISSED_TO, REST, STOP_KIND, UNWIND } from './layout.js';
 import { Lowering } from './lowering.js';
-import { hasSync, NEED_WORDS, type Plan, type PlannedBlock } from './plan.js';
+import { NEED_WORDS, type Plan } from './plan.js';
+import { hasSync, type PlannedBlock } from './planned-block.js';
 import { edgesOf } from './region.js';
 import { Registers } from './registers.js';
 import { Temps } from './temps.js';
+import type { Version } from './versions.js';
 import type { SourceMark } from './watch.js';
 import { WaysOut, type WaysOutEnvironment } from './ways-out.js';
 
@@ -68,6 +70,9 @@ class RegionEmitter implements StructureEmitter {
   #selectorLocal = -1;
   /** Local that is not 0 when the region was entered at a door; −1 when it has none. */
   #viaDoor = -1;
+  /** Of loops in two versions: local of what `rest` may come down to, and of which one a gate has chosen. */
+  #limit = -1;
+  #chosen = -1;
   /** Of each open block, loop and if. */
   readonly #isLoop: boolean[] = [];
   /** Least `rest` to go on with at a check. */
@@ -111,6 +116,11 @@ class RegionEmitter implements StructureEmitter {
     return this.#plan.dispatch !== undefined && this.#plan.origin[node] === this.#plan.dispatch.node;
   }
 
+  /** A node that versions have brought, without code of the guest. */
+  #isGlue(node: number): boolean {
+    return (this.#plan.roles.get(node)?.kind ?? 'fast') !== 'fast';
+  }
+
   /** A node that chooses where to go by the number in `#selector`. */
   #isSelector(node: number): boolean {
     return this.#plan.origin[node]! < 0 && this.#plan.route[node]! < 0;
@@ -118,6 +128,7 @@ class RegionEmitter implements StructureEmitter {
 
   #isMultiway(node: number): boolean {
     if (this.#isDispatch(node) || this.#isSelector(node)) return true;
+    if (this.#isGlue(node)) return false;
     const kind = this.#planned(node)?.block.end.kind;
     if (kind === 'enter') return this.#graph.successors[node]!.length > 1;
     return kind === 'indirect' && this.#plan.dispatch === undefined;
@@ -197,19 +208,42 @@ class RegionEmitter implements StructureEmitter {
 
   openLoop(header: number): number {
     this.#isLoop.push(true);
-    const blocks = this.#graph.members(header).flatMap((node) => {
-      const planned = this.#planned(node);
-      return planned === undefined ? [] : [{ planned, depth: this.#graph.loopDepth[node]! }];
-    });
-    this.#lowering.openLoop(blocks.some(({ planned }) => hasSync(planned)) ? [] : blocks);
+    const { roles } = this.#plan;
+    const role = roles.get(header);
+    if (role?.kind === 'gate') this.#lowering.openLoop([]);
+    else {
+      const blocks = this.#graph.members(header).flatMap((node) => {
+        const planned = this.#planned(node);
+        const of = roles.get(node);
+        const isFirst = of === undefined || (of.kind === 'fast' && of.turn === 0);
+        return planned === undefined || !isFirst ? [] : [{ planned, depth: this.#graph.loopDepth[node]! }];
+      });
+      const isKept = blocks.some(({ planned }) => hasSync(planned));
+      this.#lowering.openLoop(isKept ? [] : blocks, role?.version);
+    }
     return this.code.loop();
   }
 
-  openIf(_block: number, negated: boolean): void {
+  openIf(block: number, negated: boolean): void {
     this.#isLoop.push(false);
-    this.#lowering.pushCondition(negated);
+    this.#pushCondition(block, negated);
     this.#lowering.endBlock();
     this.code.if();
+  }
+
+  #pushCondition(node: number, negated: boolean): void {
+    const { code } = this;
+    if (!this.#isGlue(node)) {
+      this.#lowering.pushCondition(negated);
+      return;
+    }
+    if (this.#plan.roles.get(node)!.kind === 'gate') code.get(this.#chosen);
+    else {
+      code.get(this.#out.rest);
+      code.get(this.#limit);
+      code.op('i32.gt_s');
+    }
+    if (negated) code.op('i32.eqz');
   }
 
   close(): void {
@@ -224,7 +258,13 @@ class RegionEmitter implements StructureEmitter {
       this.#glue(block);
       return;
     }
-    this.#lowering.beginBlock(this.#plan.origin[block]!, planned.groups, planned.speculation);
+    const role = this.#plan.roles.get(block);
+    if (role !== undefined && role.kind !== 'fast') {
+      if (role.kind === 'gate') this.#gate(role.version);
+      this.#prepareEdges(block);
+      return;
+    }
+    this.#lowering.beginBlock(this.#plan.origin[block]!, planned.groups, planned.speculation, role);
     for (const step of planned.steps) {
       this.#out.step = step;
       this.#marks?.push({ offset: this.code.length, address: step.instruction.address });
@@ -237,6 +277,14 @@ class RegionEmitter implements StructureEmitter {
     this.#dirty = planned.dirtyOut;
     this.#end(planned);
     this.#prepareEdges(block);
+  }
+
+  #gate(version: Version): void {
+    if (this.#limit < 0) {
+      this.#limit = this.code.local('i32', 'limit');
+      this.#chosen = this.code.local('i32', 'chosen');
+    }
+    this.#lowering.gate(version, this.#out.rest, this.#least, this.#chosen, this.#limit);
   }
 
   /** Nodes without instructions. */
@@ -257,9 +305,10 @@ class RegionEmitter implements StructureEmitter {
 
   branchIf(edge: Edge, negated: boolean): void {
     const { code } = this;
-    this.#lowering.pushCondition(negated);
+    this.#pushCondition(edge.from, negated);
     if (edge.inline) throw new Error('an inline edge is no branch');
-    if (!edge.back) {
+    // A turn has just looked at what is left of the slice.
+    if (!edge.back || this.#isGlue(edge.from)) {
       code.brIf(edge.label);
       return;
     }
@@ -406,8 +455,13 @@ class RegionEmitter implements StructureEmitter {
 
   // Blocks
 
-  /** A block that several edges lead to knows nothing of where control came from. */
+  /**
+   * A block that several edges lead to knows nothing of where control came from. One that follows a copy of itself must not:
+   * they have the same values.
+   */
   #isShared(block: number): boolean {
+    const role = this.#plan.roles.get(block);
+    if (role?.kind === 'fast' && role.isFirst) return true;
     return this.#graph.predecessors[block]!.length !== 1 || this.#graph.isLoopHeader(block);
   }
 
@@ -467,7 +521,7 @@ class RegionEmitter implements StructureEmitter {
   #leaveAtNode({ from, to }: Edge): void {
     const node = this.#isSelector(to) ? this.#graph.successors[to]![this.#plan.route[from]!]! : to;
     const planned = this.#planned(node);
-    const isGlue = this.#planned(from) === undefined && !this.#isDispatch(from);
+    const isGlue = (this.#planned(from) === undefined && !this.#isDispatch(from)) || this.#isGlue(from);
     if (this.#isDispatch(node)) this.#out.leave(isGlue ? this.#plan.dispatch!.dirty : this.#dirty);
     else this.#out.leaveTo(planned!.block.address, isGlue ? planned!.dirtyIn : this.#dirty);
   }
@@ -514,7 +568,8 @@ class RegionEmitter implements StructureEmitter {
 /** Flags at the end of a block, for the start of one behind it. */
 function copyFlags(flags: FlagState): FlagState {
   if (typeof flags !== 'object') return flags;
-  // Another path from there may have moved them since.
+  // Another path from there may have moved them since, or a copy of the block has been emitted.
   for (const { value, local } of flags.aliases) value.local = local;
-  return { ...flags, aliases: [...flags.aliases], held: new Set(flags.held) };
+  for (const [value, local] of flags.held) value.local = local;
+  return { ...flags, aliases: [...flags.aliases], held: new Map(flags.held) };
 }

@@ -9,7 +9,7 @@
 import type { Statement, Value } from '../ir/ir.js';
 import type { Code } from '../wasm/code.js';
 import { W_DELTA, W_LOW, WINDOW_SIZE } from './layout.js';
-import type { PlannedBlock } from './plan.js';
+import type { PlannedBlock } from './planned-block.js';
 import type { Registers } from './registers.js';
 import { type Relocation, WIDTH, windowField } from './relocation.js';
 import { registerOf, type Step } from './step.js';
@@ -45,7 +45,7 @@ interface Loop {
   readonly written: number;
 }
 
-interface Invariant {
+export interface Invariant {
   /** Registers that do not change, each with how far it is shifted. */
   readonly registers: { register: number; shift: number }[];
   constant: number;
@@ -122,7 +122,7 @@ export class LoopWindows {
   /** What an access, at a distance from an address, is to add; undefined when nothing was added up for it. */
   place(slot: number, address: Value, distance: number): Place | undefined {
     for (const { written } of this.#loops) {
-      const invariant = this.#invariant(address, distance, written);
+      const invariant = invariantOf(address, distance, written);
       const local = this.#sums.get(keyOf(slot, invariant));
       if (local !== undefined) return { local, rest: invariant.rest };
     }
@@ -162,7 +162,7 @@ export class LoopWindows {
   }
 
   #add({ slot, address, distance }: WindowUse, loop: Loop): void {
-    const invariant = this.#invariant(address, distance, loop.written);
+    const invariant = invariantOf(address, distance, loop.written);
     const { registers, constant } = invariant;
     if (registers.length === 0 && constant === 0) return;
     const key = keyOf(slot, invariant);
@@ -184,12 +184,13 @@ export class LoopWindows {
     this.#sums.set(key, local);
     loop.sums.push(key);
   }
+}
 
-  #invariant(address: Value, distance: number, written: number): Invariant {
-    const found: Invariant = { registers: [], constant: distance, rest: [] };
-    collect(address, written, found);
-    return found;
-  }
+/** What an address, at a distance, is the sum of. @param written registers that change */
+export function invariantOf(address: Value, distance: number, written: number): Invariant {
+  const found: Invariant = { registers: [], constant: distance, rest: [] };
+  collect(address, written, found);
+  return found;
 }
 
 /** Pushes a field of a window from memory: low and limits as i64, delta as i32. */
@@ -200,7 +201,8 @@ export function readWindow(code: Code, slot: number, field: number): void {
   code.memoryAt(name, windowField(slot, field), WIDTH.window, { kind: 'window', slot, field } satisfies Relocation);
 }
 
-function keyOf(slot: number, { registers, constant }: Invariant): string {
+/** What two sums that are the same have in common. */
+export function keyOf(slot: number, { registers, constant }: Omit<Invariant, 'rest'>): string {
   const terms = registers.map(({ register, shift }) => register * 4 + shift).sort((x, y) => x - y);
   return `${slot} ${constant} ${terms.join(' ')}`;
 }

@@ -6,7 +6,7 @@
 import type { FlagsStatement, Statement, Value } from '../ir/ir.js';
 import { writeFlags } from '../ir/lazy-flags.js';
 import type { Code } from '../wasm/code.js';
-import { Accesses, type AccessPolicy } from './access.js';
+import { Accesses, type AccessPolicy, type FastRound } from './access.js';
 import { isSameRegister } from './concrete.js';
 import { countDemand } from './demand.js';
 import type { Exits } from './exits.js';
@@ -87,20 +87,30 @@ export class Lowering {
     kept.clear();
     this.#accesses.hold(kept);
     const { flags } = this;
-    if (typeof flags === 'object') for (const local of flags.held) kept.add(local);
+    if (typeof flags === 'object') for (const local of flags.held.values()) if (local >= 0) kept.add(local);
     this.#checks.hold(kept);
     return kept;
   }
 
   /** Starts a block: probes in a group share their check, and so do results in a window. */
-  beginBlock(block: number, groups: ReadonlyMap<Value, Membership>, speculation: Speculation): void {
-    this.#accesses.beginBlock(block, groups);
+  beginBlock(
+    block: number,
+    groups: ReadonlyMap<Value, Membership>,
+    speculation: Speculation,
+    fast: FastRound | undefined,
+  ): void {
+    this.#accesses.beginBlock(block, groups, fast);
     this.#checks.beginBlock(speculation);
   }
 
-  /** Before and behind a loop. @param blocks as Accesses.openLoop; none for a loop with calls */
-  openLoop(blocks: Parameters<Accesses['openLoop']>[0]): void {
-    this.#accesses.openLoop(blocks);
+  /** Before and behind a loop, as Accesses.openLoop. No blocks: for a loop with calls. */
+  openLoop(...args: Parameters<Accesses['openLoop']>): void {
+    this.#accesses.openLoop(...args);
+  }
+
+  gate(...args: Parameters<Accesses['gate']>): void {
+    this.#accesses.gate(...args);
+    this.endBlock();
   }
 
   closeLoop(): void {

@@ -17,7 +17,7 @@ export function protect({ aliases, held }: Pending, writes: number, code: Code, 
     code.get(value.local);
     code.set(local);
     value.local = local;
-    held.add(local);
+    held.set(value, local);
     aliases.splice(i, 1);
   }
 }
@@ -44,7 +44,7 @@ function over(
   before: FlagState,
   emitWords: (pending: Pending) => void,
 ): Omit<Pending, 'source'> {
-  const fresh = { statement, aliases: [], held: new Set<number>() };
+  const fresh = { statement, aliases: [], held: new Map<Value, number>() };
   if (!isPartial(statement.kind)) return { ...fresh, base: 'words' };
   let base = before;
   while (typeof base === 'object' && isHidden(base.statement.kind, statement.kind)) base = base.base;
@@ -54,7 +54,7 @@ function over(
     emitWords(base);
     return { ...fresh, base: 'words' };
   }
-  return { ...fresh, base, aliases: [...base.aliases], held: new Set(base.held) };
+  return { ...fresh, base, aliases: [...base.aliases], held: new Map(base.held) };
 }
 
 /** Finds the locals that a value of the flags reads. */
@@ -64,10 +64,11 @@ function collect(v: Value, pending: Pending, seen: Set<Value>, registers: Regist
   if (v.op === 'const') return;
   if (v.local < 0 && v.pinned) throw new Error(`flags need ${v.op}, which is gone`);
   if (v.local < 0) {
+    pending.held.set(v, -1);
     for (const arg of v.args) collect(arg, pending, seen, registers);
     return;
   }
   const register = registers.owner(v.local);
   if (register >= 0) pending.aliases.push({ value: v, register, local: v.local });
-  else pending.held.add(v.local);
+  else pending.held.set(v, v.local);
 }

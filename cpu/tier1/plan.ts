@@ -6,19 +6,16 @@
  * Registers are facts of one 32-bit word: bit r is general register r, bit 16 + n is xmm n.
  */
 
-import type { Statement, Value } from '../ir/ir.js';
-import { flagUse } from '../ir/lazy-flags.js';
-import { AUX, CF, RES } from '../state.js';
-import { ConcreteBuilder, isConst, movesHalves } from './concrete.js';
-import { hasFlags } from './flags.js';
 import { type BitTable, bitTable, solveBackward, solveForward } from './graph/dataflow.js';
 import { FlowGraph } from './graph/flow-graph.js';
 import { longestWay } from './graph/longest-way.js';
 import { makeReducible } from './graph/make-reducible.js';
-import { groupAccesses, type Membership } from './groups.js';
-import { type Block, type Edge, edgesOf, type Instruction, type Region } from './region.js';
-import { type Speculation, speculate } from './speculation.js';
-import { registerOf, type Step } from './step.js';
+import { groupAccesses } from './groups.js';
+import { endsInSync, isSync, type PlannedBlock } from './planned-block.js';
+import { Planner } from './planner.js';
+import { type Block, type Edge, edgesOf, type Region } from './region.js';
+import { speculate } from './speculation.js';
+import { addVersions, type Role } from './versions.js';
 
 /**
  * What a block needs of the flags at its start: nothing, or that a fault shows them, or that they are in memory. Bit
@@ -30,22 +27,6 @@ export const NEED_WRITTEN_SHIFT = 16;
 
 /** Instructions that may be copied to make the control flow of a region reducible. */
 const COPY_LIMIT = 80;
-
-export interface PlannedBlock {
-  readonly block: Block;
-  readonly steps: Step[];
-  /** Probes that are checked together. */
-  groups: ReadonlyMap<Value, Membership>;
-  /** Floating-point results that are checked together. */
-  readonly speculation: Speculation;
-  /** Registers that differ from memory at the start, and at the end. */
-  dirtyIn: number;
-  dirtyOut: number;
-  /** Registers in locals at the start. */
-  liveIn: number;
-  /** NEED_*, of the flags at the start. */
-  flagsIn: number;
-}
 
 export interface Dispatch {
   readonly node: number;
@@ -62,6 +43,8 @@ export interface Plan {
   /** Of each node of the graph: the node that it is or is a copy of, or −1 (see make-reducible.ts). */
   readonly origin: readonly number[];
   readonly route: readonly number[];
+  /** Of nodes of loops in two versions. */
+  readonly roles: ReadonlyMap<number, Role>;
   /** Address that a leaving node goes to; index node − blocks.length. */
   readonly leaving: { from: number; address: number }[];
   /** Where several indirect jumps meet, to choose among the targets of all of them: one loop instead of a knot. */
@@ -74,172 +57,6 @@ export interface Plan {
   readonly defaultSse: boolean;
   /** The most instructions that are executed between two looks at what is left of the slice. */
   readonly longest: number;
-}
-
-/** Runtime functions of tier 0 that have a form of their own in regions. */
-const OWN_CALLS = new Set(['mulhu']);
-
-class Effects {
-  reads = 0;
-  writes = 0;
-  kills = 0;
-  exits = false;
-  unfit = false;
-  pairVotes: Int32Array;
-
-  constructor(votes: Int32Array) {
-    this.pairVotes = votes;
-  }
-
-  list(statements: readonly Statement[], certain: boolean): void {
-    for (const statement of statements) this.#statement(statement, certain);
-  }
-
-  #statement(statement: Statement, certain: boolean): void {
-    switch (statement.s) {
-      case 'value':
-        this.#value(statement.value);
-        return;
-      case 'set':
-        this.#set(statement.address, statement.offset, statement.name, statement.value, certain);
-        return;
-      case 'if': {
-        const helperIn = statement.otherwise.length === 1 && statement.otherwise[0]!.s === 'helper';
-        if (helperIn) {
-          // The fast way goes on here, the exact one is tier 0's.
-          this.exits = true;
-          this.list(statement.body, certain);
-          return;
-        }
-        this.list(statement.body, false);
-        this.list(statement.otherwise, false);
-        return;
-      }
-      case 'trap':
-        this.exits = true;
-        return;
-      case 'helper':
-      case 'done':
-      case 'again':
-        this.unfit = true;
-        return;
-      default:
-    }
-  }
-
-  #value(v: Value): void {
-    if (v.op === 'probe') this.exits = true;
-    else if (v.op === 'call' && !OWN_CALLS.has(v.name)) this.unfit = true;
-    else if (v.op === 'get') {
-      const at = v.args[0]!;
-      if (!isConst(at)) {
-        this.unfit = true;
-        return;
-      }
-      const register = registerOf((at.imm as number) + (v.imm as number));
-      if (register < 0) return;
-      this.reads |= 1 << register;
-      this.#vote(register, v.name);
-    }
-  }
-
-  #set(address: Value, offset: number, name: string, v: Value, certain: boolean): void {
-    if (!isConst(address)) {
-      this.unfit = true;
-      return;
-    }
-    const register = registerOf((address.imm as number) + offset);
-    if (register < 0) return;
-    const whole = name === (register < 16 ? 'i64.store' : 'v128.store');
-    this.writes |= 1 << register;
-    if (whole && certain) this.kills |= 1 << register;
-    else this.reads |= 1 << register;
-    this.#vote(register, v.op === 'load' ? v.name : name);
-  }
-
-  #vote(register: number, name: string): void {
-    if (register < 16) return;
-    if (name === 'f64.load' || name === 'f64.store' || name === 'v128.load64_zero') this.pairVotes[register - 16]! += 1;
-    else if (name !== 'v128.load' && name !== 'v128.store') this.pairVotes[register - 16]! -= 2;
-  }
-}
-
-/** A vector operator on a register counts against keeping it as two doubles, but for sign masks and moves of doubles. */
-function countVectors(statements: readonly Statement[], votes: Int32Array): void {
-  for (const statement of statements) {
-    if (statement.s !== 'value') continue;
-    const { op, args } = statement.value;
-    if (!/^[if]\d+x\d+\./.test(op) || (op === 'i8x16.shuffle' && movesHalves(statement.value))) continue;
-    for (const arg of args) {
-      if (arg.op !== 'get') continue;
-      const register = registerOf((arg.args[0]!.imm as number) + (arg.imm as number));
-      if (register >= 16) votes[register - 16]! -= 2;
-    }
-  }
-}
-
-function readsFlagWord(list: readonly Statement[]): boolean {
-  return list.some(
-    (s) =>
-      (s.s === 'value' && s.value.op === 'get' && [RES, AUX, CF].includes(s.value.args[0]!.imm as number)) ||
-      (s.s === 'set' && [RES, AUX, CF].includes(s.address.imm as number)),
-  );
-}
-
-function partialFlags(statements: readonly Statement[]): boolean {
-  return statements.some(
-    (s) =>
-      (s.s === 'flags' && (s.kind === 'inc' || s.kind === 'dec' || s.kind === 'carry' || s.kind === 'carryOverflow')) ||
-      (s.s === 'if' && (hasFlags(s.otherwise) || (s.otherwise.length === 0 && hasFlags(s.body)))),
-  );
-}
-
-class Planner {
-  votes = new Int32Array(16);
-  defaultSse = false;
-
-  step(instruction: Instruction): Step {
-    const builder = new ConcreteBuilder(instruction);
-    instruction.row.semantics(builder);
-    const { statements } = builder;
-    const effects = new Effects(this.votes);
-    effects.list(statements, true);
-    countVectors(statements, this.votes);
-    const byInterpreter = effects.unfit || instruction.flow === 'syscall';
-    if (!byInterpreter && builder.defaultSse) this.defaultSse = true;
-    const use = flagUse(statements, instruction.row.options.readsFlags === true);
-    const kills =
-      use.kills || statements.some((s) => s.s === 'if' && s.otherwise[0]?.s === 'helper' && hasFlags(s.body));
-    return {
-      instruction,
-      statements,
-      byInterpreter,
-      reads: byInterpreter ? 0 : effects.reads,
-      writes: byInterpreter ? 0 : effects.writes,
-      kills: byInterpreter ? 0 : effects.kills,
-      exits: effects.exits || instruction.flow === 'stop',
-      readsFlags: byInterpreter || use.reads || readsFlagWord(statements),
-      mixesFlags: !byInterpreter && partialFlags(statements),
-      killsFlags: byInterpreter || kills,
-      flagsDead: false,
-      dirty: 0,
-      live: 0,
-    };
-  }
-}
-
-/** Whether everything has to be in memory after this step. */
-function isSync(step: Step): boolean {
-  return step.byInterpreter;
-}
-
-/** Whether somewhere in a block everything goes to memory and comes back. */
-export function hasSync({ block, steps }: PlannedBlock): boolean {
-  return endsInSync(block) || steps.some(isSync);
-}
-
-function endsInSync(block: Block): boolean {
-  return block.end.kind === 'call' || block.end.kind === 'indirectCall';
 }
 
 /** Whether control can leave the region at the end of the block, with registers in locals. */
@@ -259,7 +76,8 @@ export function* planRegion(region: Region): Generator<number, Plan> {
     yield steps.length;
   }
   const { graph, leaving, dispatch } = graphOf(region);
-  for (const [b, groups] of (yield* groupAccesses(graph, blocks)).entries()) blocks[b]!.groups = groups;
+  const grouping = yield* groupAccesses(graph, blocks);
+  for (const [b, groups] of grouping.groups.entries()) blocks[b]!.groups = groups;
   // Each of these goes over all blocks, some times.
   const dirtyIn = solveDirty(graph, blocks);
   yield blocks.length / 4;
@@ -272,8 +90,11 @@ export function* planRegion(region: Region): Generator<number, Plan> {
     dispatch.flagsIn = flagsIn[dispatch.node]!;
   }
   const size = (node: number): number => blocks[node]?.steps.length ?? 1;
-  const { successors, origin, route } = makeReducible(graph, COPY_LIMIT, size);
-  const reducible = graph.reducible ? graph : new FlowGraph(successors);
+  const reduced = makeReducible(graph, COPY_LIMIT, size);
+  const reducible = graph.reducible ? graph : new FlowGraph(reduced.successors);
+  yield blocks.length / 4;
+  const versioned = addVersions({ ...reduced, graph: reducible }, blocks, grouping);
+  const { origin, route, roles } = versioned;
   yield blocks.length / 4;
   let used = 0;
   for (const { steps } of blocks) for (const { reads, writes } of steps) used |= reads | writes;
@@ -281,8 +102,11 @@ export function* planRegion(region: Region): Generator<number, Plan> {
   for (let n = 0; n < 16; n++) if (planner.votes[n]! > 0) pairs |= 1 << (16 + n);
   const { defaultSse } = planner;
   pairs &= used;
-  const longest = longestWay(reducible, (node) => blocks[origin[node]!]?.steps.length ?? 0);
-  return { region, blocks, graph: reducible, origin, route, leaving, dispatch, used, pairs, defaultSse, longest };
+  const hasCode = (node: number): boolean => (roles.get(node)?.kind ?? 'fast') === 'fast';
+  const sizeOf = (node: number): number => (hasCode(node) ? (blocks[origin[node]!]?.steps.length ?? 0) : 0);
+  const longest = longestWay(versioned.graph, sizeOf);
+  const { graph: last } = versioned;
+  return { region, blocks, graph: last, origin, route, roles, leaving, dispatch, used, pairs, defaultSse, longest };
 }
 
 function graphOf(region: Region): Pick<Plan, 'graph' | 'leaving' | 'dispatch'> {

@@ -70,6 +70,8 @@ export interface Block {
   readonly address: number;
   readonly instructions: Instruction[];
   end: End;
+  /** How often tier 0 has executed it, as far as the profile tells. */
+  readonly heat: number;
 }
 
 export interface Region {

@@ -63,7 +63,7 @@ export class WindowChecks {
   hold(kept: Set<number>): void {
     const open = this.#open;
     if (open === undefined) return;
-    if (typeof open.flags === 'object') for (const local of open.flags.held) kept.add(local);
+    if (typeof open.flags === 'object') for (const local of open.flags.held.values()) if (local >= 0) kept.add(local);
     for (const local of open.old.values()) kept.add(local);
     for (const { value } of open.window.results.slice(0, open.made)) kept.add(value.local);
   }
@@ -156,7 +156,7 @@ export class WindowChecks {
       done,
       fail,
       count: this.#around.count(),
-      flags: typeof flags === 'object' ? { ...flags, aliases: [...flags.aliases], held: new Set(flags.held) } : flags,
+      flags: typeof flags === 'object' ? { ...flags, aliases: [...flags.aliases], held: new Map(flags.held) } : flags,
       // At once: a way out of its first instructions gives all of them back.
       old: this.#keep(window.writes & needed),
       made: 0,

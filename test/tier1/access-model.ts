@@ -10,7 +10,8 @@ import { RSP } from '../../cpu/state.js';
 import { table } from '../../cpu/table/index.js';
 import { interpreter } from '../../cpu/tier0/interpreter.js';
 import { CodeReader } from '../../cpu/tier1/code-reader.js';
-import { type PlannedBlock, planRegion } from '../../cpu/tier1/plan.js';
+import { planRegion } from '../../cpu/tier1/plan.js';
+import type { PlannedBlock } from '../../cpu/tier1/planned-block.js';
 import type { Block, End, Instruction } from '../../cpu/tier1/region.js';
 import { CODE, Guest, PAGE } from '../cpu/guest.js';
 import { complete } from '../support/complete.js';
@@ -48,7 +49,7 @@ export function planBlocks(
     if (first !== undefined && isCall) end = { kind: 'call', callee: CODE, next: edge(first) };
     else if (second !== undefined) end = { kind: 'branch', taken: edge(first!), next: edge(second) };
     else if (first !== undefined) end = { kind: 'jump', to: edge(first) };
-    return { address, instructions, end };
+    return { address, instructions, end, heat: 0 };
   });
   const pages = new Set([CODE / PAGE]);
   return complete(planRegion({ root: CODE, doors: [], blocks, size, callees: new Set(), pages })).blocks;

@@ -8,7 +8,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Value } from '../../cpu/ir/ir.js';
 import { MAX_SPAN, type Membership } from '../../cpu/tier1/groups.js';
-import type { PlannedBlock } from '../../cpu/tier1/plan.js';
+import type { PlannedBlock } from '../../cpu/tier1/planned-block.js';
 import {
   type Access,
   accessing,

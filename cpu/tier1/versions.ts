@@ -1,0 +1,245 @@
+/**
+ * Loops in two versions. An innermost loop whose accesses walk (strides.ts) is there twice: with checks as everywhere, and a
+ * *fast* one without those that a gate before it makes for many rounds at once; small ones have several rounds of it in a row.
+ *
+ *            ┌──────────────────────────────┐
+ *            ▼                              │ `rest` is down to `limit`
+ *   ──────► gate ─ enough rounds ─► fast ─► turn
+ *            │  ▲                    ▲───────┘ else
+ *            │  └──────────────────────────┐
+ *            └─ else ─► header, … ─────► turn
+ *                         ▲────────────────┘
+ *
+ * The gate computes for how many rounds all walking accesses stay inside of their windows, and from that a `limit`: down to there
+ * what is left of the slice may go before the gate has to be asked again. Rounds take time, at least so much each, so
+ * that one comparison is both the check of the slice and that of the windows. The version with checks comes back to the gate,
+ * too, after a while.
+ *
+ * The graph gets copies of blocks as it does from make-reducible.ts: what dataflow has found out about them holds for the copies.
+ */
+import type { Value } from '../ir/ir.js';
+import { FlowGraph } from './graph/flow-graph.js';
+import type { Grouping } from './groups.js';
+import { hasSync, type PlannedBlock } from './planned-block.js';
+import { alignmentOf, Strides, staysAligned, type Walk } from './strides.js';
+
+/** Instructions of a loop that is made in two versions, and of all of these of a region. */
+const MAX_LOOP = 100;
+const MAX_ADDED = 400;
+/** Rounds in a row by the instructions of one: up to so many. */
+const TURNS: readonly (readonly [size: number, turns: number])[] = [
+  [8, 4],
+  [16, 2],
+];
+/** How often a loop turns, at least, when it is entered: the gate costs as much as some rounds. */
+const LEAST_ROUNDS = 8;
+
+export interface Version {
+  /** Number of the block that the loop begins with. */
+  readonly header: number;
+  /** By the probe that is checked for all of its group. */
+  readonly walks: ReadonlyMap<Value, Walk>;
+  /** Rounds in a row. */
+  readonly turns: number;
+  /** Instructions of the shortest way round, and of all blocks. */
+  readonly shortest: number;
+  readonly size: number;
+  /** Registers that are written in it. */
+  readonly written: number;
+}
+
+/** What a node is that versions have brought. */
+export type Role =
+  | { readonly kind: 'gate' | 'turn'; readonly version: Version }
+  /** On an edge out of the loop: what its target expects is done here, not in the loop. */
+  | { readonly kind: 'exit'; readonly version: Version }
+  /** A copy of a block in the round `turn`; `isFirst`: that round begins with it. */
+  | { readonly kind: 'fast'; readonly version: Version; readonly turn: number; readonly isFirst: boolean };
+
+/** A graph with the blocks that its nodes are or are copies of, as `Plan` has it. */
+export interface VersionedGraph {
+  graph: FlowGraph;
+  origin: number[];
+  route: number[];
+  roles: ReadonlyMap<number, Role>;
+}
+
+/** Gives loops a fast version. @param reduced reducible, as make-reducible.ts leaves it */
+export function addVersions(
+  reduced: Omit<VersionedGraph, 'roles'>,
+  blocks: readonly PlannedBlock[],
+  grouping: Grouping,
+): VersionedGraph {
+  const { graph, origin, route } = reduced;
+  const maker = new VersionMaker(graph, origin, route, blocks, grouping);
+  let added = 0;
+  for (const header of graph.reducible ? graph.order : []) {
+    if (!graph.isLoopHeader(header)) continue;
+    const version = maker.versionOf(header);
+    if (version === undefined || added + version.size * version.turns > MAX_ADDED) continue;
+    added += version.size * version.turns;
+    maker.add(header, version);
+  }
+  return added === 0 ? { ...reduced, roles: maker.roles } : maker.result();
+}
+
+class VersionMaker {
+  readonly roles = new Map<number, Role>();
+  readonly #graph: FlowGraph;
+  readonly #successors: number[][];
+  readonly #origin: number[];
+  readonly #route: number[];
+  readonly #blocks: readonly PlannedBlock[];
+  readonly #grouping: Grouping;
+
+  constructor(
+    graph: FlowGraph,
+    origin: readonly number[],
+    route: readonly number[],
+    blocks: readonly PlannedBlock[],
+    grouping: Grouping,
+  ) {
+    this.#graph = graph;
+    this.#successors = graph.successors.map((list) => [...list]);
+    this.#origin = [...origin];
+    this.#route = [...route];
+    this.#blocks = blocks;
+    this.#grouping = grouping;
+  }
+
+  result(): VersionedGraph {
+    const { roles } = this;
+    return { graph: new FlowGraph(this.#successors), origin: this.#origin, route: this.#route, roles };
+  }
+
+  /** What the fast version of a loop is about; undefined when it is not to have one. */
+  versionOf(header: number): Version | undefined {
+    const members = this.#graph.members(header);
+    const planned = members.map((node) => this.#blocks[this.#origin[node]!]);
+    if (!planned.every((block) => block !== undefined && mayBeCopied(block))) return undefined;
+    const all = planned as PlannedBlock[];
+    if (new Set(all).size < all.length || members.some((node) => this.#graph.loop[node] !== header)) return undefined;
+    const size = all.reduce((sum, { steps }) => sum + steps.length, 0);
+    if (size > MAX_LOOP || !this.#turnsOften(header)) return undefined;
+    const walks = this.#walks(header, members);
+    if (walks.size === 0) return undefined;
+    let written = 0;
+    for (const { steps } of all) for (const { writes } of steps) written |= writes;
+    const turns = TURNS.find(([most]) => size <= most)?.[1] ?? 1;
+    return { header: this.#origin[header]!, walks, turns, shortest: this.#shortest(header, members), size, written };
+  }
+
+  /** As far as the profile tells. */
+  #turnsOften(header: number): boolean {
+    let entered = 0;
+    for (const from of this.#graph.predecessors[header]!) {
+      if (!this.#graph.inLoop(header, from)) entered += this.#blocks[this.#origin[from]!]?.block.heat ?? 0;
+    }
+    return this.#blocks[this.#origin[header]!]!.block.heat >= entered * LEAST_ROUNDS;
+  }
+
+  #latches(header: number): number[] {
+    return this.#graph.predecessors[header]!.filter((from) => this.#graph.inLoop(header, from));
+  }
+
+  #walks(header: number, members: readonly number[]): Map<Value, Walk> {
+    const { sums, groups, numbers } = this.#grouping;
+    const latches = this.#latches(header);
+    const { liveIn } = this.#blocks[this.#origin[header]!]!;
+    const places = { header: this.#origin[header]!, latches: latches.map((node) => this.#origin[node]!), live: liveIn };
+    const strides = new Strides(numbers, places);
+    const walks = new Map<Value, Walk>();
+    for (const node of members) {
+      const b = this.#origin[node]!;
+      const isCertain = latches.every((latch) => this.#graph.dominates(node, latch));
+      for (const step of this.#blocks[b]!.steps) {
+        for (const s of step.statements) {
+          if (s.s !== 'value' || s.value.op !== 'probe') continue;
+          const v = s.value;
+          const sum = sums.get(v);
+          const membership = groups[b]!.get(v);
+          if (sum === undefined || (membership !== undefined && membership.group.leader !== v)) continue;
+          const walk = strides.walk(sum);
+          if (walk === undefined) continue;
+          const aligned = membership === undefined ? alignmentOf(v, 0) : this.#alignments(members, membership);
+          if (staysAligned(walk.stride, aligned)) walks.set(v, { ...walk, step, membership, isCertain, aligned });
+        }
+      }
+    }
+    return walks;
+  }
+
+  /** Of the members of a group that are in the loop, by distance from the address of its leader. */
+  #alignments(members: readonly number[], { group, distance }: NonNullable<Walk['membership']>): Walk['aligned'] {
+    return members.flatMap((node) =>
+      [...this.#grouping.groups[this.#origin[node]!]!].flatMap(([v, other]) =>
+        other.group === group ? alignmentOf(v, other.distance - distance) : [],
+      ),
+    );
+  }
+
+  /** Instructions of the shortest way from the header back to it. */
+  #shortest(header: number, members: readonly number[]): number {
+    const least = new Map<number, number>([[header, 0]]);
+    let found = Number.POSITIVE_INFINITY;
+    for (const node of members) {
+      const behind = least.get(node)! + this.#blocks[this.#origin[node]!]!.steps.length;
+      for (const to of this.#graph.successors[node]!) {
+        if (to === header) found = Math.min(found, behind);
+        else least.set(to, Math.min(least.get(to) ?? Number.POSITIVE_INFINITY, behind));
+      }
+    }
+    return Math.max(found, 1);
+  }
+
+  /** The gate takes the header's place in the graph, so that all ways into the loop lead there. */
+  add(header: number, version: Version): void {
+    const members = this.#graph.members(header);
+    const block = version.header;
+    const checked = this.#add(block);
+    const [fastTurn, checkedTurn] = [this.#add(block), this.#add(block)];
+    this.roles.set(header, { kind: 'gate', version });
+    for (const turn of [fastTurn, checkedTurn]) this.roles.set(turn, { kind: 'turn', version });
+    const copies = Array.from({ length: version.turns }, () => {
+      return new Map(members.map((node) => [node, this.#add(this.#origin[node]!)]));
+    });
+    for (const [turn, copyOf] of copies.entries()) {
+      const next = copies[turn + 1]?.get(header) ?? fastTurn;
+      for (const [node, copy] of copyOf) {
+        this.roles.set(copy, { kind: 'fast', version, turn, isFirst: node === header });
+        this.#successors[copy] = this.#successors[node]!.map((to) => {
+          return to === header ? next : (copyOf.get(to) ?? this.#exit(to, version));
+        });
+      }
+    }
+    const first = copies[0]!.get(header)!;
+    const isMember = new Set(members);
+    for (const node of members) {
+      this.#successors[node === header ? checked : node] = this.#successors[node]!.map((to) => {
+        return to === header ? checkedTurn : isMember.has(to) ? to : this.#exit(to, version);
+      });
+    }
+    this.#successors[header] = [first, checked];
+    this.#successors[fastTurn] = [first, header];
+    this.#successors[checkedTurn] = [checked, header];
+  }
+
+  #exit(to: number, version: Version): number {
+    const node = this.#add(version.header);
+    this.roles.set(node, { kind: 'exit', version });
+    this.#successors[node] = [to];
+    return node;
+  }
+
+  #add(origin: number): number {
+    this.#origin.push(origin);
+    this.#route.push(-1);
+    return this.#successors.push([]) - 1;
+  }
+}
+
+/** Whether a block can be in the fast version of a loop. */
+function mayBeCopied(planned: PlannedBlock): boolean {
+  const { kind } = planned.block.end;
+  return (kind === 'jump' || kind === 'branch' || kind === 'guessed') && !hasSync(planned);
+}

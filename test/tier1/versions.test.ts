@@ -1,0 +1,193 @@
+/**
+ * Loops in two versions (cpu/tier1/versions.ts): whatever an innermost loop does with memory, where its accesses leave what is
+ * mapped, and wherever slices end, registers, memory, faults and instruction counts are those of the interpreter.
+ *
+ * Random loops are made hot on harmless addresses, then run from random ones: over ends of mappings, pages that are
+ * read-only or missing, misaligned. Two machines execute the same, one interprets only.
+ */
+import fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { EXIT_FAULT, EXIT_SLICE, EXIT_SYSCALL, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
+import { XMM } from '../../cpu/state.js';
+import { CODE, EAGER, Guest, PAGE, RAX, RCX, RDI, RDX, RSI, SYSCALL } from '../cpu/guest.js';
+
+const AREA = 0x700000;
+const PAGES = 8;
+const RW = PTE_READ | PTE_WRITE;
+/** Read-only for a while, and missing for a while. */
+const DOUBTFUL = [5, 2];
+const R12 = 12;
+const R13 = 13;
+const R14 = 14;
+const R15 = 15;
+
+/** Instructions that access memory at rsi, rdi and rax, which walk; at a place that rdx says, which does not; or compute. */
+const BODY: Readonly<Record<string, string>> = {
+  'movzx edx, byte [rsi+rax]': '0fb61406',
+  'mov [rdi+rax], dl': '881407',
+  'mov rdx, [rsi+rax*8]': '488b14c6',
+  'mov [rdi+rax*4], edx': '891487',
+  'add rdx, [rsi+8]': '48035608',
+  'add rdx, [rsi-4]': '480356fc',
+  'mov [rdi+16], rdx': '48895710',
+  'mov [rdi+600], dx': '66899758020000',
+  'add [rdi], rdx': '480117',
+  'movdqu xmm0, [rsi+rax*8]': 'f30f6f04c6',
+  'movaps [rdi+rax*8], xmm0': '0f2904c7',
+  'movaps xmm0, [rsi+16]': '0f284610',
+  'paddd xmm0, xmm0': '660ffec0',
+  'movzx r9d, dl; mov r8b, [r12+r9]': '440fb6ca478a040c',
+  'adc rdx, 3': '4883d203',
+  'test dl, 4; jz over mov [rdi], dl': 'f6c20474028817',
+  'test dl, 1; jz over movzx edx, byte [rsi]': 'f6c20174030fb616',
+  'lea r10, [rsi+rax]; mov r11, [r10+32]': '4c8d14064d8b5a20',
+};
+
+interface Loop {
+  body: readonly string[];
+  /** Added to rax, rsi and rdi in each round, in front of or behind the body. */
+  steps: readonly [rax: number, rsi: number, rdi: number];
+  first: boolean;
+  /** Leaves in the middle when dl is this; −1: does not. */
+  exitAt: number;
+  /** An outer loop around it that runs it twice. */
+  isInner: boolean;
+}
+
+interface Start {
+  rsi: number;
+  rdi: number;
+  rax: number;
+  rounds: number;
+  /** What page DOUBTFUL[0] may be used for, and whether the other one is there. */
+  rights: number;
+  isThere: boolean;
+}
+
+const hex = (text: string): number[] => [...Buffer.from(text, 'hex')];
+const byte = (n: number): number => n & 0xff;
+
+function codeOf({ body, steps, first, exitAt, isInner }: Loop): number[] {
+  const walk = [0xc0, 0xc6, 0xc7].flatMap((modrm, i) => (steps[i] === 0 ? [] : [0x48, 0x83, modrm, byte(steps[i]!)]));
+  const half = Math.ceil(body.length / 2);
+  const [front, back] = [body.slice(0, half), body.slice(half)].map((part) => part.flatMap((name) => hex(BODY[name]!)));
+  const rest = [...back!, ...(first ? [] : walk), 0x48, 0xff, 0xc9];
+  const middle = exitAt < 0 ? [] : [0x80, 0xfa, exitAt, 0x74, rest.length + 2];
+  const round = [...(first ? walk : []), ...front!, ...middle, ...rest];
+  const loop = [...round, 0x75, byte(-round.length - 2)];
+  // rsi = r12, rdi = r13, rcx = r14; dec ebp
+  const begin = [0x4c, 0x89, 0xe6, 0x4c, 0x89, 0xef, 0x4c, 0x89, 0xf1];
+  const whole = [...begin, ...loop, 0xff, 0xcd];
+  return isInner ? [...whole, 0x75, byte(-whole.length - 2), ...SYSCALL] : [...begin, ...loop, ...SYSCALL];
+}
+
+class Machine {
+  readonly guest: Guest;
+  /** A region had a version without checks. */
+  hasFast = false;
+
+  constructor(loop: Loop, translated: boolean) {
+    this.guest = new Guest({ translator: translated ? EAGER : null });
+    const { guest } = this;
+    const run = guest.memory.allocRun(PAGES);
+    for (let i = 0; i < PAGES; i++) guest.map(AREA + i * PAGE, RW, run + i);
+    for (let i = 0; i < PAGES * PAGE; i += 3) guest.write(AREA + i, [(i * 7) & 0xff]);
+    guest.write(CODE, codeOf(loop));
+    guest.cpu.watcher = ({ locals }) => {
+      if ([...locals.values()].includes('limit')) this.hasFast = true;
+    };
+  }
+
+  /** Runs the loop to its end or a fault, in slices. @returns what can be seen, at the end of each slice */
+  run({ rsi, rdi, rax, rounds, rights, isThere }: Start, budgets: readonly number[]): unknown[] {
+    const { guest } = this;
+    const { cpu, table } = guest;
+    const frame = table.frameOf(AREA / PAGE) + DOUBTFUL[1]!;
+    table.protect(AREA / PAGE + DOUBTFUL[0]!, rights);
+    if (isThere) table.set(AREA / PAGE + DOUBTFUL[1]!, frame, RW);
+    else table.clear(AREA / PAGE + DOUBTFUL[1]!);
+    cpu.rip = CODE;
+    for (const [r, value] of [
+      [R12, AREA + rsi],
+      [R13, AREA + rdi],
+      [R14, rounds],
+      [RAX, rax],
+      [RDX, 0],
+      [5, 2],
+    ] as const)
+      cpu.setReg(r, value);
+    const seen: unknown[] = [];
+    for (let i = 0; ; i++) {
+      const reason = cpu.run(budgets[i % budgets.length]!);
+      seen.push([reason, this.#state()]);
+      if (reason !== EXIT_SLICE) {
+        assert.ok(reason === EXIT_SYSCALL || reason === EXIT_FAULT, `reason ${reason}`);
+        return seen;
+      }
+    }
+  }
+
+  #state(): unknown {
+    const { cpu, memory, faults, table } = this.guest;
+    const registers = [RAX, RCX, RDX, RSI, RDI, 8, 9, 10, 11, R15].map((r) => `${cpu.regHi(r)}:${cpu.regLo(r)}`);
+    const xmm0 = Buffer.from(memory.u8.subarray(XMM, XMM + 16)).toString('hex');
+    const at = table.frameOf(AREA / PAGE) * PAGE;
+    const all = memory.u8.subarray(at, at + PAGES * PAGE);
+    let sum = 0;
+    for (let i = 0; i < all.length; i++) sum = (Math.imul(sum, 31) + all[i]!) | 0;
+    return { registers, xmm0, sum, rip: cpu.rip, flags: cpu.rflags, retired: cpu.retired, faults: faults.slice(-1) };
+  }
+}
+
+const HARMLESS: Start = { rsi: 4096, rdi: 8192 + 2048, rax: 0, rounds: 60, rights: RW, isThere: true };
+
+const loops = fc.record<Loop>({
+  body: fc.array(fc.constantFrom(...Object.keys(BODY)), { minLength: 1, maxLength: 9 }),
+  steps: fc.tuple(
+    fc.constantFrom(0, 1, 1, 2, 8, 3, -1, -8),
+    fc.constantFrom(0, 1, 4, 16, 24, -2, -16),
+    fc.constantFrom(0, 1, 8, 16, 5, -4, -16),
+  ),
+  first: fc.boolean(),
+  exitAt: fc.constantFrom(-1, -1, 77),
+  isInner: fc.boolean(),
+});
+
+/** Near borders of pages as often as anywhere. */
+const place = fc.oneof(
+  fc.integer({ min: 0, max: PAGES * PAGE - 1 }),
+  fc.tuple(fc.integer({ min: 0, max: PAGES }), fc.integer({ min: -70, max: 70 })).map(([p, d]) => p * PAGE + d),
+  fc.integer({ min: 0, max: (PAGES * PAGE) / 16 - 1 }).map((n) => n * 16),
+);
+const starts = fc.record<Start>({
+  rsi: place,
+  rdi: place,
+  rax: fc.constantFrom(0, 0, 0, 1, 16, 100, -64, -1),
+  rounds: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 700 })),
+  rights: fc.constantFrom(RW, RW, PTE_READ, 0),
+  isThere: fc.constantFrom(true, true, false),
+});
+
+test('random loops over ends of mappings do what the interpreter does', () => {
+  let count = 0;
+  let fast = 0;
+  fc.assert(
+    fc.property(
+      loops,
+      fc.array(starts, { minLength: 4, maxLength: 8 }),
+      fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 4 }),
+      (loop, list, budgets) => {
+        const [one, other] = [new Machine(loop, true), new Machine(loop, false)];
+        for (let i = 0; i < 12; i++) assert.equal(one.run(HARMLESS, [100_000]), other.run(HARMLESS, [100_000]));
+        for (const start of list) assert.equal(one.run(start, budgets), other.run(start, budgets));
+        count++;
+        if (one.hasFast) fast++;
+      },
+    ),
+    { numRuns: 150, seed: 20 },
+  );
+  assert.ok(fast > count / 2, `only ${fast} of ${count} loops had a version without checks`);
+});
+
+test.run();
