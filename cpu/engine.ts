@@ -80,6 +80,10 @@ import { fpuExceptionCode } from './x87/index.js';
 
 /** One slice is at most this many instructions: what is left is counted in bytes of records, in 31 bits. */
 const MAX_BUDGET = 1 << 25;
+/** While code is being translated, the translator gets its turn after so many instructions, */
+const TRANSLATION_PIECE = 100_000;
+/** and the slice ends after so many nanoseconds of it; never on a clock that stands while a slice runs. */
+const MAX_TRANSLATION = 2_000_000;
 const TWO_32 = 2 ** 32;
 /** TASK_SIZE_MAX of Linux: one page below the non-canonical hole. */
 const USER_END = 2 ** 47 - PAGE_SIZE;
@@ -195,17 +199,18 @@ export class Engine implements HelperContext {
 
   /**
    * As `Cpu.run`. With a translator the slice is run in pieces, each ending as the slice does at a jump, so that it can
-   * look at what tier 0 is doing; where the slice ends does not depend on it.
+   * look at what tier 0 is doing, and work; where the slice ends depends only on how long that takes.
    */
   run(budget: number): number {
     const { memory } = this;
     const whole = Math.min(budget, MAX_BUDGET) * RECORD_SIZE;
-    this.#translator?.work();
+    const latest = this.translationTime + MAX_TRANSLATION;
     this.#stop = false;
     memory.u32[RESYNC >> 2] = 0;
     let left = whole;
     let reason: number;
     do {
+      this.#translator?.work();
       const piece = this.#translator === null ? left : Math.min(left, this.#untilLook() * RECORD_SIZE);
       const before = memory.u32[TRANSLATED >> 2]!;
       reason = this.#piece(piece);
@@ -213,17 +218,18 @@ export class Engine implements HelperContext {
       left -= used;
       const translated = (memory.u32[TRANSLATED >> 2]! - before) >>> 0;
       this.#interpreted += (used - translated) / RECORD_SIZE;
-    } while (reason === EXIT_SLICE && left > 0);
+    } while (reason === EXIT_SLICE && left > 0 && this.translationTime <= latest);
     this.retired = (whole - left) / RECORD_SIZE;
     this.exits[reason]!++;
     this.code.release();
     return reason;
   }
 
-  /** Tier 0 executes so many instructions before the translator gets a look. */
+  /** Instructions before the translator gets its turn: a look after so many in tier 0, work as long as there is some. */
   #untilLook(): number {
     const left = this.#interval() - this.#interpreted;
-    return left > 0 ? left : this.#interval();
+    const look = left > 0 ? left : this.#interval();
+    return this.#translator?.isBusy ? Math.min(look, TRANSLATION_PIECE) : look;
   }
 
   #interval(): number {

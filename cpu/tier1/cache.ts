@@ -106,6 +106,11 @@ export class TranslationCache {
     return this.#waiting.size > 0;
   }
 
+  /** Whether some of them may fit by now: pages have been executed that were not before. */
+  get isDue(): boolean {
+    return this.#isDue && this.isWaiting;
+  }
+
   /**
    * Offers modules that may fit the active address space.
    * @param frameOf frame of an executable page, 0 without

@@ -222,6 +222,11 @@ export class Translator {
     return this.#time;
   }
 
+  /** Whether there is work to do soon. */
+  get isBusy(): boolean {
+    return !this.#batches.isIdle || this.#cache?.isDue === true;
+  }
+
   /**
    * Does a bounded part of the work that there is: takes code from the cache, or goes on with a batch. Between slices, when
    * no record is executing.
