@@ -22,8 +22,8 @@ const SOURCE = `
   int main(void) { return caller(1, 10000) & 1; }
 `;
 
-/** Budget, reason of the end and instructions of every slice. */
-async function slices(translator: TranslatorOption, directory: string): Promise<string[]> {
+/** Budget, reason of the end and instructions of every slice of `count` processes at a time. */
+async function slices(translator: TranslatorOption, directory: string, count = 1): Promise<string[]> {
   const log: string[] = [];
   const { run } = Cpu.prototype;
   Cpu.prototype.run = function (budget) {
@@ -36,7 +36,7 @@ async function slices(translator: TranslatorOption, directory: string): Promise<
     mounts: [{ host: directory, guest: '/probes', readOnly: true }],
   });
   try {
-    await kernel.spawn(['/probes/slices']).exit;
+    await Promise.all(Array.from({ length: count }, () => kernel.spawn(['/probes/slices']).exit));
     const { translator: done } = kernel.cpuStats();
     if (translator !== false) assert.ok((done?.instructions ?? 0) > 5_000_000, 'hot code was translated');
   } finally {
@@ -60,6 +60,15 @@ if (canRunNatively('ends of slices')) {
       assert.equal(log, expected);
     });
   }
+
+  test('a task that is alone runs to the end of the turn, and gives way to others ten times in one', async () => {
+    const longest = (log: readonly string[]): number => Math.max(...log.map((slice) => Number(slice.split(' ')[2])));
+    const alone = longest(await slices(MODES[0]![1], probes.directory));
+    assert.ok(alone > 900_000, `${alone} instructions`);
+    const log = await slices(MODES[0]![1], probes.directory, 2);
+    const together = longest(log.slice(0, log.length / 2));
+    assert.ok(together <= 101_000, `${together} instructions`);
+  });
 }
 
 test.run();
