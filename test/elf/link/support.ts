@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { SHDR_SIZE, viewOf } from '../../../elf/fields.js';
 import { type Layout, layOut } from '../../../elf/link/layout.js';
 import { type Bases, type LinkedObject, link } from '../../../elf/link/link.js';
 import type { RelocatableObject } from '../../../elf/link/object.js';
 import { parseObject } from '../../../elf/link/parse.js';
 import { Refusal } from '../../../elf/link/refusal.js';
+import { type ElfFile, parseElf, type Section } from '../../../elf/parse.js';
 
 /** The compiled tests lie in dist/, their sources do not. */
 const SOURCES = [join(import.meta.dirname, 'objects'), join(process.cwd(), 'test/elf/link/objects')].find(existsSync)!;
@@ -33,6 +35,8 @@ export const MODELS: Readonly<Record<string, readonly string[]>> = {
   'medium PIC': ['-mcmodel=medium', '-fPIC'],
   'sections of their own': ['-ffunction-sections', '-fdata-sections', '-mcmodel=kernel', '-fno-pic', '-g'],
 };
+
+export const KERNEL = MODELS['kernel']!;
 
 export const directory = mkdtempSync(join(tmpdir(), 'banos-link-'));
 test.after(() => rmSync(directory, { recursive: true, force: true }));
@@ -70,6 +74,21 @@ export function compileText(text: string, flags: readonly string[] = [], languag
   const source = fileOf(text, language);
   run('gcc', ['-O2', '-ffreestanding', '-fcommon', '-w', ...flags, '-c', '-o', `${source}.o`, source]);
   return new Uint8Array(readFileSync(`${source}.o`));
+}
+
+export const assembled = (text: string): Uint8Array => compileText(text, [], 's');
+
+/** A copy of an object in which one section's header, or what lies there, says something else. */
+export function patched(
+  image: Uint8Array,
+  name: string,
+  change: (header: DataView, section: Section) => void,
+): Uint8Array {
+  const copy = Uint8Array.from(image);
+  const file = parseElf(copy) as ElfFile;
+  const section = file.sections.find((candidate) => candidate.name === name)!;
+  change(new DataView(copy.buffer, file.header.shoff + section.index * SHDR_SIZE, SHDR_SIZE), section);
+  return copy;
 }
 
 export const read = (path: string): Uint8Array => new Uint8Array(readFileSync(path));
@@ -118,6 +137,11 @@ export function refused(result: unknown): { errno: number; reason: string } {
   const { errno, reason } = result as Refusal;
   return { errno, reason };
 }
+
+export const reasonOf = (image: Uint8Array, names: Names = {}): string => refused(tryLink(image, names)).reason;
+
+export const i64At = (bytes: Uint8Array, at: number): number => Number(viewOf(bytes).getBigInt64(at, true));
+export const i32At = (bytes: Uint8Array, at: number): number => viewOf(bytes).getInt32(at, true);
 
 /** Bytes of a section after it was linked. */
 export function sectionOf(object: LinkedObject, name: string): Uint8Array {

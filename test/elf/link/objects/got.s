@@ -19,7 +19,12 @@ got_main:
 	ret
 2:	pop	%rbx
 	jmp	*host_seven@GOTPCREL(%rip)		# GOTPCRELX, becomes a direct jump
-3:	lea	host_number(%rip), %rax
+3:
+.ifdef far						# no distance fits
+	movabs	$host_number, %rax
+.else
+	lea	host_number(%rip), %rax
+.endif
 	cmp	host_number@GOTPCREL(%rip), %rax	# stays
 	sete	%al
 	movzbl	%al, %eax
