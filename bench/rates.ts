@@ -16,6 +16,8 @@ const CALLS = [
   { what: 'stream', name: 'unix stream round trip', goal: '<= 0.2x' },
   { what: 'packet', name: 'unix seqpacket round trip', goal: '' },
   { what: 'rights', name: 'descriptor passed there and back', goal: '' },
+  { what: 'raw', name: 'terminal, raw echo', goal: '' },
+  { what: 'line', name: 'terminal, canonical lines', goal: '' },
 ] as const;
 
 export async function measureRates(bench: Bench): Promise<void> {

@@ -7,10 +7,12 @@
  * getpid, clock (clock_gettime as libc makes it), pipe (a byte to another process and back), fork (fork, exit, wait),
  * exec (fork, exec of `BUSYBOX true`, wait), fault (a load that faults, through a SIGSEGV handler that steps over it),
  * stream, packet (a byte, 64 bytes, over a unix socket to another process and back), rights (the same with a descriptor),
- * event (an eventfd to another process and back, both in epoll_wait), idle (epoll_wait and what makes one descriptor ready,
+ * raw (a byte through a terminal in raw mode to another process and back), line (a line of 40 bytes to a terminal, its echo and
+ * the answer of the process that read it), event (an eventfd to another process and back, both in epoll_wait), idle (epoll_wait and what makes one descriptor ready,
  * beside 15,000 that are not).
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +26,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -206,6 +209,55 @@ static void rights(long rounds) {
   messages(SOCK_STREAM, 1, 1, rounds, pair);
 }
 
+static void read_all(int fd, char *to, int size) {
+  for (int done = 0; done < size;) {
+    long count = read(fd, to + done, size - done);
+    if (count <= 0) fail("terminal");
+    done += count;
+  }
+}
+
+/* A terminal whose other end is read by a process that answers each piece it gets with `answer`. */
+static int terminal(int is_raw, const char *answer) {
+  int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
+  struct termios modes;
+  if (master < 0 || grantpt(master) || unlockpt(master)) fail("posix_openpt");
+  if ((slave = open(ptsname(master), O_RDWR | O_NOCTTY)) < 0 || tcgetattr(slave, &modes)) fail("terminal");
+  if (is_raw) cfmakeraw(&modes);
+  if (tcsetattr(slave, TCSANOW, &modes)) fail("tcsetattr");
+  pid_t child = fork();
+  if (child < 0) fail("fork");
+  if (child == 0) {
+    char data[100];
+    close(master);
+    while (read(slave, data, sizeof data) > 0) if (write(slave, answer, strlen(answer)) <= 0) break;
+    _exit(0);
+  }
+  close(slave);
+  return master;
+}
+
+static void raws(long rounds) {
+  static int master;
+  char byte = 'x';
+  if (master == 0) master = terminal(1, "y");
+  for (long i = 0; i < rounds; i++) {
+    if (write(master, "x", 1) != 1 || read(master, &byte, 1) != 1 || byte != 'y') fail("terminal");
+  }
+}
+
+static void lines(long rounds) {
+  static const char line[] = "a line of a terminal is read as a whole\n", back[] = "a line of a terminal is read as a whole\r\nread\r\n";
+  static int master;
+  char data[sizeof back];
+  if (master == 0) master = terminal(0, "read\n");
+  for (long i = 0; i < rounds; i++) {
+    if (write(master, line, sizeof line - 1) != sizeof line - 1) fail("terminal");
+    read_all(master, data, sizeof back - 1);
+    if (memcmp(data, back, sizeof back - 1)) fail("an answer that was not given");
+  }
+}
+
 static volatile long faults;
 static char *forbidden;
 
@@ -246,7 +298,7 @@ int main(int argc, char **argv) {
     void (*run)(long rounds);
   } table[] = {{"getpid", getpids}, {"clock", clocks}, {"pipe", pipes}, {"event", events},
                {"idle", idles},     {"fork", forks},   {"exec", execs}, {"fault", segvs},
-               {"stream", streams}, {"packet", packets}, {"rights", rights}};
+               {"stream", streams}, {"packet", packets}, {"rights", rights}, {"raw", raws}, {"line", lines}};
   double budget = argc >= 3 ? atof(argv[2]) * 1e6 : 0;
   busybox = argc == 4 ? argv[3] : "/bin/busybox";
   for (unsigned i = 0; budget > 0 && i < sizeof table / sizeof *table; i++) {
@@ -263,6 +315,6 @@ int main(int argc, char **argv) {
     printf("%.2f\n", best);
     return 0;
   }
-  fprintf(stderr, "usage: calls getpid|clock|pipe|event|idle|fork|exec|fault|stream|packet|rights MS [BUSYBOX]\n");
+  fprintf(stderr, "usage: calls getpid|clock|pipe|event|idle|fork|exec|fault|stream|packet|rights|raw|line MS [BUSYBOX]\n");
   return 1;
 }
