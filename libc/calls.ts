@@ -81,6 +81,8 @@ export function bytesOf(value: unknown, name: string): Uint8Array {
 
 /** As `bytesOf`, for what the call writes to: text will not do. */
 export function memoryOf(value: unknown, name: string): Uint8Array {
+  // Mostly it is one already. An empty one may be detached, which the constructor below refuses.
+  if (value instanceof Uint8Array && ArrayBuffer.isView(value) && value.length > 0) return value;
   if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) return new Uint8Array(value);
   if (!ArrayBuffer.isView(value)) throw new TypeError(`${name} must be a buffer, not ${kindOf(value)}`);
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
@@ -233,25 +235,51 @@ export class Calls {
   }
 
   /**
-   * read and write, which are made most: as `blocking`, with less in between.
+   * read and write, which are made most: as `blocking`, with less in between. The bytes are fetched when the kernel tells
+   * the result, so that one promise is all that a wait takes.
    * @param fills the call fills `buffer` in; else it takes what is in it
    */
-  protected async transfer(name: SystemCall, fd: number, buffer: unknown, fills: boolean): Promise<number> {
-    const { system } = this;
-    wholeNumber(fd, name);
-    const bytes = fills ? memoryOf(buffer, 'buffer') : bytesOf(buffer, 'data');
-    const block = system.memory.take(Math.max(bytes.length, 1));
-    if (typeof block === 'number') throw errnoError(block, name);
-    const failed = fills ? 0 : system.memory.write(block.address, bytes);
-    let result: number | Promise<number> = failed;
-    if (failed === 0) result = system.call(SYS[name], fd, block.address, bytes.length);
-    if (typeof result !== 'number') result = await result;
-    if (system.isOver) throw errnoError(-ESRCH, name);
-    const isDetached = fills && result > bytes.length;
-    if (fills && result > 0 && !isDetached) {
-      system.memory.read(block.address, result === bytes.length ? bytes : bytes.subarray(0, result));
+  protected transfer(name: SystemCall, fd: number, buffer: unknown, fills: boolean): Promise<number> {
+    try {
+      const { memory } = this.system;
+      wholeNumber(fd, name);
+      const bytes = fills ? memoryOf(buffer, 'buffer') : bytesOf(buffer, 'data');
+      const block = memory.take(Math.max(bytes.length, 1));
+      if (typeof block === 'number') throw errnoError(block, name);
+      const failed = fills ? 0 : memory.write(block.address, bytes);
+      if (failed !== 0) return Promise.resolve(this.#transferred(name, failed, block, null));
+      return this.#makeTransfer(name, fd, block, bytes, fills);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    system.memory.give(block);
+  }
+
+  #makeTransfer(name: SystemCall, fd: number, block: MemoryBlock, bytes: Uint8Array, fills: boolean): Promise<number> {
+    const target = fills ? bytes : null;
+    let answer: (result: number) => void;
+    const told = (result: number): void => answer(result);
+    const result = this.system.callTelling(SYS[name], fd, block.address, bytes.length, told);
+    if (result !== null) return Promise.resolve(this.#transferred(name, result, block, target));
+    return new Promise((resolve, reject) => {
+      answer = (later) => {
+        try {
+          resolve(this.#transferred(name, later, block, target));
+        } catch (error) {
+          reject(error);
+        }
+      };
+    });
+  }
+
+  /** The end of read or write. @param target what gets the bytes @returns `result` @throws ErrnoError */
+  #transferred(name: SystemCall, result: number, block: MemoryBlock, target: Uint8Array | null): number {
+    const { memory, isOver } = this.system;
+    if (isOver) throw errnoError(-ESRCH, name);
+    const isDetached = target !== null && result > target.length;
+    if (target !== null && result > 0 && !isDetached) {
+      memory.read(block.address, result === target.length ? target : target.subarray(0, result));
+    }
+    memory.give(block);
     if (result < 0) throw errnoError(result, name);
     if (isDetached) throw new TypeError('the buffer was detached while the call waited');
     return result;

@@ -95,6 +95,18 @@ export class Program {
   }
 
   /**
+   * As `call` with three arguments, for who does without a promise.
+   * @param told gets the result of a call that waits; must not call into the program
+   * @returns the result, or null: `told` gets it
+   */
+  callTelling(number: number, a: number, b: number, c: number, told: (result: number) => void): number | null {
+    const call = this.#make(number, [a, b, c, 0, 0, 0], null);
+    if (call.state === 'settled') return call.result;
+    call.resolve = told;
+    return null;
+  }
+
+  /**
    * Makes a system call that cannot wait, from the process's first task, even while that is in another call.
    * @returns what rax would hold; -EAGAIN where it would have to wait, -ESRCH when the program is over
    */
@@ -207,11 +219,17 @@ export class Program {
 
   // Inside.
 
-  #call(number: number, args: readonly number[], childMain: ProgramMain | null): number | Promise<number> {
+  /** Begins a call. */
+  #make(number: number, args: readonly number[], childMain: ProgramMain | null): ProgramCall {
     const call: ProgramCall = { number, args, resolve: nobody, state: 'to be made', result: 0, childMain };
     if (this.isOver) this.#answerDead(call);
     else if (NEED_REGISTERS.has(number)) settleCall(call, fail(ENOSYS));
     else this.takeOver(call);
+    return call;
+  }
+
+  #call(number: number, args: readonly number[], childMain: ProgramMain | null): number | Promise<number> {
+    const call = this.#make(number, args, childMain);
     if (call.state === 'settled') return call.result;
     return new Promise((resolve) => {
       call.resolve = resolve;

@@ -192,12 +192,15 @@ class ReceiveWait extends SocketWait {
 
   override cleanup(): void {
     this.#turn.leave();
+    this.#receipt.drop();
+    spares.push(this.#receipt);
     super.cleanup();
   }
 }
 
-/** For the first try; a call that waits takes it along. */
+/** For the first try; a call that waits takes it along, and brings it back. */
 let spare = new Receipt();
+const spares: Receipt[] = [];
 
 /** @returns the result of `complete`, or the wait to be made */
 export function startReceive(task: Task, file: SocketFile, to: IoIter, asked: number, complete: Completion): Started {
@@ -209,7 +212,7 @@ export function startReceive(task: Task, file: SocketFile, to: IoIter, asked: nu
   const count = socket.isReceiveLocked ? fail(EAGAIN) : socket.receive(to, flags, receipt);
   if (count !== -EAGAIN) return complete(receipt, count);
   if (flags & MSG_DONTWAIT) return complete(receipt, receipt.copied > 0 ? receipt.copied : count);
-  spare = new Receipt();
+  spare = spares.pop() ?? new Receipt();
   return new ReceiveWait(task, file, to, flags, receipt, complete);
 }
 
