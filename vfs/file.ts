@@ -81,6 +81,16 @@ export abstract class OpenFile {
     return type !== S_IFREG && type !== S_IFDIR;
   }
 
+  /** Whether splice and sendfile move bytes out of it. */
+  get splicesOut(): boolean {
+    return true;
+  }
+
+  /** Whether they move bytes into it. */
+  get splicesIn(): boolean {
+    return true;
+  }
+
   /**
    * The part of a notification of the inode that concerns this description: a pipe's reader does not hear of room.
    * @param mask as notified; 0 stands for "anything"

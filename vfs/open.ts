@@ -55,8 +55,8 @@ import { isOwner, MAY_EXEC, MAY_READ, MAY_WRITE, permission } from './permission
 const TMPFILE_BIT = O_TMPFILE & ~O_DIRECTORY;
 /** All that O_PATH looks at. */
 const PATH_FLAGS = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
-/** Not kept among the status flags of a description. @source Linux do_dentry_open */
-const CREATION_FLAGS = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC;
+/** Not kept among the status flags of a description, nor the business of an inode. @source Linux do_dentry_open */
+const CREATION_FLAGS = O_CREAT | O_EXCL | O_TRUNC;
 const MODE_BITS = 0o7777;
 
 /** A description that only names its inode (O_PATH). */
@@ -214,6 +214,8 @@ function openInode(path: Path, caller: Caller, flags: number): OpenFile | Err {
   }
   const file = inode.open(flags & ~CREATION_FLAGS, caller);
   if (isErr(file)) return file;
+  // A terminal has looked at it.
+  file.flags &= ~O_NOCTTY;
   attach(file, path);
   if (writes) {
     inode.writeCount++;

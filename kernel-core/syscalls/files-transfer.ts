@@ -1,4 +1,4 @@
-/** System calls that move bytes from file to file inside the kernel: sendfile, copy_file_range, splice, vmsplice. */
+/** System calls that move bytes from file to file inside the kernel: sendfile, copy_file_range, splice, vmsplice; tee is in files-tee.ts. */
 
 import {
   EAGAIN,
@@ -23,7 +23,7 @@ import {
   SPLICE_F_NONBLOCK,
 } from '../../abi/fcntl.js';
 import { SIGPIPE } from '../../abi/signal.js';
-import { S_IFBLK, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/stat.js';
+import { S_IFIFO, S_IFMT, S_IFREG } from '../../abi/stat.js';
 import { SocketFile } from '../../net/socket.js';
 import type { OpenFile } from '../../vfs/file.js';
 import { PipeFile } from '../../vfs/fs/pipefs.js';
@@ -43,6 +43,10 @@ const isPipe = (file: OpenFile): boolean => typeOf(file) === S_IFIFO;
 
 /** A socket that keeps apart what is sent: datagrams, sequenced packets. */
 const isPacketSocket = (file: OpenFile): boolean => file instanceof SocketFile && !file.socket.isStream;
+
+/** More of it may be asked for at once: not of a message, nor of a line of a terminal. */
+const isStream = (file: OpenFile): boolean =>
+  file.seekable || isPipe(file) || (file instanceof SocketFile && file.socket.isStream);
 
 const PAGE_SIZE = 4096;
 /** Pages of a pipe, or of a file, that become one message. @source Linux fs/splice.c splice_to_socket */
@@ -115,13 +119,13 @@ class Mover {
   step(): number | Err {
     const iter = this.#iter;
     const task = this.#task;
-    const takesPacket = isPacketSocket(this.#transfer.from);
+    const readsOnce = !isStream(this.#transfer.from);
     for (;;) {
       if (iter.remaining === 0) return this.#done();
       iter.error = 0;
       let count = this.#read();
       if (count <= 0 && iter.error !== 0) count = iter.error;
-      if (count > 0 && !takesPacket) continue;
+      if (count > 0 && !readsOnce) continue;
       if (count >= 0) return this.#done();
       if (count === -EAGAIN) {
         const { all, nonBlocking } = this.#transfer;
@@ -139,8 +143,8 @@ class Mover {
     const position = own ? from.offset : fromAt.position;
     const count = isPacketSocket(to)
       ? this.#sendMessage(position)
-      : from instanceof SocketFile
-        ? this.#receive(from, to as PipeFile)
+      : to instanceof PipeFile && !from.seekable && !isPipe(from)
+        ? this.#receive(from, to)
         : from.read(this.#iter, position, this.#task);
     if (count > 0) {
       fileAccessed(from);
@@ -151,14 +155,14 @@ class Mover {
     return count;
   }
 
-  /** What a socket has given is gone from there: it is asked for no more than the pipe has room for. */
-  #receive(from: SocketFile, to: PipeFile): number | Err {
+  /** What a socket or a terminal has given is gone from there: it is asked for no more than the pipe has room for. */
+  #receive(from: OpenFile, to: PipeFile): number | Err {
     const { readers, room } = to.pipe;
     if (readers === 0) return fail(EPIPE);
     if (room === 0) return fail(EAGAIN);
     const iter = this.#iter;
     const count = Math.min(iter.remaining, room);
-    if (!from.socket.isStream) {
+    if (isPacketSocket(from)) {
       // Comes in whole pages; what is too much of it is cut off.
       iter.expect(count);
       return from.read(iter, 0, this.#task);
@@ -233,8 +237,8 @@ function sendfile(task: Task, outFd: number, inFd: number, offsetAddress: number
   const to = openFile(task, outFd);
   if (to === null || !to.writable) return fail(EBADF);
   if (count < 0) return fail(EINVAL);
-  const type = typeOf(from);
-  if (!isPipe(to) && type !== S_IFREG && type !== S_IFBLK) return fail(EINVAL);
+  if (!isPipe(to) && !from.seekable) return fail(EINVAL);
+  if (!from.splicesOut || !to.splicesIn) return fail(EINVAL);
   if (from.inode.isDirectory || (to.flags & O_APPEND) !== 0) return fail(EINVAL);
   const toAt = new OffsetArgument(task, 0);
   const limited = limitCount(task, to, toAt, count);
@@ -284,7 +288,7 @@ function copyFileRange(
   return runTransfer(task, { from, to, fromAt, toAt, count: limited, all: true, nonBlocking: true });
 }
 
-const SPLICE_FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
+export const SPLICE_FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK | SPLICE_F_MORE | SPLICE_F_GIFT;
 
 function splice(
   task: Task,
@@ -311,6 +315,7 @@ function splice(
   if (!isPipe(from) && !isPipe(to)) return fail(EINVAL);
   if (isPipe(from) && from.inode === to.inode) return fail(EINVAL);
   if ((fromAt.given && !from.seekable) || (toAt.given && !to.seekable)) return fail(EINVAL);
+  if (!from.splicesOut || !to.splicesIn) return fail(EINVAL);
   if (count < 0 || from.inode.isDirectory || (to.flags & O_APPEND) !== 0) return fail(EINVAL);
   for (const at of [toAt, fromAt]) {
     const checked = at.check();

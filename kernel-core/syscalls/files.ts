@@ -5,6 +5,7 @@ import { fileControlSyscalls } from './files-control.js';
 import { fileDataSyscalls } from './files-data.js';
 import { fileOpenSyscalls } from './files-open.js';
 import { fileSpaceSyscalls } from './files-space.js';
+import { teeSyscalls } from './files-tee.js';
 import { fileTransferSyscalls } from './files-transfer.js';
 import { memfdSyscalls } from './memfd.js';
 import type { SyscallRows } from './row.js';
@@ -15,6 +16,7 @@ export const fileSyscalls: SyscallRows = {
   ...fileControlSyscalls,
   ...fileSpaceSyscalls,
   ...fileTransferSyscalls,
+  ...teeSyscalls,
   ...fileLockSyscalls,
   ...memfdSyscalls,
 };

@@ -14,6 +14,7 @@ import { SI_USER, SIGPIPE, SIGXFSZ } from '../../abi/signal.js';
 import { S_IFMT, S_IFREG } from '../../abi/stat.js';
 import { SocketFile } from '../../net/socket.js';
 import type { OpenFile } from '../../vfs/file.js';
+import { PipeFile } from '../../vfs/fs/pipefs.js';
 import { fileAccessed, fileModified } from '../../vfs/fsnotify.js';
 import { readFile as readAtOffset, writeFile as writeAtOffset } from '../../vfs/io.js';
 import type { IoIter } from '../../vfs/iter.js';
@@ -327,9 +328,13 @@ export class TransferIter implements IoIter {
     const target = this.#target;
     this.#bytes.reset(count);
     const atOffset = this.position === AT_OFFSET;
+    // What comes by splice keeps to itself in a pipe.
+    const pipe = target instanceof PipeFile ? target.pipe : null;
+    pipe?.seal();
     const written = atOffset
       ? writeAtOffset(target, this.#bytes, this.#task)
       : target.write(this.#bytes, this.position, this.#task);
+    pipe?.seal();
     if (written < 0) {
       this.error = written;
       return written;

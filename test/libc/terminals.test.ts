@@ -39,6 +39,22 @@ test('posix_openpt has unlocked the slave; grantpt and unlockpt have nothing lef
   ]);
 });
 
+test('O_NOCTTY: the leader of a session without a terminal opens one that does not become its own', async ({
+  kernel,
+}) => {
+  const seen = await inside(kernel, async (libc) => {
+    if (libc.getsid(0) !== libc.getpid()) libc.setsid();
+    const name = libc.ptsname(libc.posix_openpt(c.O_RDWR | c.O_NOCTTY));
+    const refused = async (): Promise<unknown> => (await failure(() => libc.open('/dev/tty', c.O_RDWR))).code;
+    const before = [await refused()];
+    const slave = await libc.open(name, c.O_RDWR | c.O_NOCTTY | c.O_NONBLOCK);
+    before.push(await refused(), (libc.fcntl(slave, c.F_GETFL) & c.O_NOCTTY) === 0);
+    await libc.open(name, c.O_RDWR);
+    return [...before, libc.isatty(await libc.open('/dev/tty', c.O_RDWR))];
+  });
+  assert.equal(seen, ['ENXIO', 'ENXIO', true, true]);
+});
+
 test('a line, its echo, raw mode, and back', async ({ kernel }) => {
   const seen = await inside(kernel, async (libc) => {
     const { master, slave } = libc.openpty();

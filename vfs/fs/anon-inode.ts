@@ -59,6 +59,14 @@ export abstract class AnonymousInode extends Inode {
 
 /** A description of one. It has an offset that stays where it is. @source Linux noop_llseek */
 export abstract class AnonymousFile extends OpenFile {
+  override get splicesOut(): boolean {
+    return false;
+  }
+
+  override get splicesIn(): boolean {
+    return false;
+  }
+
   override seek(_offset: number, _whence: number): number | Err {
     return this.offset;
   }

@@ -41,6 +41,10 @@ abstract class MemoryDevice extends OpenFile {
 }
 
 class NullFile extends MemoryDevice {
+  override get splicesOut(): boolean {
+    return false;
+  }
+
   override read(_to: IoIter, _position: number, _caller: Caller): number | Err {
     return 0;
   }
@@ -87,6 +91,10 @@ class ZeroFile extends NullFile {
   /** One for each mapping: mappings of /dev/zero share nothing but with a process's own children. */
   readonly #mapped: ZeroPages[] = [];
 
+  override get splicesOut(): boolean {
+    return true;
+  }
+
   override read(to: IoIter, _position: number, _caller: Caller): number | Err {
     return to.zero(to.remaining);
   }
@@ -104,6 +112,10 @@ class ZeroFile extends NullFile {
 }
 
 class FullFile extends ZeroFile {
+  override get splicesIn(): boolean {
+    return false;
+  }
+
   override write(_from: IoIter, _position: number, _caller: Caller): number | Err {
     return fail(ENOSPC);
   }

@@ -31,8 +31,10 @@ interface Slot {
   /** First byte not yet read. */
   offset: number;
   length: number;
-  /** A write of packet mode: one read takes it, and no other write is appended to it. */
+  /** A write of packet mode: one read takes it. */
   packet: boolean;
+  /** No other write is appended to it. */
+  sealed: boolean;
 }
 
 export class Pipe {
@@ -132,7 +134,7 @@ export class Pipe {
     let done = 0;
     const odd = from.remaining % PAGE_SIZE;
     const last = this.#slots.at(-1);
-    if (!packet && last !== undefined && odd > 0 && !last.packet && last.offset + last.length + odd <= PAGE_SIZE) {
+    if (!packet && last !== undefined && odd > 0 && !last.sealed && last.offset + last.length + odd <= PAGE_SIZE) {
       const taken = this.#append(last, from, odd);
       if (isErr(taken) || taken < odd) return taken;
       done = taken;
@@ -141,6 +143,31 @@ export class Pipe {
       const filled = this.isFull ? fail(EAGAIN) : this.#fill(from, packet);
       if (isErr(filled)) return done > 0 ? done : filled;
       done += filled;
+    }
+    return done;
+  }
+
+  /** What is written next is not joined with what is there. */
+  seal(): void {
+    const last = this.#slots.at(-1);
+    if (last !== undefined) last.sealed = true;
+  }
+
+  /**
+   * tee(2): puts copies of the slots, oldest first, into another pipe.
+   * @returns bytes, at most `count`: as far as there is room; -ENOMEM
+   */
+  copyTo(target: Pipe, count: number): number | Err {
+    let done = 0;
+    for (const { frame, offset, length, packet } of this.#slots) {
+      if (done === count || target.isFull) break;
+      const size = Math.min(length, count - done);
+      const copy = target.#spare.pop() ?? this.#frames.allocFrame();
+      if (copy === 0) return done > 0 ? done : fail(ENOMEM);
+      const start = frame * PAGE_SIZE + offset;
+      this.#frames.u8.copyWithin(copy * PAGE_SIZE, start, start + size);
+      target.#slots.push({ frame: copy, offset: 0, length: size, packet, sealed: true });
+      done += size;
     }
     return done;
   }
@@ -175,7 +202,7 @@ export class Pipe {
   #fill(from: IoIter, packet: boolean): number | Err {
     const frame = this.#spare.pop() ?? this.#frames.allocFrame();
     if (frame === 0) return fail(ENOMEM);
-    const slot: Slot = { frame, offset: 0, length: 0, packet };
+    const slot: Slot = { frame, offset: 0, length: 0, packet, sealed: packet };
     const count = Math.min(PAGE_SIZE, from.remaining);
     const taken = this.#append(slot, from, count);
     if (isErr(taken) || taken === 0) this.#recycle(frame);
