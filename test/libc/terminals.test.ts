@@ -48,7 +48,7 @@ test('O_NOCTTY: the leader of a session without a terminal opens one that does n
     const refused = async (): Promise<unknown> => (await failure(() => libc.open('/dev/tty', c.O_RDWR))).code;
     const before = [await refused()];
     const slave = await libc.open(name, c.O_RDWR | c.O_NOCTTY | c.O_NONBLOCK);
-    before.push(await refused(), (Number(libc.fcntl(slave, c.F_GETFL)) & c.O_NOCTTY) === 0);
+    before.push(await refused(), ((await libc.fcntl(slave, c.F_GETFL)) & c.O_NOCTTY) === 0);
     await libc.open(name, c.O_RDWR);
     return [...before, libc.isatty(await libc.open('/dev/tty', c.O_RDWR))];
   });
