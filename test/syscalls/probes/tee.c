@@ -135,6 +135,11 @@ static void waits(void) {
   }
 }
 
+/* Until so much can be read: what goes through a terminal is on its way for a moment. */
+static void arrived(int fd, int count) {
+  for (int there = -1; there != count;) ioctl(fd, FIONREAD, &there);
+}
+
 /* A terminal gives no more than the pipe has room for: nothing that was typed is lost. */
 static void terminals(void) {
   for (int raw = 0; raw < 2; raw++) for (int left = 0; left < 3; left++) {
@@ -153,6 +158,7 @@ static void terminals(void) {
       b[66] = '\n';
       write(master, b, 67);
     }
+    arrived(slave, 60 * 67);
     printf("raw %d left %d\n", raw, left);
     for (int i = 0; i < 3; i++) R(splice(slave, 0, p[1], 0, 100000, SPLICE_F_NONBLOCK));
     contents("pipe", p[0]);
@@ -163,9 +169,11 @@ static void terminals(void) {
     printf("left over: %ld\n", total);
     /* The other way, and what the slave writes. */
     write(slave, b, 3000);
+    arrived(master, 3000);
     for (int i = 0; i < 3; i++) R(splice(master, 0, p[1], 0, 1000, SPLICE_F_NONBLOCK));
     R(splice(p[0], 0, master, 0, 10, 0));
     R(splice(p[0], 0, slave, 0, 10, 0));
+    if (raw) arrived(slave, 10);
     R(sendfile(p[1], slave, 0, 10));
     contents("pipe", p[0]);
     close(master), close(slave), close(p[0]), close(p[1]);
