@@ -75,10 +75,8 @@ function applyOne(target: Target, section: ObjectSection, place: Place, relocati
   const entry = target.layout.object.symbols[symbol]!;
   const address = target.addresses[symbol]!;
   if (address === null) {
-    return new Refusal(
-      ENOEXEC,
-      `${where}: ${row.name} against ${shown(entry)}, whose section ${entry.home} is not loaded`,
-    );
+    const home = entry.name === '' ? '' : ` of section ${printable(entry.home)}`;
+    return new Refusal(ENOEXEC, `${where}: ${row.name} against ${shown(entry)}${home}, which is not loaded`);
   }
   const size = target.sizes[symbol]!;
   if (row.usesSize && size === null) {

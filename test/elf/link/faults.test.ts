@@ -203,10 +203,14 @@ function testFaults(): void {
     assert.equal(refused(tryLink(image)), { errno: -ENOEXEC, reason: 'symbol one is defined twice' });
   });
 
-  test('a reference into a section that is not loaded', () => {
+  test('a reference into a section that is not loaded, whatever its name is', () => {
     assert.is(
       reasonOf(assembled('.section .notes,""\nx: .quad 1\n.data\n.quad x')),
-      '.data+0x0: R_X86_64_64 against section .notes, whose section .notes is not loaded',
+      '.data+0x0: R_X86_64_64 against section .notes, which is not loaded',
+    );
+    assert.is(
+      reasonOf(assembled('.section "a\x01b",""\n.globl x\nx: .quad 1\n.data\n.quad x')),
+      '.data+0x0: R_X86_64_64 against symbol x of section a\\x01b, which is not loaded',
     );
   });
 

@@ -202,7 +202,7 @@ function testFuzz(): void {
       fc.property(fc.nat(list.length - 1), fc.array(edit, { minLength: 1, maxLength: 4 }), (which, edits) => {
         if (load(damaged(list[which]!, edits))) accepted++;
       }),
-      { numRuns: RUNS },
+      { numRuns: RUNS, includeErrorInReport: true },
     );
     // Otherwise nearly all of them are stopped at the door, and what lies behind it is not tested.
     assert.ok(accepted > RUNS / 20 && accepted < RUNS, `${accepted} of ${RUNS} were linked`);
