@@ -107,6 +107,35 @@ function testNative(): void {
     }
   }
 
+  for (const flags of [
+    ['-O0', '-g'],
+    ['-Os', '-gz'],
+    ['-O3'],
+    ['-O2', '-fcf-protection', '-fstack-clash-protection'],
+  ]) {
+    test(`two objects by gcc ${flags.join(' ')}, whole and stripped`, () => {
+      const both = combine(['sample.c', 'second.c'].map((source) => compile(source, flags)));
+      assert.is(answers(read(both), NEAR, 'sample_main', [0], names), expected);
+      for (const how of ['--strip-debug', '--strip-unneeded']) {
+        run('strip', [how, '-o', `${both}.stripped`, both]);
+        assert.is(answers(read(`${both}.stripped`), NEAR, 'sample_main', [0], names), expected);
+      }
+    });
+  }
+
+  if (spawnSync('tcc', ['-v']).status !== 0) console.log('SKIP elf/link/native, objects of tcc: it is not installed');
+  else {
+    test('two objects by tcc, near and far', () => {
+      const both = combine(
+        ['sample.c', 'second.c'].map((source) => {
+          run('tcc', ['-fcommon', '-w', '-c', '-o', `${directory}/tcc-${source}.o`, sourcePath(source)]);
+          return `${directory}/tcc-${source}.o`;
+        }),
+      );
+      for (const base of [NEAR, FAR]) assert.is(answers(read(both), base, 'sample_main', [0], names), expected);
+    });
+  }
+
   const WAYS = [1000, 7, 7, 1, 99, 1000, 7, 7, 99, 1000, 1000, -1];
   const spoken = WAYS.map((answer) => `answer ${answer}\n`).join('');
 
