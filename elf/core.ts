@@ -9,9 +9,11 @@
 import {
   ET_CORE,
   NT_AUXV,
+  NT_FILE,
   NT_FPREGSET,
   NT_PRPSINFO,
   NT_PRSTATUS,
+  NT_SIGINFO,
   PF_R,
   PF_W,
   PF_X,
@@ -63,6 +65,19 @@ export interface CoreThread {
   readonly registers: Readonly<Partial<Record<CoreRegister, bigint>>>;
   /** x87 and SSE state as FXSAVE writes it: 512 bytes. Without it gdb has none. */
   readonly fxsave?: Uint8Array;
+  /** `siginfo_t` of the signal that ended it, 128 bytes: gdb's $_siginfo. */
+  readonly siginfo?: Uint8Array;
+}
+
+/** A file that a program has mapped. */
+export interface CoreFileMapping {
+  /** Signed, of the range's first and one past its last byte. */
+  readonly begin: number;
+  readonly end: number;
+  /** Bytes into the file, whole pages. */
+  readonly offset: number;
+  /** Latin1. */
+  readonly path: string;
 }
 
 export interface CoreProcess {
@@ -78,6 +93,8 @@ export interface CoreProcess {
   readonly command: string;
   /** The auxiliary vector as the program got it: gdb finds a position-independent program by it. */
   readonly auxv?: Uint8Array;
+  /** gdb finds shared libraries by them. */
+  readonly files?: readonly CoreFileMapping[];
 }
 
 /** A range of memory, whole pages. */
@@ -154,6 +171,17 @@ function prpsinfo(process: CoreProcess): Uint8Array {
   return bytes;
 }
 
+/** Number of ranges and unit of offsets; begin, end, offset of each; then the paths. Words of 8 bytes. @source Linux fill_files_note */
+function files(mappings: readonly CoreFileMapping[]): Uint8Array {
+  const paths = mappings.map(({ path }) => `${path}\0`).join('');
+  const words = [mappings.length, PAGE, ...mappings.flatMap(({ begin, end, offset }) => [begin, end, offset / PAGE])];
+  const bytes = new Uint8Array(8 * words.length + paths.length);
+  const view = viewOf(bytes);
+  for (const [i, word] of words.entries()) view.setBigInt64(8 * i, BigInt(word), true);
+  for (let i = 0; i < paths.length; i++) bytes[8 * words.length + i] = paths.charCodeAt(i);
+  return bytes;
+}
+
 function note(type: number, content: Uint8Array): Uint8Array {
   const nameSize = roundUp(OWNER.length + 1, NOTE_ALIGN);
   const bytes = new Uint8Array(NOTE_HEADER_SIZE + nameSize + roundUp(content.length, NOTE_ALIGN));
@@ -171,7 +199,9 @@ function notes({ process, threads }: Core): readonly Uint8Array[] {
   return threads.flatMap((thread, i) => [
     note(NT_PRSTATUS, prstatus(process, thread)),
     ...(i === 0 ? [note(NT_PRPSINFO, prpsinfo(process))] : []),
+    ...(thread.siginfo === undefined ? [] : [note(NT_SIGINFO, thread.siginfo)]),
     ...(i === 0 && process.auxv !== undefined ? [note(NT_AUXV, process.auxv)] : []),
+    ...(i === 0 && process.files !== undefined ? [note(NT_FILE, files(process.files))] : []),
     ...(thread.fxsave === undefined ? [] : [note(NT_FPREGSET, thread.fxsave)]),
   ]);
 }

@@ -10,9 +10,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   NT_AUXV,
+  NT_FILE,
   NT_FPREGSET,
   NT_PRPSINFO,
   NT_PRSTATUS,
+  NT_SIGINFO,
   PF_R,
   PF_W,
   PF_X,
@@ -23,6 +25,7 @@ import {
 import {
   CORE_REGISTERS,
   type Core,
+  type CoreFileMapping,
   type CoreMemory,
   type CoreProcess,
   type CoreRegister,
@@ -95,6 +98,19 @@ function* notesOf(file: ElfFile): Generator<{ type: number; content: Buffer }> {
   }
 }
 
+function mappingsOf(note: Buffer): CoreFileMapping[] {
+  const word = (index: number): number => Number(note.readBigUInt64LE(8 * index));
+  const count = word(0);
+  const paths = note
+    .subarray(8 * (2 + 3 * count))
+    .toString('latin1')
+    .split('\0');
+  return Array.from({ length: count }, (_, i) => {
+    const at = 2 + 3 * i;
+    return { begin: word(at), end: word(at + 1), offset: word(at + 2) * word(1), path: paths[i]! };
+  });
+}
+
 /** What the host's file says, as our writer takes it. */
 function readCore(file: ElfFile): Core {
   const threads: { -readonly [key in keyof CoreThread]: CoreThread[key] }[] = [];
@@ -105,7 +121,9 @@ function readCore(file: ElfFile): Core {
       for (const [i, name] of CORE_REGISTERS.entries()) registers[name] = content.readBigInt64LE(112 + 8 * i);
       threads.push({ tid: content.readInt32LE(32), signal: content.readInt16LE(12), registers });
     } else if (type === NT_FPREGSET) threads.at(-1)!.fxsave = content;
+    else if (type === NT_SIGINFO) threads.at(-1)!.siginfo = content;
     else if (type === NT_AUXV) facts.auxv = content;
+    else if (type === NT_FILE) facts.files = mappingsOf(content);
     else if (type === NT_PRPSINFO) {
       [facts.uid, facts.gid] = [content.readUInt32LE(16), content.readUInt32LE(20)];
       [facts.pid, facts.ppid] = [content.readInt32LE(24), content.readInt32LE(28)];
@@ -167,6 +185,8 @@ if (missing.length > 0 || process.platform !== 'linux' || process.arch !== 'x64'
             'x/4i $pc',
             'x/16gx $sp',
             'info auxv',
+            'info proc mappings',
+            'print $_siginfo',
             'info files',
             'print message',
           ],
@@ -185,7 +205,7 @@ if (missing.length > 0 || process.platform !== 'linux' || process.arch !== 'x64'
 
     test('a program: its notes are the kernel’s, byte for byte where we have the facts', () => {
       const ours = parseElf(new Uint8Array(bytesOf(core))) as ElfFile;
-      const wanted = [NT_PRSTATUS, NT_PRPSINFO, NT_AUXV, NT_FPREGSET];
+      const wanted = [NT_PRSTATUS, NT_PRPSINFO, NT_SIGINFO, NT_AUXV, NT_FILE, NT_FPREGSET];
       const theirNotes = [...notesOf(theirs)].filter(({ type }) => wanted.includes(type));
       const ourNotes = [...notesOf(ours)];
       assert.equal(
