@@ -7,9 +7,25 @@
 import { Engine } from './engine.js';
 import type { FaultInfo } from './exits.js';
 import { readFlags, writeFlags } from './flags.js';
+import { Nesting } from './nesting.js';
 import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
-import { CONTEXT_SIZE, FCW, FS_BASE, FTW, GPR, GS_BASE, MXCSR, RESYNC, RIP, TLB } from './state.js';
+import {
+  CONTEXT_SIZE,
+  DF,
+  FCW,
+  FS_BASE,
+  FTOP,
+  FTW,
+  GPR,
+  GS_BASE,
+  MXCSR,
+  OTHER_FLAGS,
+  RESYNC,
+  RIP,
+  RSP,
+  TLB,
+} from './state.js';
 import type { CodeStore } from './tier1/cache.js';
 import { DEFAULT_TRANSLATOR, type TranslatorOptions, type TranslatorStats } from './tier1/translator-options.js';
 import type { RegionWatcher } from './tier1/watch.js';
@@ -92,6 +108,11 @@ export class Cpu {
   /** Instructions of the last run. */
   get retired(): number {
     return this.#engine.retired;
+  }
+
+  /** For hooks that run code themselves. @returns undefined when there is no memory for it */
+  makeNesting(): Nesting | undefined {
+    return Nesting.create(this.#memory, this.#engine);
   }
 
   /** Switches the address space. The table must outlive its time as the active one. */
@@ -238,6 +259,23 @@ export class Cpu {
     i32[FCW >> 2] = FCW_DEFAULT;
     i32[FTW >> 2] = FTW_EMPTY;
     i32[MXCSR >> 2] = MXCSR_DEFAULT;
+  }
+
+  /**
+   * What a function finds that is called from nowhere: flags as the calling convention wants them, default floating point, other
+   * registers as they are.
+   * @param thread address in fs and gs
+   */
+  enterFunction(address: number, stack: number, thread: number): void {
+    const { i32 } = this.#memory;
+    this.#write64(RIP, address);
+    this.#write64(RSP, stack);
+    this.#write64(FS_BASE, thread);
+    this.#write64(GS_BASE, thread);
+    i32[DF >> 2] = 0;
+    i32[OTHER_FLAGS >> 2] = 0;
+    i32[MXCSR >> 2] = MXCSR_DEFAULT;
+    if (i32[FTW >> 2] !== FTW_EMPTY || i32[FCW >> 2] !== FCW_DEFAULT || i32[FTOP >> 2] !== 0) this.resetFloatingPoint();
   }
 
   /** The context of a fresh program: zero registers, default floating-point control words. */

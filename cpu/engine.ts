@@ -72,7 +72,7 @@ import { PROBE_ALIGNED, PROBE_STACK, PROBE_WRITE } from './tier0/frame.js';
 import type { HandlerSet } from './tier0/handlers.js';
 import { interpreter } from './tier0/interpreter.js';
 import type { CodeStore } from './tier1/cache.js';
-import { TRANSLATED } from './tier1/layout.js';
+import { INNER_STACK_BYTES, STACK_BYTES, STACK_ROOM, TRANSLATED } from './tier1/layout.js';
 import { Translator } from './tier1/translator.js';
 import type { TranslatorOptions, TranslatorStats } from './tier1/translator-options.js';
 import type { RegionWatcher } from './tier1/watch.js';
@@ -129,6 +129,13 @@ export class Engine implements HelperContext {
   #translator: Translator | undefined | null;
   /** Instructions that tier 0 executed before there was a translator. */
   #interpreted = 0;
+  /** Runs under way: a hook may run other code (nesting.ts). */
+  #depth = 0;
+  #isLooking = false;
+  /** How often all records went. */
+  #drops = 0;
+  /** Of what TRANSLATED counts: in runs inside of others. */
+  #inside = 0;
 
   constructor(
     memory: PhysicalMemory,
@@ -162,6 +169,11 @@ export class Engine implements HelperContext {
     this.#exports = instance.exports;
     this.#run = instance.exports['run'] as (pc: number) => void;
     this.#copyWindows = instance.exports['windows'] as (base: number) => void;
+  }
+
+  /** The active one. */
+  get pageTable(): PageTable | undefined {
+    return this.#pageTable;
   }
 
   setPageTable(pageTable: PageTable): void {
@@ -200,28 +212,38 @@ export class Engine implements HelperContext {
   /**
    * As `Cpu.run`. With a translator the slice is run in pieces, each ending as the slice does at a jump, so that it can
    * look at what tier 0 is doing, and work; where the slice ends depends only on how long that takes.
+   *
+   * A hook may call it again, between `begin` and `end` of `Nesting`. Memory of decodings that go meanwhile is given back
+   * when the outermost run is over, since records of the others are executing.
    */
   run(budget: number): number {
     const { memory } = this;
     const whole = Math.min(budget, MAX_BUDGET) * RECORD_SIZE;
     const latest = this.translationTime + MAX_TRANSLATION;
+    memory.i32[STACK_ROOM >> 2] = this.#depth === 0 ? STACK_BYTES : INNER_STACK_BYTES;
+    this.#depth++;
     this.#stop = false;
     memory.u32[RESYNC >> 2] = 0;
     let left = whole;
     let reason: number;
+    let inRegions = 0;
     do {
-      this.#translator?.work();
+      if (!this.#isLooking) this.#translator?.work();
       const piece = this.#translator === null ? left : Math.min(left, this.#untilLook() * RECORD_SIZE);
       const before = memory.u32[TRANSLATED >> 2]!;
+      const inside = this.#inside;
       reason = this.#piece(piece);
       const used = piece - this.#rest;
       left -= used;
-      const translated = (memory.u32[TRANSLATED >> 2]! - before) >>> 0;
+      const translated = ((memory.u32[TRANSLATED >> 2]! - before) >>> 0) - (this.#inside - inside);
+      inRegions += translated;
       this.#interpreted += (used - translated) / RECORD_SIZE;
     } while (reason === EXIT_SLICE && left > 0 && this.translationTime <= latest);
     this.retired = (whole - left) / RECORD_SIZE;
     this.exits[reason]!++;
-    this.code.release();
+    this.#depth--;
+    if (this.#depth > 0) this.#inside += inRegions;
+    else this.code.release();
     return reason;
   }
 
@@ -246,7 +268,7 @@ export class Engine implements HelperContext {
     let record = this.#fetch();
     if (record !== 0) {
       memory.i32[FUEL >> 2] = (fuel + record) | 0;
-      if (this.#translator !== null && this.#interpreted >= this.#interval()) {
+      if (this.#translator !== null && this.#interpreted >= this.#interval() && !this.#isLooking) {
         record = this.#look(record);
       }
       if (record !== 0) this.#run(record);
@@ -263,7 +285,9 @@ export class Engine implements HelperContext {
   /** @returns the record to go on at, 0 when the run loop has to be left */
   #look(record: number): number {
     this.#interpreted = 0;
+    this.#isLooking = true;
     const next = this.#ensureTranslator().look(record);
+    this.#isLooking = false;
     return next !== 0 && this.memory.u32[RESYNC >> 2] !== 0 ? this.#resync(next) : next;
   }
 
@@ -317,7 +341,9 @@ export class Engine implements HelperContext {
   }
 
   syscall(record: number): boolean {
-    if (this.#hooks.syscall()) return true;
+    const drops = this.#drops;
+    // A run inside of the hook may have made all records go, this one too: then the place is looked up by its address.
+    if (this.#hooks.syscall() && drops === this.#drops) return true;
     this.#leave(EXIT_SYSCALL, (this.memory.i32[FUEL >> 2]! - record - RECORD_SIZE) | 0);
     return false;
   }
@@ -543,6 +569,7 @@ export class Engine implements HelperContext {
   #decoded(make: () => number | undefined): number {
     let record = make();
     if (record === 0) {
+      this.#drops++;
       this.code.dropAll();
       this.#translator?.dropAll();
       this.code.release();
@@ -562,7 +589,7 @@ export class Engine implements HelperContext {
       this.#leave(EXIT_STOP, rest);
       return 0;
     }
-    this.code.release();
+    if (this.#depth === 1) this.code.release();
     i32[FUEL >> 2] = rest;
     i32[SLOW_EA >> 2] = i32[RIP >> 2]!;
     i32[(SLOW_EA >> 2) + 1] = i32[(RIP >> 2) + 1]!;

@@ -5,6 +5,7 @@ export { Disassembler, type GuestInstruction } from './disassembler/disassembler
 export { sideBySide } from './disassembler/side-by-side.js';
 export { EXIT_FAULT, EXIT_SLICE, EXIT_STOP, EXIT_SYSCALL, type FaultInfo } from './exits.js';
 export { stateName } from './ir/text.js';
+export type { Nesting } from './nesting.js';
 export { PageTable, PTE_EXEC, PTE_READ, PTE_WRITE } from './page-table.js';
 export { PhysicalMemory } from './physical-memory.js';
 export { engineIdentity } from './tier0/interpreter.js';

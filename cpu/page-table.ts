@@ -30,6 +30,8 @@ const PROT_MASK = 7;
 const FRAME_SHIFT = 3;
 const LEAF_PAGES = 512;
 const LEAF_MASK = LEAF_PAGES - 1;
+/** Leaves are numbered by 27 bits, so that a page has one whether its number is signed or not. */
+const LEAF_NUMBER = 0x7ffffff;
 const TLB_PARTS = [0, TLB_WRITE, TLB_EXEC];
 
 interface Leaf {
@@ -49,6 +51,8 @@ export class PageTable {
   readonly windows: Windows;
   /** Leaves of 512 pages that the table has. */
   leaves = 0;
+  /** Until `dispose`. */
+  isLive = true;
   #memory: PhysicalMemory;
   #leaves = new Map<number, Leaf>();
   #lastIndex = -1;
@@ -72,7 +76,7 @@ export class PageTable {
     this.#mark(); // the frames are zero
   }
 
-  /** Maps a page, replacing what was there. @param vpn virtual address / 4096, 36 bits */
+  /** Maps a page, replacing what was there. @param vpn virtual address / 4096, rounded down: below 0 in the kernel's half */
   set(vpn: number, frame: number, prot: number): void {
     const leaf = this.#leafForWrite(vpn);
     const at = vpnLow(vpn) & LEAF_MASK;
@@ -175,6 +179,7 @@ export class PageTable {
 
   /** Frees the frames of the table itself, not the mapped ones. The object is dead afterwards. */
   dispose(): void {
+    this.isLive = false;
     this.#memory.tlbBlocks.delete(this.tlb);
     this.#dropLeaves();
     for (let i = 0; i < TLB_FRAMES; i++) this.#memory.unref(this.#tlbFrame + i);
@@ -268,7 +273,7 @@ function vpnLow(vpn: number): number {
 
 /** Number of the leaf of a page, 27 bits. */
 function leafOf(vpn: number): number {
-  return Math.floor(vpn / LEAF_PAGES) | 0;
+  return Math.floor(vpn / LEAF_PAGES) & LEAF_NUMBER;
 }
 
 function visitLeaf(

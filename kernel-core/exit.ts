@@ -135,7 +135,7 @@ function hangUpOrphanedGroup(member: Process, pgid: number, leaving: Process | n
 
 function notifyParent(process: Process): void {
   const { kernel, parent } = process;
-  if (parent === null || parent === kernel.init) {
+  if (parent === null || parent === kernel.init || process.isKernelThread) {
     const { onExit, exitStatus } = process;
     reap(process);
     onExit?.(exitStatus);

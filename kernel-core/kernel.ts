@@ -17,6 +17,8 @@ import type { MountNamespace } from '../vfs/mount.js';
 import { holdPath, releasePath } from '../vfs/namei.js';
 import { UserQuota } from '../vfs/user-quota.js';
 import type { CodeDump } from './code-dump.js';
+import { Drivers } from './drivers/drivers.js';
+import { makeKernelTask } from './drivers/thread.js';
 import { Vdso } from './exec/vdso.js';
 import { FdTable } from './fd-table.js';
 import { FileSystemTypes } from './filesystem-types.js';
@@ -109,6 +111,10 @@ export class Kernel {
   readonly scheduler: Scheduler;
   readonly syscalls: readonly SyscallRow[];
   readonly init: Process;
+  /** Parent of the kernel's threads. */
+  readonly kthreadd: Process;
+  /** Code that runs in kernel mode. */
+  readonly drivers: Drivers;
   /** Where new programs start: the root of the namespace. Held by init. */
   readonly rootContext: SharedFsContext;
   tracer: Tracer | null = null;
@@ -152,6 +158,7 @@ export class Kernel {
     };
     this.cpu = new Cpu(parts.memory, hooks, parts.translator, parts.codeStore);
     this.scheduler = new Scheduler(this);
+    this.drivers = new Drivers(this);
     this.init = new Process(this, this.processes.allocatePid(), null);
     this.processes.add(this.init);
     this.rootContext = {
@@ -164,6 +171,7 @@ export class Kernel {
     holdPath(this.rootContext.root);
     holdPath(this.rootContext.cwd);
     this.init.leader = this.#makeInitTask();
+    this.kthreadd = this.#makeKthreadd();
   }
 
   /** init is the kernel's own process: it adopts and reaps orphans, and never runs a program. */
@@ -180,6 +188,12 @@ export class Kernel {
     task.state = 'sleeping';
     this.processes.addTask(task);
     return task;
+  }
+
+  #makeKthreadd(): Process {
+    const task = makeKernelTask(this, 'kthreadd', null) as Task; // nobody else is there yet
+    task.state = 'sleeping';
+    return task.process;
   }
 
   /** The wait of `task` ended: its call returns `result`. */
@@ -233,6 +247,7 @@ export class Kernel {
   /** Lets go of what the kernel itself holds; no process but init is left. */
   dispose(): void {
     this.scheduler.stop();
+    this.drivers.dispose();
     this.vdso?.dispose();
     releasePath(this.rootContext.root);
     releasePath(this.rootContext.cwd);
@@ -255,6 +270,7 @@ export class Kernel {
 
   #syscall(): boolean {
     const { cpu } = this;
+    if (this.drivers.active !== null) return this.drivers.runner.exportCalled();
     const task = this.scheduler.current!;
     // By halves: what is always an integer stays one.
     const low = cpu.regLo(RAX);
@@ -327,6 +343,8 @@ export class Kernel {
   }
 
   #pageFault(address: number, access: number): boolean {
+    // In kernel mode all pages are there that ever will be.
+    if (this.drivers.active !== null) return false;
     const task = this.scheduler.current!;
     const { fault } = this.cpu;
     task.process.usage.minorFaults++;

@@ -108,6 +108,8 @@ export class Process {
   /** wait(2) status word once it is a zombie. */
   exitStatus = 0;
   isZombie = false;
+  /** A thread of the kernel itself: signals do not reach it. */
+  isKernelThread = false;
   /** exit_group or a fatal signal: every thread ends with this status word. */
   groupExit: number | null = null;
   /** Stop signal while the process is stopped, else 0. */

@@ -11,6 +11,7 @@ import { type HostProgramOptions, type HostPty, startHostProgram } from './host-
 import { openPty, type PtySize } from './host-pty.js';
 import { GuestInput, GuestOutput } from './host-streams.js';
 import type { Kernel } from './kernel.js';
+import type { Process } from './process.js';
 import { embedderProgram, endEmbedder } from './program/embedder.js';
 import type { Program, ProgramMain } from './program/program.js';
 import { kernelSignal, sendToProcess } from './signals/send.js';
@@ -146,7 +147,7 @@ export class BootedKernel {
     const { processes, timers, futexes, net, init } = this.#kernel;
     const left: string[] = [];
     for (const process of processes.all()) {
-      if (process !== init)
+      if (process !== init && !process.isKernelThread)
         left.push(
           `process ${process.pid} (${process.leader.comm}) is ${process.isZombie ? 'a zombie' : process.leader.state}`,
         );
@@ -168,15 +169,16 @@ export class BootedKernel {
     if (this.#down) return;
     this.#down = true;
     const kernel = this.#kernel;
+    const isProgram = (process: Process): boolean => process !== kernel.init && !process.isKernelThread;
     await new Promise<void>((resolve) => {
       const check = (): void => {
-        for (const process of kernel.processes.all()) if (process !== kernel.init) return;
+        for (const process of kernel.processes.all()) if (isProgram(process)) return;
         kernel.onReaped = null;
         resolve();
       };
       kernel.onReaped = check;
       for (const process of [...kernel.processes.all()]) {
-        if (process !== kernel.init) sendToProcess(process, kernelSignal(SIGKILL));
+        if (isProgram(process)) sendToProcess(process, kernelSignal(SIGKILL));
       }
       check();
     });

@@ -15,7 +15,7 @@ import type { Task } from './task.js';
 import { PENDING } from './wait.js';
 
 /** Instructions a task runs before the next one's turn, if there is a next one or a timer. */
-const SLICE = 100_000;
+export const SLICE = 100_000;
 /** Instructions between two turns of the event loop: 3 to 6 ms of tier 0. */
 const TURN = 1_000_000;
 /**
@@ -74,6 +74,11 @@ export class Scheduler {
   /** The current task has used its slice, with what the kernel did for it. */
   get isSliceSpent(): boolean {
     return this.#charged >= SLICE;
+  }
+
+  /** Instructions until then, as far as the kernel's work goes. */
+  get sliceLeft(): number {
+    return SLICE - this.#charged;
   }
 
   /** Nothing runs, nothing is due to run. */
@@ -209,7 +214,8 @@ export class Scheduler {
     if (this.#finishWait(task)) {
       while (left > this.#charged && deliverSignals(task)) {
         left -= this.#execute(task, left - this.#charged);
-        if (task.state !== 'running') break;
+        // It may be in a wait although it runs: a driver has used up the slice in the middle of its call.
+        if (task.state !== 'running' || task.wait.request !== null) break;
       }
     }
     this.#current = null;
@@ -233,6 +239,7 @@ export class Scheduler {
 
   #execute(task: Task, budget: number): number {
     if (task.program !== null) return task.program.run();
+    if (task.kernelThread !== null) return task.kernelThread.run();
     const { cpu, host } = this.#kernel;
     this.load(task);
     const exit = cpu.run(budget);

@@ -9,6 +9,8 @@ import type { NetNamespace } from '../net/namespace.js';
 import type { ControllingTerminal, TtyCaller } from '../pty/job-control.js';
 import type { Credentials } from '../vfs/caller.js';
 import type { FsContext } from '../vfs/namei.js';
+import type { KernelCall } from './drivers/call.js';
+import type { KernelThread } from './drivers/thread.js';
 import type { PidInode } from './events/pidfd.js';
 import type { FdTable } from './fd-table.js';
 import type { Kernel } from './kernel.js';
@@ -51,6 +53,10 @@ export class Task implements TtyCaller {
   queued = false;
   /** What the task runs in place of machine code; null: machine code. */
   program: ProgramThread | null = null;
+  /** What a kernel thread runs; null: the task is a program's. */
+  kernelThread: KernelThread | null = null;
+  /** The driver's flow of control that sleeps on behalf of the task: its wait goes on until that has returned. */
+  driverCall: KernelCall | null = null;
   /** Saved registers while the task is not on the CPU. */
   readonly context: Uint8Array;
   mm: AddressSpace | null;

@@ -10,6 +10,7 @@
  */
 import type { EventEmitter } from 'eventemitter3';
 import { EAGAIN, ERESTARTSYS, fail } from '../abi/errno.js';
+import { SUSPENDED } from '../vfs/file.js';
 import type { InodeEvents } from '../vfs/inode.js';
 import type { Task } from './task.js';
 import { Timer } from './timers.js';
@@ -40,6 +41,8 @@ export interface WaitRequest {
   cleanup?: () => void;
   /** Only SIGKILL ends the wait (vfork's parent). */
   uninterruptible?: boolean;
+  /** The file waits by itself, as drivers do: what `attempt` returns is the result, -EAGAIN too. */
+  waitsByItself?: boolean;
   /** What the task waits for, for /proc/PID/wchan and dumps. */
   what: string;
 }
@@ -69,7 +72,8 @@ export class Wait {
   /** See the head of the file. @returns the result, or PENDING when the task now sleeps */
   block(request: WaitRequest): number {
     if (this.refused) {
-      request.cleanup?.();
+      // A driver that is in the middle of it goes on by itself.
+      if (this.task.driverCall === null || !this.task.kernel.drivers.detach(this.task, request)) request.cleanup?.();
       return WOULD_BLOCK;
     }
     this.#register(request.hooks);
@@ -107,7 +111,8 @@ export class Wait {
     const request = this.request!;
     const { task } = this;
     const result = request.attempt();
-    if (result !== WOULD_BLOCK) return this.#finish(request, result);
+    if (result === SUSPENDED) return this.#awaitDriver();
+    if (result !== WOULD_BLOCK || request.waitsByItself) return this.#finish(request, result);
     if (this.#expired) return this.#finish(request, request.timedOut === undefined ? 0 : request.timedOut());
     if (request.uninterruptible ? task.isKilled : task.hasDeliverableSignal) {
       return this.#finish(request, fail(request.interrupted ?? ERESTARTSYS));
@@ -117,6 +122,17 @@ export class Wait {
       task.kernel.timers.arm(this.#timer, deadline);
     }
     task.kernel.scheduler.sleep(task);
+    return PENDING;
+  }
+
+  /** A driver's call is not over: it wakes the task, and finds out about signals itself. */
+  #awaitDriver(): number {
+    const { task } = this;
+    const { scheduler } = task.kernel;
+    if (task.driverCall?.isReady) {
+      task.state = 'running';
+      scheduler.enqueue(task);
+    } else scheduler.sleep(task);
     return PENDING;
   }
 

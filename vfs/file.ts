@@ -16,6 +16,9 @@ import type { Inode, PollMask } from './inode.js';
 import type { IoIter } from './iter.js';
 import type { PageCache } from './page-cache.js';
 
+/** What an operation of a driver answers that is not over: whoever made it waits, and makes it again. No errno is this large. */
+export const SUSPENDED = -0x10002;
+
 /** The guest memory that ioctl arguments point to. Addresses are numbers; every access is checked. */
 export interface UserMemory {
   /** Copies in. @returns 0 or -EFAULT */
@@ -63,6 +66,14 @@ export abstract class OpenFile {
   get writable(): boolean {
     const access = this.flags & O_ACCMODE;
     return (this.flags & O_PATH) === 0 && (access === O_WRONLY || access === O_RDWR);
+  }
+
+  /**
+   * Whether reads, writes and ioctls wait by themselves, as drivers do, and not on the inode's hook: they answer SUSPENDED
+   * meanwhile, and -EAGAIN is an answer like any other.
+   */
+  get waitsByItself(): boolean {
+    return false;
   }
 
   /** Whether lseek, pread and pwrite make sense; if not they answer -ESPIPE. */

@@ -22,7 +22,7 @@ import {
   REFUSALS,
   REST,
   RETURNS,
-  STACK_BYTES,
+  STACK_ROOM,
   STOP_KIND,
   TRANSLATED,
   UNWIND,
@@ -159,7 +159,7 @@ export function enterFunction(
   c.i32(0);
   c.get(rest);
   c.memory('i32.store', REST);
-  c.i32(STACK_BYTES);
+  loadState(c, 'i32.load', STACK_ROOM);
   callRegion(c, region, parts);
   c.set(target);
 

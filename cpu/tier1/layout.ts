@@ -16,6 +16,8 @@ export const DESCRIPTORS = 0x550;
 /** i64: instructions executed by regions × 32, since the processor was made. */
 export const TRANSLATED = 0x558;
 
+/** i32: bytes of the host's stack that a region entered now, and what it calls, may take. */
+export const STACK_ROOM = 0x560;
 /** i64: the door at which a region is being entered; 0: its root. The region takes it away. */
 export const DOOR = 0x568;
 /** i64 each: where a region has just left because of an indirect jump, and where that led; 0: it has not. */
@@ -89,6 +91,10 @@ export const D_DEFAULT_SSE = 1;
 /** Regions that can be there at a time; each has a validity byte in every TLB block. */
 export const MAX_REGIONS = 3072;
 
-/** Bytes of the host's stack that nested calls of regions may take, and what a frame is thought to take at least. */
+/**
+ * Bytes of the host's stack that nested calls of regions may take; those of a run inside of a run; and what a frame is
+ * thought to take at least.
+ */
 export const STACK_BYTES = 320_000;
+export const INNER_STACK_BYTES = 64_000;
 export const FRAME_BYTES = 160;

@@ -204,6 +204,8 @@ export class Translator {
     this.#forgetOld();
     this.#profile.scale = this.interval / this.#options.burst;
     const next = this.#profiler.run(record, this.#options.burst);
+    // What was executed may have run code of another address space.
+    this.#reader.begin(this.#pageTable!);
     // A batch on its way comes first.
     const isFruitful = this.#batches.isIdle && this.#chooser.isDue(this.interval) && this.#round();
     this.interval = isFruitful ? this.#options.interval : Math.min(this.#options.maxInterval, this.interval * 2);

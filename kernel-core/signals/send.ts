@@ -159,7 +159,7 @@ function drop(task: Task, info: SignalInfo): number {
 function isDropped(task: Task, info: SignalInfo): boolean {
   const { process } = task;
   const action = task.handlers.actions[info.signo];
-  if (process === process.kernel.init && action.handler === SIG_DFL) return true;
+  if (process.isKernelThread || (process === process.kernel.init && action.handler === SIG_DFL)) return true;
   return !task.blocked.has(info.signo) && !task.waitsFor(info.signo) && isIgnored(action, info.signo);
 }
 

@@ -39,7 +39,7 @@ import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCGSKNS, SIOCSPGRP } from '../../abi
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../abi/stat.js';
 import { SocketFile } from '../../net/socket.js';
 import { isSuperuser } from '../../vfs/caller.js';
-import type { OpenFile } from '../../vfs/file.js';
+import { type OpenFile, SUSPENDED } from '../../vfs/file.js';
 import { PipeFile } from '../../vfs/fs/pipefs.js';
 import { isOwner } from '../../vfs/permission.js';
 import type { Task } from '../task.js';
@@ -48,6 +48,7 @@ import { anyFile } from './args.js';
 import { type AsyncOwner, asyncOwner, setAsync } from './async-io.js';
 import { getRecordLock, setRecordLock } from './file-locks.js';
 import { installFile } from './files-open.js';
+import { awaitDriver } from './io.js';
 import { putI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
 
@@ -280,7 +281,8 @@ function ioctl(task: Task, fd: number, request: number, argument: number): numbe
   }
   const mm = task.mm!;
   const result = file.ioctl(number, argument, mm, task);
-  if (result !== -EAGAIN || (file.flags & O_NONBLOCK) !== 0) return result;
+  if (result === SUSPENDED) return awaitDriver(task, file, () => file.ioctl(number, argument, mm, task));
+  if (result !== -EAGAIN || file.waitsByItself || (file.flags & O_NONBLOCK) !== 0) return result;
   file.ref();
   return task.wait.block({
     hooks: [file.inode.hook],

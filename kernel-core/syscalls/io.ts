@@ -13,7 +13,7 @@ import { RLIMIT_FSIZE } from '../../abi/resource.js';
 import { SI_USER, SIGPIPE, SIGXFSZ } from '../../abi/signal.js';
 import { S_IFMT, S_IFREG } from '../../abi/stat.js';
 import { SocketFile } from '../../net/socket.js';
-import type { OpenFile } from '../../vfs/file.js';
+import { type OpenFile, SUSPENDED } from '../../vfs/file.js';
 import { PipeFile } from '../../vfs/fs/pipefs.js';
 import { fileAccessed, fileModified } from '../../vfs/fsnotify.js';
 import { readFile as readAtOffset, writeFile as writeAtOffset } from '../../vfs/io.js';
@@ -61,15 +61,21 @@ export function readFile(task: Task, file: OpenFile, to: IoIter, position: numbe
   if (file instanceof SocketFile) return readSocket(task, file, to, waiting === 'no-wait');
   task.process.io.readCalls++;
   const result = readOnce(task, file, to, position);
-  if (result !== -EAGAIN) return result;
-  if (!mayWait(file, waiting)) return result;
+  if (result !== SUSPENDED) {
+    if (result !== -EAGAIN || file.waitsByItself) return result;
+    if (!mayWait(file, waiting)) return result;
+  }
   return task.wait.block(new ReadWait(task, file, to, position));
 }
+
+/** Of those who are woken by a driver. */
+const NO_HOOKS: readonly Hook[] = [];
 
 /** A read that waits for input. Holds the description. */
 class ReadWait implements WaitRequest {
   readonly hooks: readonly Hook[];
   readonly what = 'wait_for_input';
+  readonly waitsByItself: boolean;
   readonly #task: Task;
   readonly #file: OpenFile;
   readonly #to: IoIter;
@@ -80,7 +86,8 @@ class ReadWait implements WaitRequest {
     this.#file = file;
     this.#to = to;
     this.#position = position;
-    this.hooks = [file.inode.hook];
+    this.waitsByItself = file.waitsByItself;
+    this.hooks = file.waitsByItself ? NO_HOOKS : [file.inode.hook];
     file.ref();
   }
 
@@ -186,6 +193,7 @@ export function writeFile(
   waiting: Waiting = 'wait',
 ): number {
   if (file instanceof SocketFile) return writeSocket(task, file, from, waiting === 'no-wait');
+  if (file.waitsByItself) return writeDriver(task, file, from, position);
   let source = from;
   if (isRegular(file) && task.process.limit(RLIMIT_FSIZE) !== Number.POSITIVE_INFINITY) {
     const start = (file.flags & O_APPEND) !== 0 ? file.inode.size : position === AT_OFFSET ? file.offset : position;
@@ -220,6 +228,25 @@ export function writeFile(
       file.unref();
     },
     what: 'wait_for_room',
+  });
+}
+
+/** As much as the driver takes: whether it waits for room is its own business. */
+function writeDriver(task: Task, file: OpenFile, from: IoIter, position: number): number {
+  task.process.io.writeCalls++;
+  const result = writeOnce(task, file, from, position);
+  return result === SUSPENDED ? awaitDriver(task, file, () => writeOnce(task, file, from, position)) : result;
+}
+
+/** An operation of a driver is not over: the task sleeps until it is. @param again makes it again, which goes on with it */
+export function awaitDriver(task: Task, file: OpenFile, again: () => number): number {
+  file.ref();
+  return task.wait.block({
+    hooks: NO_HOOKS,
+    attempt: again,
+    waitsByItself: true,
+    cleanup: () => file.unref(),
+    what: 'wait_for_driver',
   });
 }
 

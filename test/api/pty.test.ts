@@ -110,7 +110,7 @@ test('a paused reader holds programs up and loses nothing', async ({ kernel }) =
   });
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   assert.is(text, '');
-  assert.is(kernel.dump().processes.length, 2);
+  assert.ok(kernel.dump().processes.some(({ command }) => command === 'seq'));
   pty.resume();
   await child.closed;
   listener.dispose();

@@ -1,0 +1,86 @@
+/**
+ * Runs inside of runs: a hook of the processor (a system call, say) runs other code, of another address space, to its end
+ * or to where it has to wait, and the code that was running goes on as if nothing had been. So a driver is called from a
+ * system call's handler like any other function.
+ *
+ *   nesting.begin(kernelTable)      what is on the processor is put aside; its registers are still there
+ *   cpu.setReg(…), cpu.rip = …      the registers that the other code starts with
+ *   cpu.run(budget)                 as often as wanted
+ *   cpu.saveContext(…)              if it is to go on later
+ *   nesting.end()                   what was put aside is there again
+ *
+ * The hook may let the outer code go on: RESYNC makes it look up its place. Memory of the records that it executes is not
+ * given back meanwhile, but when there is no memory for records at all; that the engine notices by itself, behind system
+ * calls. Page-fault hooks must not run anything. No locks.
+ */
+import type { Engine } from './engine.js';
+import type { PageTable } from './page-table.js';
+import type { PhysicalMemory } from './physical-memory.js';
+import { PAGE_SIZE, RESYNC, TLB } from './state.js';
+import { DESCRIPTORS, RETURNS, STACK_ROOM } from './tier1/layout.js';
+
+/**
+ * Bytes from address 0 that are put aside: the context, and what runs and regions keep in memory (tier1/layout.ts). Where
+ * descriptors are, and what has been counted, is true afterwards, too.
+ */
+const STATE_BYTES = RETURNS;
+const KEPT_FROM = DESCRIPTORS;
+const KEPT_TO = STACK_ROOM;
+/** Runs inside of each other, the outermost not counted. */
+const MAX_NESTING = 4;
+const FRAMES = Math.ceil((MAX_NESTING * STATE_BYTES) / PAGE_SIZE);
+
+export class Nesting {
+  /** Runs that are put aside. */
+  depth = 0;
+  readonly #memory: PhysicalMemory;
+  readonly #engine: Engine;
+  readonly #first: number;
+  readonly #tables: (PageTable | undefined)[] = [];
+
+  /** @returns undefined when there is no memory for it */
+  static create(memory: PhysicalMemory, engine: Engine): Nesting | undefined {
+    const first = memory.allocRun(FRAMES);
+    return first === 0 ? undefined : new Nesting(memory, engine, first);
+  }
+
+  private constructor(memory: PhysicalMemory, engine: Engine, first: number) {
+    this.#memory = memory;
+    this.#engine = engine;
+    this.#first = first;
+  }
+
+  get isFull(): boolean {
+    return this.depth === MAX_NESTING;
+  }
+
+  /** Precondition: not full. */
+  begin(pageTable: PageTable): void {
+    const { u8, u32 } = this.#memory;
+    u8.copyWithin(this.#placeOf(this.depth), 0, STATE_BYTES);
+    this.#tables[this.depth++] = this.#engine.pageTable;
+    if (u32[TLB >> 2] === pageTable.tlb && this.#engine.pageTable === pageTable) return;
+    u32[TLB >> 2] = pageTable.tlb;
+    this.#engine.setPageTable(pageTable);
+  }
+
+  end(): void {
+    const { u8, u32 } = this.#memory;
+    const place = this.#placeOf(--this.depth);
+    u8.copyWithin(0, place, place + KEPT_FROM);
+    u8.copyWithin(KEPT_TO, place + KEPT_TO, place + STATE_BYTES);
+    const table = this.#tables[this.depth];
+    this.#tables[this.depth] = undefined;
+    // One that is gone is nobody's any more: whoever runs next activates its own.
+    if (table?.isLive && table !== this.#engine.pageTable) this.#engine.setPageTable(table);
+    u32[RESYNC >> 2] = 1;
+  }
+
+  dispose(): void {
+    for (let i = 0; i < FRAMES; i++) this.#memory.unref(this.#first + i);
+  }
+
+  #placeOf(depth: number): number {
+    return this.#first * PAGE_SIZE + depth * STATE_BYTES;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * A driver's flow of control: one call of a driver function from the kernel, with its stack, what it waits for and what it
+ * holds. `CallRunner` (calls.ts) runs it; exported functions get it as their first argument.
+ *
+ * States: idle → running → (suspended → running)* → idle. While it is suspended its registers are in `context`, and whoever
+ * called it waits: a task in its system call, a kernel thread in its turn. A wake-up makes it ready and that task run; what
+ * happened is found out by `attempt`, as everywhere (wait.ts).
+ */
+import { SUSPENDED } from '../../vfs/file.js';
+import type { IoIter } from '../../vfs/iter.js';
+import type { Kernel } from '../kernel.js';
+import type { Task } from '../task.js';
+import { Timer } from '../timers.js';
+import type { CallRunner } from './calls.js';
+import type { Owned, Owner } from './owner.js';
+import type { KernelStack } from './stacks.js';
+
+/** An exported function found that the driver has done what it must not: the call ends with an oops. */
+export const BUG = -0x10003;
+
+/** A lock that a flow of control holds: what an oops lets go of. */
+export interface HeldLock {
+  /** Address of the driver's lock object. */
+  readonly address: number;
+  readonly what: string;
+  /** Its holder is gone. */
+  abandon(): void;
+}
+
+export class KernelCall implements Owned {
+  readonly runner: CallRunner;
+  readonly kernel: Kernel;
+  readonly stack: KernelStack;
+  /** Registers while it is suspended. */
+  readonly context: Uint8Array;
+  /** Whose code runs. */
+  owner!: Owner;
+  /** On whose behalf; null: nobody's (a timer). */
+  task: Task | null = null;
+  /** It may not sleep, nor be put off when a slice is over. */
+  isAtomic = false;
+  state: 'idle' | 'running' | 'suspended' = 'idle';
+  /** Suspended, it has something to do: it was woken, or its slice was over. */
+  isReady = false;
+  /** Suspended in an exported function: what tries again. @returns its result, or SUSPENDED. Null: it may just go on. */
+  attempt: (() => number) | null = null;
+  /** The deadline of the sleep has passed. */
+  expired = false;
+  /** Its module is being forced out: it does not go on. */
+  isAborted = false;
+  /** Spinlocks held and the like: sleeping is a bug. */
+  atomicDepth = 0;
+  readonly held: HeldLock[] = [];
+  /** Where the bytes of a read or write go; what `struct banos_iter *` stands for. */
+  iter: IoIter | null = null;
+  /** Instructions since it began. */
+  instructions = 0;
+  /** Why an exported function ended it. */
+  bugText = '';
+  readonly #timer = new Timer(() => {
+    this.expired = true;
+    this.wake();
+  });
+
+  constructor(runner: CallRunner, stack: KernelStack) {
+    this.runner = runner;
+    this.kernel = runner.kernel;
+    this.stack = stack;
+    this.context = runner.kernel.cpu.newContext();
+  }
+
+  /** Address that the driver knows the iterator by: a place on the stack that nothing else uses. */
+  get iterAddress(): number {
+    return this.stack.top - 64;
+  }
+
+  /** Address of its function's return address. A multiple of 16 and 8 more, as a call instruction leaves the stack. */
+  get returnSlot(): number {
+    return this.stack.top - 72;
+  }
+
+  get maySleep(): boolean {
+    return !this.isAtomic && this.atomicDepth === 0;
+  }
+
+  /**
+   * From an exported function: the driver sleeps until `attempt`, which is asked at every wake-up, has a result.
+   * @param deadline monotonic nanoseconds; `expired` is true from then on
+   * @returns SUSPENDED, or BUG when it may not sleep
+   */
+  sleep(attempt: () => number, deadline = Number.POSITIVE_INFINITY): number {
+    if (!this.maySleep) return this.bug('scheduling while atomic');
+    this.attempt = attempt;
+    this.expired = false;
+    if (deadline !== Number.POSITIVE_INFINITY) this.kernel.timers.arm(this.#timer, deadline);
+    return SUSPENDED;
+  }
+
+  /** The sleep is over. */
+  stopTimer(): void {
+    this.kernel.timers.cancel(this.#timer);
+  }
+
+  /** Something that it may wait for has happened. Harmless at any time. */
+  wake(): void {
+    if (this.state !== 'suspended') return;
+    this.isReady = true;
+    if (this.task !== null) this.kernel.scheduler.wake(this.task);
+  }
+
+  /** From an exported function. @returns BUG */
+  bug(text: string): number {
+    this.bugText = text;
+    return BUG;
+  }
+
+  /** A signal that the task would see is there. */
+  get isInterrupted(): boolean {
+    return this.task?.hasDeliverableSignal === true;
+  }
+
+  /** The task is to end. */
+  get isKilled(): boolean {
+    return this.task?.isKilled === true;
+  }
+
+  /** Its module goes by force: whoever waits for it gets an error. */
+  release(): void {
+    this.isAborted = true;
+    this.wake();
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * Calls of driver functions: they run on the processor inside of whatever runs there (cpu/nesting.ts), in the kernel address
+ * space, on a stack of their own, and mostly return at once. A call that sleeps, or has used up its slice, is suspended:
+ * SUSPENDED is what the operation answers, the call is the task's `driverCall`, and the task waits in the one wait primitive
+ * until `resume` has a result.
+ *
+ *   invoke ──► run ──► returned ──────────────────────────────► result
+ *               │  ▲
+ *               │  └─ exported function (`exportCalled`, a system call instruction of kernel mode) ─ result ┐
+ *               │  ▲                                                                                       │
+ *               │  └───────────────────────────────────────────────────────────────────────────────────────┘
+ *               ├──► sleeps, slice is over ──► SUSPENDED ──► … wake … resume ──► run
+ *               └──► fault, BUG, deadline ──► oops ──────────► -EIO
+ *
+ * Time is instructions: they count against the slice of the task on whose behalf they run.
+ */
+import { EIO, ENODEV, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import { EXIT_FAULT, EXIT_SLICE, EXIT_SYSCALL, type Nesting } from '../../cpu/index.js';
+import { SUSPENDED } from '../../vfs/file.js';
+import type { IoIter } from '../../vfs/iter.js';
+import type { Kernel } from '../kernel.js';
+import { SLICE } from '../scheduler.js';
+import type { Task } from '../task.js';
+import { PENDING } from '../wait.js';
+import { BUG, KernelCall } from './call.js';
+import { PER_CPU } from './layout.js';
+import type { Owner } from './owner.js';
+import type { KernelSpace } from './space.js';
+import { KernelStacks } from './stacks.js';
+import type { KernelText } from './text.js';
+
+const RAX = 0;
+const RCX = 1;
+const RDX = 2;
+const RSI = 6;
+const RDI = 7;
+const R8 = 8;
+const R9 = 9;
+const R10 = 10;
+/** The system call instruction is two bytes long. */
+const SYSCALL_LENGTH = 2;
+/** What a call counts for besides its instructions. */
+const CALL_COST = 100;
+/** Instructions that a call gets at once, at least: one that is always put off would never end. */
+const LEAST_BUDGET = 10_000;
+/** Instructions after which a call that cannot be put off is in a loop. */
+const ATOMIC_DEADLINE = 20_000_000;
+
+export interface CallParts {
+  kernel: Kernel;
+  space: KernelSpace;
+  text: KernelText;
+  nesting: Nesting;
+  /** Writes the report of a call that failed, with its registers on the processor. */
+  oops: (call: KernelCall, reason: OopsReason) => void;
+}
+
+/** Why a call ends. */
+export type OopsReason = { kind: 'fault' } | { kind: 'bug'; text: string } | { kind: 'syscall' };
+
+export class CallRunner {
+  readonly kernel: Kernel;
+  readonly space: KernelSpace;
+  readonly stacks: KernelStacks;
+  /** The call whose code is on the processor; null: none. */
+  active: KernelCall | null = null;
+  /** Instructions after which any call is ended; for people who debug a driver. */
+  deadline = Number.POSITIVE_INFINITY;
+  /** Calls made. */
+  count = 0;
+  readonly #text: KernelText;
+  readonly #nesting: Nesting;
+  readonly #oops: CallParts['oops'];
+  readonly #idle: KernelCall[] = [];
+  /** Of the active call: why it leaves the processor. */
+  #outcome: 'none' | 'returned' | 'suspended' | 'bug' | 'syscall' = 'none';
+
+  constructor({ kernel, space, text, nesting, oops }: CallParts) {
+    this.kernel = kernel;
+    this.space = space;
+    this.stacks = new KernelStacks(space);
+    this.#text = text;
+    this.#nesting = nesting;
+    this.#oops = oops;
+  }
+
+  /**
+   * Calls a driver function that may not sleep.
+   * @returns what it returns, a signed 64-bit number; -EIO when it failed; -ENODEV when its module is going
+   */
+  invokeAtomic(owner: Owner, task: Task | null, address: number, a = 0, b = 0, c = 0, d = 0): number {
+    const call = this.#begin(owner, task);
+    if (isErr(call)) return call;
+    call.isAtomic = true;
+    return this.#start(call, address, a, b, c, d);
+  }
+
+  /**
+   * Calls a driver function on behalf of `task`, which is in no other that sleeps.
+   * @returns as `invokeAtomic`; SUSPENDED: it is `task.driverCall` now, to be resumed
+   */
+  invoke(owner: Owner, task: Task, address: number, a = 0, b = 0, c = 0, d = 0, iter: IoIter | null = null): number {
+    // Inside of another call there is nobody who could wait.
+    if (this.active !== null) return this.invokeAtomic(owner, task, address, a, b, c, d);
+    const call = this.#begin(owner, task);
+    if (isErr(call)) return call;
+    call.iter = iter;
+    return this.#start(call, address, a, b, c, d);
+  }
+
+  /**
+   * Makes a call that begins when it is resumed first.
+   * @returns it, suspended and ready
+   */
+  prepare(owner: Owner, task: Task | null, address: number, a = 0, b = 0, c = 0, d = 0): KernelCall | Err {
+    const call = this.#begin(owner, task);
+    if (isErr(call)) return call;
+    this.#nesting.begin(this.space.pageTable);
+    this.#load(call, address, a, b, c, d);
+    this.kernel.cpu.saveContext(call.context);
+    this.#nesting.end();
+    this.#suspend(call, true);
+    return call;
+  }
+
+  /** Goes on with a suspended call. @returns as `invoke` */
+  resume(call: KernelCall): number {
+    if (call.isAborted) return this.#finish(call, fail(ENODEV));
+    const { attempt } = call;
+    let result = 0;
+    if (attempt !== null) {
+      result = attempt();
+      if (result === SUSPENDED) {
+        call.isReady = false;
+        return SUSPENDED;
+      }
+      call.stopTimer();
+      call.attempt = null;
+    }
+    if (this.#nesting.isFull) return SUSPENDED;
+    const { cpu } = this.kernel;
+    this.#nesting.begin(this.space.pageTable);
+    cpu.loadContext(call.context);
+    if (attempt !== null) cpu.setReg(RAX, result);
+    call.owner.remove(call);
+    return this.#run(call);
+  }
+
+  /**
+   * The system call instruction in kernel mode.
+   * @returns whether the driver goes on at once
+   */
+  exportCalled(): boolean {
+    const { cpu } = this.kernel;
+    const call = this.active!;
+    const row = this.#text.at(cpu.rip);
+    if (row === null) {
+      this.#outcome = 'returned';
+      return false;
+    }
+    if (row === undefined) {
+      cpu.rip = cpu.rip - SYSCALL_LENGTH;
+      this.#outcome = 'syscall';
+      return false;
+    }
+    const { fn } = row;
+    const count = fn.length - 1;
+    const result = fn(
+      call,
+      count > 0 ? cpu.reg(RDI) : 0,
+      count > 1 ? cpu.reg(RSI) : 0,
+      count > 2 ? cpu.reg(RDX) : 0,
+      count > 3 ? cpu.reg(R10) : 0,
+      count > 4 ? cpu.reg(R8) : 0,
+      count > 5 ? cpu.reg(R9) : 0,
+    );
+    if (result === SUSPENDED || result === BUG) {
+      this.#outcome = result === BUG ? 'bug' : 'suspended';
+      return false;
+    }
+    cpu.setReg(RAX, result);
+    return true;
+  }
+
+  /** Lets go of what is kept for further calls. */
+  dispose(): void {
+    this.#idle.length = 0;
+  }
+
+  #begin(owner: Owner, task: Task | null): KernelCall | Err {
+    if (this.#nesting.isFull) return fail(ENOMEM);
+    let call = this.#idle.pop();
+    if (call === undefined) {
+      const stack = this.stacks.take();
+      if (isErr(stack)) return stack;
+      call = new KernelCall(this, stack);
+    }
+    call.owner = owner;
+    call.task = task;
+    call.isAtomic = false;
+    call.instructions = 0;
+    this.count++;
+    return call;
+  }
+
+  #start(call: KernelCall, address: number, a: number, b: number, c: number, d: number): number {
+    this.#nesting.begin(this.space.pageTable);
+    this.#load(call, address, a, b, c, d);
+    return this.#run(call);
+  }
+
+  #load(call: KernelCall, address: number, a: number, b: number, c: number, d: number): void {
+    const { cpu } = this.kernel;
+    const { returnSlot } = call;
+    cpu.enterFunction(address, returnSlot, PER_CPU);
+    cpu.setReg(RDI, a);
+    cpu.setReg(RSI, b);
+    cpu.setReg(RDX, c);
+    cpu.setReg(RCX, d);
+    this.space.writeI64(returnSlot, this.#text.returnAddress);
+  }
+
+  /** Precondition: its registers are on the processor, and what was there is put aside. */
+  #run(call: KernelCall): number {
+    const { cpu, scheduler, host } = this.kernel;
+    const outer = this.active;
+    this.active = call;
+    call.state = 'running';
+    scheduler.charge(CALL_COST);
+    let result = SUSPENDED;
+    let isReady = false;
+    for (;;) {
+      this.#outcome = 'none';
+      const budget = scheduler.current === null ? SLICE : Math.max(scheduler.sliceLeft, LEAST_BUDGET);
+      const exit = cpu.run(budget);
+      const { retired } = cpu;
+      scheduler.charge(retired);
+      host.elapsed(retired);
+      call.instructions += retired;
+      if (call.task !== null) call.task.process.usage.stime += retired;
+      if (exit === EXIT_SYSCALL) {
+        const outcome = this.#outcome as 'none' | 'returned' | 'suspended' | 'bug' | 'syscall';
+        if (outcome === 'returned') {
+          result = cpu.reg(RAX);
+          // What the kernel says to itself no driver says.
+          if (result <= PENDING && result >= BUG) result = fail(EIO);
+          break;
+        }
+        if (outcome === 'suspended') break;
+        if (outcome === 'none') continue;
+        result = this.#fail(call, outcome === 'bug' ? { kind: 'bug', text: call.bugText } : { kind: 'syscall' });
+        break;
+      }
+      if (exit === EXIT_FAULT) {
+        result = this.#fail(call, { kind: 'fault' });
+        break;
+      }
+      if (exit !== EXIT_SLICE) continue;
+      if (call.instructions > this.deadline || (!call.maySleep && call.instructions > ATOMIC_DEADLINE)) {
+        const text = `soft lockup: ${call.instructions} instructions without an end`;
+        result = this.#fail(call, { kind: 'bug', text });
+        break;
+      }
+      if (call.maySleep && outer === null) {
+        isReady = true;
+        break;
+      }
+    }
+    if (result === SUSPENDED) {
+      cpu.saveContext(call.context);
+      this.#nesting.end();
+      this.active = outer;
+      this.#suspend(call, isReady);
+      return SUSPENDED;
+    }
+    this.#nesting.end();
+    this.active = outer;
+    return this.#finish(call, result);
+  }
+
+  #suspend(call: KernelCall, isReady: boolean): void {
+    call.state = 'suspended';
+    call.isReady = isReady;
+    call.owner.add(call);
+    if (call.task !== null) call.task.driverCall = call;
+  }
+
+  #fail(call: KernelCall, reason: OopsReason): number {
+    call.owner.hasCrashed = true;
+    this.#oops(call, reason);
+    return fail(EIO);
+  }
+
+  /** The call is over. */
+  #finish(call: KernelCall, result: number): number {
+    const { task } = call;
+    if (task !== null && task.driverCall === call) task.driverCall = null;
+    if (call.held.length > 0 || call.atomicDepth > 0) this.#dropLocks(call);
+    call.stopTimer();
+    call.attempt = null;
+    call.iter = null;
+    call.task = null;
+    call.isAborted = false;
+    call.state = 'idle';
+    this.#idle.push(call);
+    return result;
+  }
+
+  /** Whoever waits for them goes on. */
+  #dropLocks(call: KernelCall): void {
+    for (const lock of call.held.splice(0)) lock.abandon();
+    call.atomicDepth = 0;
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * Drivers: C code that runs in kernel mode. This is what the rest of the kernel sees of them; the module table
+ * (kernel-core/modules/) loads and unloads through it.
+ *
+ *   owner.ts     who has what                      space.ts, layout.ts   the kernel address space
+ *   calls.ts     how a driver function is called   text.ts, exports/     what drivers call
+ *   call.ts      one flow of control               heap.ts, stacks.ts    what they live on
+ *   thread.ts    kernel threads                    oops.ts, symbols.ts   when one fails
+ *
+ * Nothing of it costs anything before the first module comes (`start`).
+ */
+import { ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import type { LinkedObject } from '../../elf/link/link.js';
+import { SUSPENDED } from '../../vfs/file.js';
+import type { Kernel } from '../kernel.js';
+import type { Task } from '../task.js';
+import type { WaitRequest } from '../wait.js';
+import type { KernelCall } from './call.js';
+import { CallRunner, type OopsReason } from './calls.js';
+import { EXPORTS } from './exports/index.js';
+import { MACHINE_CODE } from './exports/machine-code.js';
+import { KernelHeap } from './heap.js';
+import { Instance, ModuleArea, type SegmentBases, type SegmentSizes } from './instance.js';
+import { CANARY_OFFSET, KERNEL_TEXT, PER_CPU } from './layout.js';
+import { describeOops, type OopsContext } from './oops.js';
+import { Owner } from './owner.js';
+import { KernelSpace, RW } from './space.js';
+import { SymbolIndex } from './symbols.js';
+import { type KernelSymbol, KernelText } from './text.js';
+import { KernelThread, makeKernelTask } from './thread.js';
+
+const KERN_ALERT = 1;
+const KERN_EMERG = 0;
+
+/** What exists once the first module has come. */
+interface Started {
+  readonly space: KernelSpace;
+  readonly text: KernelText;
+  readonly heap: KernelHeap;
+  readonly runner: CallRunner;
+  readonly area: ModuleArea;
+  readonly dispose: () => void;
+}
+
+export class Drivers {
+  readonly kernel: Kernel;
+  readonly symbols = new SymbolIndex();
+  /** What the kernel itself starts on behalf of modules that need not know. */
+  readonly owner = new Owner('kernel');
+  /** Names that modules export, for `banos_lookup_symbol`; the module table sets it. */
+  lookup: (name: string) => number | undefined = () => undefined;
+  /** Text of `Modules linked in:`; the module table sets it. */
+  listModules: () => string = () => '';
+  /** `Not tainted` or `Tainted: …`; the module table, which knows all reasons, sets it. */
+  describeTaint: () => string = () => (this.oopses > 1 ? 'Tainted: G      D' : 'Not tainted');
+  /** Told of each crash, when its report is in the log. */
+  onOops: ((owner: Owner) => void) | null = null;
+  /** Reports so far. */
+  oopses = 0;
+  #started: Started | null = null;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+  }
+
+  /** The call whose code is on the processor; null: none. */
+  get active(): KernelCall | null {
+    return this.#started === null ? null : this.#started.runner.active;
+  }
+
+  get isStarted(): boolean {
+    return this.#started !== null;
+  }
+
+  // Precondition of these: `start` has succeeded.
+
+  get space(): KernelSpace {
+    return this.#started!.space;
+  }
+
+  get heap(): KernelHeap {
+    return this.#started!.heap;
+  }
+
+  get runner(): CallRunner {
+    return this.#started!.runner;
+  }
+
+  /** Ascending; empty before the start. */
+  get kernelSymbols(): readonly KernelSymbol[] {
+    return this.#started?.text.symbols ?? [];
+  }
+
+  /** Makes the kernel address space, once. @returns 0, -ENOMEM */
+  start(): number | Err {
+    if (this.#started !== null) return 0;
+    const { kernel } = this;
+    const nesting = kernel.cpu.makeNesting();
+    if (nesting === undefined) return fail(ENOMEM);
+    const space = KernelSpace.create(kernel.memory);
+    if (isErr(space)) {
+      nesting.dispose();
+      return space;
+    }
+    const undo = (): void => {
+      space.dispose();
+      nesting.dispose();
+    };
+    const text = KernelText.create(space, EXPORTS, MACHINE_CODE);
+    if (isErr(text)) {
+      undo();
+      return text;
+    }
+    const failed = this.#mapPerCpu(space);
+    if (isErr(failed)) {
+      undo();
+      return failed;
+    }
+    this.symbols.add({ module: null, start: KERNEL_TEXT, end: KERNEL_TEXT + text.size, symbols: text.symbols });
+    const heap = new KernelHeap(space);
+    heap.onDamage = (line) => kernel.log.write(KERN_ALERT, 0, `BUG ${line}`);
+    const runner = new CallRunner({ kernel, space, text, nesting, oops: (call, reason) => this.#oops(call, reason) });
+    this.#started = { space, text, heap, runner, area: new ModuleArea(), dispose: undo };
+    return 0;
+  }
+
+  /** Address of a kernel export as objects name it; undefined: there is none. */
+  find(symbol: string): number | undefined {
+    return this.#started?.text.find(symbol);
+  }
+
+  /** Takes addresses for the segments of an object. They go with their owner. @returns -ENOMEM */
+  reserve(owner: Owner, sizes: SegmentSizes): SegmentBases | Err {
+    const failed = this.start();
+    return isErr(failed) ? failed : this.#started!.area.reserve(owner, sizes);
+  }
+
+  /** Puts a linked object where its addresses were reserved. It goes with its owner. @returns -ENOMEM */
+  instantiate(owner: Owner, linked: LinkedObject): Instance | Err {
+    const instance = Instance.create(this.space, this.symbols, owner, linked);
+    return isErr(instance) ? instance : owner.add(instance);
+  }
+
+  /**
+   * For a system call's handler: runs a driver function that may sleep.
+   * @param done gets what it returns (-EIO when it crashed, -ENODEV when its module went by force)
+   * @returns what `done` returns, or PENDING
+   */
+  callFrom(
+    task: Task,
+    owner: Owner,
+    address: number,
+    args: readonly number[],
+    done: (result: number) => number,
+  ): number {
+    const { runner } = this;
+    const [a = 0, b = 0, c = 0, d = 0] = args;
+    const result = runner.invoke(owner, task, address, a, b, c, d);
+    if (result !== SUSPENDED) return done(result);
+    return task.wait.block({
+      hooks: [],
+      attempt: () => {
+        const later = runner.resume(task.driverCall!);
+        return later === SUSPENDED ? later : done(later);
+      },
+      waitsByItself: true,
+      what: 'wait_for_driver',
+    });
+  }
+
+  /** Runs a driver function that may not sleep. */
+  callNow(owner: Owner, address: number, args: readonly number[]): number {
+    const [a = 0, b = 0, c = 0, d = 0] = args;
+    return this.runner.invokeAtomic(owner, this.kernel.caller, address, a, b, c, d);
+  }
+
+  /**
+   * The sleeping call of a task goes on without it, in a kernel thread.
+   * @param request of the wait that it was to be; its `cleanup` is called when the call is over
+   * @returns false when there can be no thread: the call is ended
+   */
+  detach(task: Task, request: WaitRequest): boolean {
+    const call = task.driverCall!;
+    task.driverCall = null;
+    const thread = this.#adopt(call);
+    if (thread === null) {
+      call.task = null;
+      call.isAborted = true;
+      this.runner.resume(call);
+      return false;
+    }
+    thread.endHook.once('notify', () => request.cleanup?.());
+    return true;
+  }
+
+  /**
+   * Calls a driver function that may sleep though nobody waits for it: then a kernel thread goes on with it.
+   * @param done called when it is over, with what it has returned
+   */
+  callDetached(owner: Owner, address: number, args: readonly number[], done: (result: number) => void): void {
+    const { runner } = this;
+    const [a = 0, b = 0, c = 0, d = 0] = args;
+    if (runner.active !== null) {
+      done(runner.invokeAtomic(owner, this.kernel.caller, address, a, b, c, d));
+      return;
+    }
+    const caller = this.kernel.caller;
+    // A task that is in a call that sleeps cannot be in another one.
+    const task = caller === null || caller.driverCall !== null || caller.state === 'dead' ? null : caller;
+    const call = runner.prepare(owner, task, address, a, b, c, d);
+    if (isErr(call)) {
+      done(call);
+      return;
+    }
+    const result = runner.resume(call);
+    if (result !== SUSPENDED) {
+      done(result);
+      return;
+    }
+    if (task !== null) task.driverCall = null;
+    const thread = this.#adopt(call);
+    if (thread === null) {
+      call.isAborted = true;
+      done(runner.resume(call));
+      return;
+    }
+    thread.endHook.once('notify', () => done(thread.result!));
+  }
+
+  /** A driver's code goes on in a thread of the kernel's. */
+  #adopt(call: KernelCall): KernelThread | null {
+    const task = makeKernelTask(this.kernel, 'kworker/0:1', this.kernel.kthreadd);
+    return isErr(task) ? null : this.owner.add(new KernelThread(this.owner, task, call));
+  }
+
+  /** Everything goes; no call is under way. */
+  dispose(): void {
+    this.owner.release();
+    if (this.#started === null) return;
+    this.#started.dispose();
+    this.#started = null;
+  }
+
+  #mapPerCpu(space: KernelSpace): number | Err {
+    const failed = space.map(PER_CPU, 1, RW);
+    if (isErr(failed)) return failed;
+    const canary = new Uint8Array(8);
+    this.kernel.host.random(canary);
+    // The lowest byte is 0, as everywhere: text functions cannot copy it.
+    canary[0] = 0;
+    return space.write(PER_CPU + CANARY_OFFSET, canary);
+  }
+
+  #oops(call: KernelCall, reason: OopsReason): void {
+    const { kernel, symbols } = this;
+    const { space, runner } = this.#started!;
+    const context: OopsContext = {
+      kernel,
+      space,
+      symbols,
+      isGuard: (address) => runner.stacks.isGuard(address),
+      modules: this.listModules,
+      taint: this.describeTaint,
+      number: ++this.oopses,
+    };
+    const lines = describeOops(context, call, reason);
+    for (const [i, line] of lines.entries()) kernel.log.write(i === 0 ? KERN_ALERT : KERN_EMERG, 0, line);
+    this.onOops?.(call.owner);
+  }
+}
