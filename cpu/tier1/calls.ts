@@ -177,6 +177,19 @@ export class Calls {
     this.#lowering.endBlock();
   }
 
+  /** A repeated string instruction: in place, or one step of it in tier 0. */
+  stringMove(step: Step): void {
+    // Both ways count for themselves.
+    this.#out.updateRest();
+    this.#lowering.stringMove(step, {
+      inTier0: () => this.byInterpreter(step),
+      count: () => {
+        this.#out.executed++;
+        this.#out.updateRest();
+      },
+    });
+  }
+
   /** rip = where a region has led. */
   #callRegion(func: number): void {
     this.#pushRoom();

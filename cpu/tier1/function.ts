@@ -269,6 +269,7 @@ class RegionEmitter implements StructureEmitter {
       this.#out.step = step;
       this.#marks?.push({ offset: this.code.length, address: step.instruction.address });
       if (step.byInterpreter) this.#calls.byInterpreter(step);
+      else if (step.string !== undefined) this.#calls.stringMove(step);
       else {
         this.#lowering.instruction(step);
         this.#out.executed++;

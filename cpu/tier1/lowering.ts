@@ -31,6 +31,7 @@ import type { Registers } from './registers.js';
 import type { Relocation } from './relocation.js';
 import type { Speculation } from './speculation.js';
 import { registerOf, type Step } from './step.js';
+import { emitStringMove, type StringSurroundings } from './strings.js';
 import type { Temps } from './temps.js';
 import { WindowChecks } from './window-checks.js';
 
@@ -137,6 +138,23 @@ export class Lowering {
   }
 
   #setFlags = false;
+
+  /** Emits a repeated string instruction. The flags are on both ways as they were. */
+  stringMove(step: Step, ways: Pick<StringSurroundings, 'inTier0' | 'count'>): void {
+    this.#step = step;
+    this.condition = undefined;
+    this.target = undefined;
+    const { flags } = this;
+    if (typeof flags === 'object') protect(flags, step.writes, this.code, this.temps);
+    emitStringMove(this.code, this.registers, this.temps, step.string!, {
+      ...ways,
+      probe: (v) => this.#accesses.probe(v, step),
+      stop: () => this.#stop(KIND_STEP, -1),
+    });
+    this.flags = flags;
+    if (typeof flags === 'object') flags.source = surviving(flags.source, step.writes);
+    this.temps.restore(new Set(this.heldLocals()));
+  }
 
   /** Frees what the end of a block has used. */
   endBlock(): void {

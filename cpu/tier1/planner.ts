@@ -9,6 +9,7 @@ import { ConcreteBuilder, isConst, movesHalves } from './concrete.js';
 import { hasFlags } from './flags.js';
 import type { Instruction } from './region.js';
 import { registerOf, type Step } from './step.js';
+import { type StringMove, stringMove } from './strings.js';
 
 /** Runtime functions of tier 0 that have a form of their own in regions. */
 const OWN_CALLS = new Set(['mulhu']);
@@ -133,6 +134,8 @@ export class Planner {
   defaultSse = false;
 
   step(instruction: Instruction): Step {
+    const string = stringMove(instruction);
+    if (string !== undefined) return stringStep(instruction, string);
     const builder = new ConcreteBuilder(instruction);
     instruction.row.semantics(builder);
     const { statements } = builder;
@@ -148,6 +151,7 @@ export class Planner {
       instruction,
       statements,
       byInterpreter,
+      string: undefined,
       reads: byInterpreter ? 0 : effects.reads,
       writes: byInterpreter ? 0 : effects.writes,
       kills: byInterpreter ? 0 : effects.kills,
@@ -160,4 +164,25 @@ export class Planner {
       live: 0,
     };
   }
+}
+
+/** Tier 0, if it has to execute it, wants the flags in memory. */
+function stringStep(instruction: Instruction, string: StringMove): Step {
+  const { reads, writes } = string;
+  return {
+    instruction,
+    statements: [],
+    byInterpreter: false,
+    string,
+    reads,
+    writes,
+    kills: 0,
+    exits: true,
+    readsFlags: true,
+    mixesFlags: false,
+    killsFlags: false,
+    flagsDead: false,
+    dirty: 0,
+    live: 0,
+  };
 }

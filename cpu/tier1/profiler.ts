@@ -1,7 +1,7 @@
 /** Executes some hundred instructions one at a time and notes in the profile what they do. */
 import type { PhysicalMemory } from '../physical-memory.js';
 import { R_OFF, R_OP } from '../record.js';
-import { PAGE_SIZE, PAGE_VA, RESYNC, ZERO } from '../state.js';
+import { PAGE_SIZE, PAGE_VA, RDI, RESYNC, ZERO } from '../state.js';
 import type { HandlerSet } from '../tier0/handlers.js';
 import { HOT_PSEUDO } from '../tier0/handlers.js';
 import type { CodeReader } from './code-reader.js';
@@ -10,6 +10,8 @@ import { type Profile, Site } from './profile.js';
 import type { Instruction } from './region.js';
 
 const TWO_32 = 2 ** 32;
+/** Instructions that access memory at rdi without saying so. */
+const STRINGS: ReadonlySet<string> = new Set(['movs', 'stos', 'cmps', 'scas']);
 
 export class Profiler {
   #memory: PhysicalMemory;
@@ -103,7 +105,7 @@ export class Profiler {
     const { instruction } = site;
     if (instruction.base !== ZERO || instruction.index !== ZERO || instruction.form === 'm') {
       site.lastAddress = this.#operandAddress(instruction);
-    }
+    } else if (STRINGS.has(instruction.row.name)) site.lastAddress = this.#read(RDI);
   }
 
   /** Of the memory operand; exact for addresses that programs use. */

@@ -49,6 +49,10 @@ export class RegisterValues {
       return;
     }
     this.#known.clear();
+    if (step.string !== undefined) {
+      for (let r = 0; r < COUNT; r++) if ((step.writes & (1 << r)) !== 0) this.#renew(r);
+      return;
+    }
     this.#list(step.statements, true);
   }
 

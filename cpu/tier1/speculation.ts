@@ -109,7 +109,7 @@ class WindowFinder implements Speculation {
   #step!: Step;
 
   step(step: Step): void {
-    if (step.byInterpreter) {
+    if (step.byInterpreter || step.string !== undefined) {
       this.endWindow();
       this.#cells.fill(undefined);
       return;

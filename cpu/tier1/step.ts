@@ -2,12 +2,15 @@
 import type { Statement } from '../ir/ir.js';
 import { GPR, XMM } from '../state.js';
 import type { Instruction } from './region.js';
+import type { StringMove } from './strings.js';
 
 export interface Step {
   readonly instruction: Instruction;
   readonly statements: readonly Statement[];
   /** Tier 0 executes it, on registers in memory. */
   readonly byInterpreter: boolean;
+  /** It is done in place or, where that cannot be, by tier 0. It has no statements then. */
+  readonly string: StringMove | undefined;
   readonly reads: number;
   /** May be written. */
   readonly writes: number;

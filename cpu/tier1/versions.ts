@@ -241,5 +241,9 @@ class VersionMaker {
 /** Whether a block can be in the fast version of a loop. */
 function mayBeCopied(planned: PlannedBlock): boolean {
   const { kind } = planned.block.end;
-  return (kind === 'jump' || kind === 'branch' || kind === 'guessed') && !hasSync(planned);
+  return (
+    (kind === 'jump' || kind === 'branch' || kind === 'guessed') &&
+    !hasSync(planned) &&
+    !planned.steps.some((step) => step.string !== undefined)
+  );
 }

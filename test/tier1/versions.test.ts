@@ -8,19 +8,11 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { EXIT_FAULT, EXIT_SLICE, EXIT_SYSCALL, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
-import { XMM } from '../../cpu/state.js';
-import { CODE, EAGER, Guest, PAGE, RAX, RCX, RDI, RDX, RSI, SYSCALL } from '../cpu/guest.js';
+import { PTE_READ } from '../../cpu/index.js';
+import { PAGE, RAX, RBP, RDX, SYSCALL } from '../cpu/guest.js';
+import { AREA, LoopMachine, PAGES, RW, runBoth, type Start } from './loop-machine.js';
 
-const AREA = 0x700000;
-const PAGES = 8;
-const RW = PTE_READ | PTE_WRITE;
-/** Read-only for a while, and missing for a while. */
-const DOUBTFUL = [5, 2];
-const R12 = 12;
-const R13 = 13;
-const R14 = 14;
-const R15 = 15;
+const [R12, R13, R14] = [12, 13, 14];
 
 /** Instructions that access memory at rsi, rdi and rax, which walk; at a place that rdx says, which does not; or compute. */
 const BODY: Readonly<Record<string, string>> = {
@@ -55,16 +47,6 @@ interface Loop {
   isInner: boolean;
 }
 
-interface Start {
-  rsi: number;
-  rdi: number;
-  rax: number;
-  rounds: number;
-  /** What page DOUBTFUL[0] may be used for, and whether the other one is there. */
-  rights: number;
-  isThere: boolean;
-}
-
 const hex = (text: string): number[] => [...Buffer.from(text, 'hex')];
 const byte = (n: number): number => n & 0xff;
 
@@ -82,65 +64,16 @@ function codeOf({ body, steps, first, exitAt, isInner }: Loop): number[] {
   return isInner ? [...whole, 0x75, byte(-whole.length - 2), ...SYSCALL] : [...begin, ...loop, ...SYSCALL];
 }
 
-class Machine {
-  readonly guest: Guest;
-  /** A region had a version without checks. */
-  hasFast = false;
-
-  constructor(loop: Loop, translated: boolean) {
-    this.guest = new Guest({ translator: translated ? EAGER : null });
-    const { guest } = this;
-    const run = guest.memory.allocRun(PAGES);
-    for (let i = 0; i < PAGES; i++) guest.map(AREA + i * PAGE, RW, run + i);
-    for (let i = 0; i < PAGES * PAGE; i += 3) guest.write(AREA + i, [(i * 7) & 0xff]);
-    guest.write(CODE, codeOf(loop));
-    guest.cpu.watcher = ({ locals }) => {
-      if ([...locals.values()].includes('limit')) this.hasFast = true;
-    };
-  }
-
-  /** Runs the loop to its end or a fault, in slices. @returns what can be seen, at the end of each slice */
-  run({ rsi, rdi, rax, rounds, rights, isThere }: Start, budgets: readonly number[]): unknown[] {
-    const { guest } = this;
-    const { cpu, table } = guest;
-    const frame = table.frameOf(AREA / PAGE) + DOUBTFUL[1]!;
-    table.protect(AREA / PAGE + DOUBTFUL[0]!, rights);
-    if (isThere) table.set(AREA / PAGE + DOUBTFUL[1]!, frame, RW);
-    else table.clear(AREA / PAGE + DOUBTFUL[1]!);
-    cpu.rip = CODE;
-    for (const [r, value] of [
-      [R12, AREA + rsi],
-      [R13, AREA + rdi],
-      [R14, rounds],
-      [RAX, rax],
-      [RDX, 0],
-      [5, 2],
-    ] as const)
-      cpu.setReg(r, value);
-    const seen: unknown[] = [];
-    for (let i = 0; ; i++) {
-      const reason = cpu.run(budgets[i % budgets.length]!);
-      seen.push([reason, this.#state()]);
-      if (reason !== EXIT_SLICE) {
-        assert.ok(reason === EXIT_SYSCALL || reason === EXIT_FAULT, `reason ${reason}`);
-        return seen;
-      }
-    }
-  }
-
-  #state(): unknown {
-    const { cpu, memory, faults, table } = this.guest;
-    const registers = [RAX, RCX, RDX, RSI, RDI, 8, 9, 10, 11, R15].map((r) => `${cpu.regHi(r)}:${cpu.regLo(r)}`);
-    const xmm0 = Buffer.from(memory.u8.subarray(XMM, XMM + 16)).toString('hex');
-    const at = table.frameOf(AREA / PAGE) * PAGE;
-    const all = memory.u8.subarray(at, at + PAGES * PAGE);
-    let sum = 0;
-    for (let i = 0; i < all.length; i++) sum = (Math.imul(sum, 31) + all[i]!) | 0;
-    return { registers, xmm0, sum, rip: cpu.rip, flags: cpu.rflags, retired: cpu.retired, faults: faults.slice(-1) };
-  }
-}
-
-const HARMLESS: Start = { rsi: 4096, rdi: 8192 + 2048, rax: 0, rounds: 60, rights: RW, isThere: true };
+/** Where the loop begins, as distances in the area, and how often it turns. */
+const startAt = (rsi: number, rdi: number, rax: number, rounds: number): Start['registers'] => [
+  [R12, AREA + rsi],
+  [R13, AREA + rdi],
+  [R14, rounds],
+  [RAX, rax],
+  [RDX, 0],
+  [RBP, 2],
+];
+const HARMLESS: Start = { registers: startAt(4096, 8192 + 2048, 0, 60), rights: RW, isThere: true };
 
 const loops = fc.record<Loop>({
   body: fc.array(fc.constantFrom(...Object.keys(BODY)), { minLength: 1, maxLength: 9 }),
@@ -161,10 +94,14 @@ const place = fc.oneof(
   fc.integer({ min: 0, max: (PAGES * PAGE) / 16 - 1 }).map((n) => n * 16),
 );
 const starts = fc.record<Start>({
-  rsi: place,
-  rdi: place,
-  rax: fc.constantFrom(0, 0, 0, 1, 16, 100, -64, -1),
-  rounds: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 700 })),
+  registers: fc
+    .tuple(
+      place,
+      place,
+      fc.constantFrom(0, 0, 0, 1, 16, 100, -64, -1),
+      fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 700 })),
+    )
+    .map((numbers) => startAt(...numbers)),
   rights: fc.constantFrom(RW, RW, PTE_READ, 0),
   isThere: fc.constantFrom(true, true, false),
 });
@@ -178,11 +115,12 @@ test('random loops over ends of mappings do what the interpreter does', () => {
       fc.array(starts, { minLength: 4, maxLength: 8 }),
       fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 4 }),
       (loop, list, budgets) => {
-        const [one, other] = [new Machine(loop, true), new Machine(loop, false)];
-        for (let i = 0; i < 12; i++) assert.equal(one.run(HARMLESS, [100_000]), other.run(HARMLESS, [100_000]));
-        for (const start of list) assert.equal(one.run(start, budgets), other.run(start, budgets));
+        const code = codeOf(loop);
+        const [one, other] = [new LoopMachine(code, true), new LoopMachine(code, false)];
+        for (let i = 0; i < 12; i++) runBoth(one, other, HARMLESS, [100_000]);
+        for (const start of list) runBoth(one, other, start, budgets);
         count++;
-        if (one.hasFast) fast++;
+        if (one.locals.has('limit')) fast++;
       },
     ),
     { numRuns: 150, seed: 20 },
