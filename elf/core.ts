@@ -174,7 +174,8 @@ function prpsinfo(process: CoreProcess): Uint8Array {
 /** Number of ranges and unit of offsets; begin, end, offset of each; then the paths. Words of 8 bytes. @source Linux fill_files_note */
 function files(mappings: readonly CoreFileMapping[]): Uint8Array {
   const paths = mappings.map(({ path }) => `${path}\0`).join('');
-  const words = [mappings.length, PAGE, ...mappings.flatMap(({ begin, end, offset }) => [begin, end, offset / PAGE])];
+  const ranges = mappings.flatMap(({ begin, end, offset }) => [begin, end, Math.floor(offset / PAGE)]);
+  const words = [mappings.length, PAGE, ...ranges];
   const bytes = new Uint8Array(8 * words.length + paths.length);
   const view = viewOf(bytes);
   for (const [i, word] of words.entries()) view.setBigInt64(8 * i, BigInt(word), true);

@@ -69,16 +69,21 @@ function testNative(): void {
   };
 
   /** gcc's own linking, of the same program with the same host functions. */
-  const expected = ((): string => {
+  const expectedOf = (command: string, objects: readonly string[]): string => {
     const program = `${directory}/expected`;
     const main = fileOf(
       '#include <stdio.h>\nlong host_number = 1000; void host_line(const char *t, long n) { printf("%s %ld\\n", t, n); }' +
         'extern long sample_main(void); int main(void) { printf("answer %ld\\n", sample_main()); return 0; }',
       'c',
     );
-    run('gcc', ['-O2', '-w', '-fcommon', '-o', program, main, sourcePath('sample.c'), sourcePath('second.c')]);
+    run('gcc', ['-c', '-o', `${main}.o`, main]);
+    run(command, ['-o', program, `${main}.o`, ...objects]);
     return run(program, []);
-  })();
+  };
+  const expected = expectedOf(
+    'gcc',
+    ['sample.c', 'second.c'].map((source) => compile(source)),
+  );
 
   test('gcc’s program says something', () => {
     assert.match(expected, /^choose 5\nchoose 42\n/);
@@ -120,6 +125,21 @@ function testNative(): void {
         run('strip', [how, '-o', `${both}.stripped`, both]);
         assert.is(answers(read(`${both}.stripped`), NEAR, 'sample_main', [0], names), expected);
       }
+    });
+  }
+
+  if (spawnSync('g++', ['--version']).status !== 0) console.log('SKIP elf/link/native, C++: g++ is not installed');
+  else {
+    test('two C++ objects that share functions, tables and variables', () => {
+      const [first, second] = [[], ['-DSECOND']].map((flags, i) => {
+        const path = `${directory}/templates${i}.o`;
+        const plain = ['-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics'];
+        run('g++', ['-O1', ...plain, ...flags, '-c', '-o', path, sourcePath('templates.cc')]);
+        return path;
+      }) as [string, string];
+      const spoken = expectedOf('g++', [first, second]);
+      assert.match(spoken, /constructed 104\nconstructed 205\nvirtual 11\nsecond 14\nanswer 108\n$/);
+      assert.is(answers(read(combine([first, second])), NEAR, 'sample_main', [0], names), spoken);
     });
   }
 
