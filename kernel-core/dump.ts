@@ -23,7 +23,10 @@ export interface ProcessDump {
 export interface KernelDump {
   /** Monotonic nanoseconds since boot. */
   uptime: number;
+  /** Programs, and process 1. */
   processes: ProcessDump[];
+  /** Threads of the kernel itself. */
+  kernelThreads: ProcessDump[];
   mounts: { source: string; type: string; id: number }[];
   /** Pages of 4096 bytes. */
   memory: { used: number; free: number; limit: number };
@@ -35,9 +38,11 @@ export interface KernelDump {
 
 export function dumpKernel(kernel: Kernel): KernelDump {
   const { memory } = kernel;
+  const all = [...kernel.processes.all()];
   return {
     uptime: kernel.host.monotonic(),
-    processes: [...kernel.processes.all()].map(dumpProcess),
+    processes: all.filter(({ isKernelThread }) => !isKernelThread).map(dumpProcess),
+    kernelThreads: all.filter(({ isKernelThread }) => isKernelThread).map(dumpProcess),
     mounts: kernel.namespace.list().map(({ source, fs, id }) => ({ source, type: fs.type, id })),
     memory: { used: memory.usedFrames, free: memory.freeFrames, limit: memory.limitFrames },
     timers: kernel.timers.size,
