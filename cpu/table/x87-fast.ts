@@ -1,6 +1,6 @@
 /**
  * x87 moves and products in the intermediate form, for the case that no register is missing or in the way, that numbers
- * are finite and normal, and that results are rounded to nearest; whatever else happens is left to the helper. C libraries
+ * are none of the rare kinds, and that results are rounded to nearest; whatever else happens is left to the helper. C libraries
  * read and print numbers with long double: these are most of what they execute.
  */
 import type { Builder } from '../ir/builder.js';
@@ -212,15 +212,16 @@ function loadFloat({ bits, fraction, exponentMask, bias }: Format): FastForm {
     const x = b.loadAt(pa!, bits === 32 ? 'i64.load32_u' : 'i64.load');
     const exponent = b.bin('and', b.wrap(b.bin('shr_u', x, b.i64(fraction))), b.i32(exponentMask));
     const isNormal = isBetween(b, exponent, 1, exponentMask - 1);
-    const isZero = b.eqz(b.bin('shl', x, b.i64(65 - bits)));
+    const isZeroOrInfinite = b.eqz(b.bin('and', x, b.i64(2 ** fraction - 1)));
     b.if(
-      b.bin('and', s.isEmpty(mask), b.bin('or', isNormal, isZero)),
+      b.bin('and', s.isEmpty(mask), b.bin('or', isNormal, isZeroOrInfinite)),
       () => {
         const significand = b.bin('or', b.bin('shl', x, b.i64(63 - fraction)), b.i64(INTEGER_BIT));
         const sign = b.bin('shl', b.bin('and', b.wrap(b.bin('shr_u', x, b.i64(bits - 1))), b.i32(1)), b.i32(15));
-        const biased = b.bin('add', exponent, b.i32(BIAS - bias));
-        const signExponent = b.bin('or', sign, b.select(biased, b.i32(0), isNormal));
-        s.write(number, b.select(significand, b.i64(0), isNormal), signExponent);
+        const isInfinite = b.bin('eq', exponent, b.i32(exponentMask));
+        const biased = b.select(b.i32(0x7fff), b.bin('add', exponent, b.i32(BIAS - bias)), isInfinite);
+        const signExponent = b.bin('or', sign, b.select(biased, b.i32(0), exponent));
+        s.write(number, b.select(significand, b.i64(0), exponent), signExponent);
         s.finish(s.withUsed(s.tags, mask), number, b.i32(fop));
       },
       otherwise,
