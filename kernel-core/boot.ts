@@ -166,6 +166,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
     memory,
     vfsEnv: env,
     namespace,
+    devfs,
     devpts,
     sysfs: makeSysfs(builder),
     syscalls: SYSCALLS,

@@ -11,6 +11,7 @@ import { type CodeStore, Cpu, type CpuHooks, type PhysicalMemory, type Translato
 import type { Devpts } from '../pty/devpts.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
+import type { Devfs } from '../vfs/fs/devfs.js';
 import type { InotifyLimits } from '../vfs/fs/inotify.js';
 import type { Sysfs } from '../vfs/fs/sysfs/index.js';
 import type { MountNamespace } from '../vfs/mount.js';
@@ -68,6 +69,8 @@ export interface KernelParts {
   memory: PhysicalMemory;
   vfsEnv: VfsEnv;
   namespace: MountNamespace;
+  /** Where nodes of devices are made. */
+  devfs: Devfs;
   /** Where terminals for the embedder are made. */
   devpts: Devpts;
   sysfs: Sysfs;
@@ -88,6 +91,7 @@ export class Kernel {
   readonly cpu: Cpu;
   readonly vfsEnv: VfsEnv;
   readonly namespace: MountNamespace;
+  readonly devfs: Devfs;
   readonly devpts: Devpts;
   readonly sysfs: Sysfs;
   readonly timers = new TimerQueue();
@@ -143,6 +147,7 @@ export class Kernel {
     this.vfsEnv = parts.vfsEnv;
     this.log = new KernelLog(parts.vfsEnv, () => this.host.monotonic());
     this.namespace = parts.namespace;
+    this.devfs = parts.devfs;
     this.devpts = parts.devpts;
     this.sysfs = parts.sysfs;
     this.syscalls = parts.syscalls;

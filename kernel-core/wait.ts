@@ -73,7 +73,7 @@ export class Wait {
   block(request: WaitRequest): number {
     if (this.refused) {
       // A driver that is in the middle of it goes on by itself.
-      if (this.task.driverCall === null || !this.task.kernel.drivers.detach(this.task, request)) request.cleanup?.();
+      if (!request.waitsByItself || !this.task.kernel.drivers.detach(this.task, request)) request.cleanup?.();
       return WOULD_BLOCK;
     }
     this.#register(request.hooks);

@@ -14,7 +14,7 @@ import { type Path, releasePath } from './dentry.js';
 import { fileClosed } from './fsnotify.js';
 import type { Inode, PollMask } from './inode.js';
 import type { IoIter } from './iter.js';
-import type { PageCache } from './page-cache.js';
+import type { MappingRequest, PageCache } from './page-cache.js';
 
 /** What an operation of a driver answers that is not over: whoever made it waits, and makes it again. No errno is this large. */
 export const SUSPENDED = -0x10002;
@@ -115,6 +115,11 @@ export abstract class OpenFile {
     return '';
   }
 
+  /** Opening may take its time: whoever opens asks until it is over. @returns 0, SUSPENDED, or why it cannot be opened */
+  finishOpen(_caller: Caller): number | Err {
+    return 0;
+  }
+
   /** Reads at `position` (seekable files; others ignore it). @returns bytes, 0 at the end, -EAGAIN if it would have to wait, -EISDIR, -EFAULT … */
   read(_to: IoIter, _position: number, _caller: Caller): number | Err {
     return fail(this.inode.isDirectory ? EISDIR : EINVAL);
@@ -156,8 +161,12 @@ export abstract class OpenFile {
     return fail(ENOTTY);
   }
 
-  /** Pages for mmap(2). @returns the cache, or -ENODEV when this kind of file cannot be mapped */
-  mapping(): PageCache | Err {
+  /**
+   * Pages for mmap(2).
+   * @param _request absent: only to know whether there can be such a mapping
+   * @returns the cache, or -ENODEV when this kind of file cannot be mapped
+   */
+  mapping(_request?: MappingRequest): PageCache | Err {
     return fail(ENODEV);
   }
 

@@ -10,6 +10,16 @@ export interface PageMapper {
   invalidate(index: number): void;
 }
 
+/** What of a file mmap(2) asks for. */
+export interface MappingRequest {
+  /** Bytes from the beginning of the file, whole pages. */
+  readonly offset: number;
+  readonly length: number;
+  /** PROT_*. */
+  readonly protection: number;
+  readonly shared: boolean;
+}
+
 export interface PageCache {
   /** Length of the file in bytes: pages wholly beyond it must not be mapped. */
   readonly size: number;

@@ -53,6 +53,12 @@ export class KernelCall implements Owned {
   readonly held: HeldLock[] = [];
   /** Where the bytes of a read or write go; what `struct banos_iter *` stands for. */
   iter: IoIter | null = null;
+  /** Bytes that they were in the beginning: more than it was asked for no driver has moved. */
+  wanted = 0;
+  /** Address of the wait queue that it is on; 0: none. */
+  queue = 0;
+  /** The queue was woken since it was put on it. */
+  isWoken = false;
   /** Instructions since it began. */
   instructions = 0;
   /** Why an exported function ended it. */
@@ -92,7 +98,10 @@ export class KernelCall implements Owned {
     if (!this.maySleep) return this.bug('scheduling while atomic');
     this.attempt = attempt;
     this.expired = false;
-    if (deadline !== Number.POSITIVE_INFINITY) this.kernel.timers.arm(this.#timer, deadline);
+    if (deadline !== Number.POSITIVE_INFINITY) {
+      this.kernel.timers.arm(this.#timer, deadline);
+      this.kernel.scheduler.timersChanged();
+    }
     return SUSPENDED;
   }
 
@@ -116,7 +125,8 @@ export class KernelCall implements Owned {
 
   /** A signal that the task would see is there. */
   get isInterrupted(): boolean {
-    return this.task?.hasDeliverableSignal === true;
+    const { task } = this;
+    return task !== null && (task.hasDeliverableSignal || task.kernelThread?.isStopping === true);
   }
 
   /** The task is to end. */

@@ -22,11 +22,12 @@ import type { Kernel } from '../kernel.js';
 import { SLICE } from '../scheduler.js';
 import type { Task } from '../task.js';
 import { PENDING } from '../wait.js';
-import { BUG, KernelCall } from './call.js';
+import { BUG, type HeldLock, KernelCall } from './call.js';
 import { PER_CPU } from './layout.js';
 import type { Owner } from './owner.js';
 import type { KernelSpace } from './space.js';
 import { KernelStacks } from './stacks.js';
+import { hex } from './symbols.js';
 import type { KernelText } from './text.js';
 
 const RAX = 0;
@@ -66,6 +67,8 @@ export class CallRunner {
   active: KernelCall | null = null;
   /** Instructions after which any call is ended; for people who debug a driver. */
   deadline = Number.POSITIVE_INFINITY;
+  /** The call that was suspended last. */
+  suspended: KernelCall | null = null;
   /** Calls made. */
   count = 0;
   readonly #text: KernelText;
@@ -97,15 +100,17 @@ export class CallRunner {
 
   /**
    * Calls a driver function on behalf of `task`, which is in no other that sleeps.
-   * @returns as `invokeAtomic`; SUSPENDED: it is `task.driverCall` now, to be resumed
+   * @param iter what the second argument stands for; null: it is `b`
+   * @returns as `invokeAtomic`; SUSPENDED: it is `task.driverCall` and `suspended` now, to be resumed
    */
-  invoke(owner: Owner, task: Task, address: number, a = 0, b = 0, c = 0, d = 0, iter: IoIter | null = null): number {
-    // Inside of another call there is nobody who could wait.
-    if (this.active !== null) return this.invokeAtomic(owner, task, address, a, b, c, d);
+  invoke(owner: Owner, task: Task | null, address: number, a = 0, b = 0, c = 0, iter: IoIter | null = null): number {
     const call = this.#begin(owner, task);
     if (isErr(call)) return call;
+    // Inside of another call there is nobody who could wait.
+    call.isAtomic = this.active !== null;
     call.iter = iter;
-    return this.#start(call, address, a, b, c, d);
+    call.wanted = iter === null ? 0 : iter.remaining;
+    return this.#start(call, address, a, iter === null ? b : call.iterAddress, c, 0);
   }
 
   /**
@@ -243,7 +248,12 @@ export class CallRunner {
         if (outcome === 'returned') {
           result = cpu.reg(RAX);
           // What the kernel says to itself no driver says.
-          if (result <= PENDING && result >= BUG) result = fail(EIO);
+          if ((result <= PENDING && result >= BUG) || (call.iter !== null && result > call.wanted)) result = fail(EIO);
+          if (call.held.length > 0) {
+            const [{ what, address: at }] = call.held as [HeldLock];
+            const text = `returned with a ${what} held: ${hex(at)}`;
+            result = this.#fail(call, { kind: 'bug', text });
+          }
           break;
         }
         if (outcome === 'suspended') break;
@@ -282,6 +292,7 @@ export class CallRunner {
     call.state = 'suspended';
     call.isReady = isReady;
     call.owner.add(call);
+    this.suspended = call;
     if (call.task !== null) call.task.driverCall = call;
   }
 
@@ -296,6 +307,7 @@ export class CallRunner {
     const { task } = call;
     if (task !== null && task.driverCall === call) task.driverCall = null;
     if (call.held.length > 0 || call.atomicDepth > 0) this.#dropLocks(call);
+    if (call.queue !== 0) this.kernel.drivers.waitQueues.finish(call);
     call.stopTimer();
     call.attempt = null;
     call.iter = null;

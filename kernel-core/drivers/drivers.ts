@@ -17,6 +17,8 @@ import type { Task } from '../task.js';
 import type { WaitRequest } from '../wait.js';
 import type { KernelCall } from './call.js';
 import { CallRunner, type OopsReason } from './calls.js';
+import type { DriverDevice } from './chrdev.js';
+import type { DriverMapping } from './chrdev-mapping.js';
 import { EXPORTS } from './exports/index.js';
 import { MACHINE_CODE } from './exports/machine-code.js';
 import { KernelHeap } from './heap.js';
@@ -28,6 +30,8 @@ import { KernelSpace, RW } from './space.js';
 import { SymbolIndex } from './symbols.js';
 import { type KernelSymbol, KernelText } from './text.js';
 import { KernelThread, makeKernelTask } from './thread.js';
+import type { DriverTimer } from './timer.js';
+import { Mutexes, SpinLocks, WaitQueues } from './wait-queues.js';
 
 const KERN_ALERT = 1;
 const KERN_EMERG = 0;
@@ -47,6 +51,17 @@ export class Drivers {
   readonly symbols = new SymbolIndex();
   /** What the kernel itself starts on behalf of modules that need not know. */
   readonly owner = new Owner('kernel');
+  readonly waitQueues = new WaitQueues();
+  readonly mutexes = new Mutexes();
+  readonly spinLocks = new SpinLocks();
+  /** By the address of the driver's object. */
+  readonly timers = new Map<number, DriverTimer>();
+  /** Threads of drivers by number, until somebody has their result or their module goes. */
+  readonly threads = new Map<number, KernelThread>();
+  /** Character devices by their first number. */
+  readonly devices = new Map<number, DriverDevice>();
+  /** Mappings that a driver is being asked about, by the address that it knows them by. */
+  readonly mappings = new Map<number, DriverMapping>();
   /** Names that modules export, for `banos_lookup_symbol`; the module table sets it. */
   lookup: (name: string) => number | undefined = () => undefined;
   /** Text of `Modules linked in:`; the module table sets it. */
@@ -154,8 +169,8 @@ export class Drivers {
     done: (result: number) => number,
   ): number {
     const { runner } = this;
-    const [a = 0, b = 0, c = 0, d = 0] = args;
-    const result = runner.invoke(owner, task, address, a, b, c, d);
+    const [a, b, c] = args;
+    const result = runner.invoke(owner, task, address, a, b, c);
     if (result !== SUSPENDED) return done(result);
     return task.wait.block({
       hooks: [],
@@ -199,24 +214,16 @@ export class Drivers {
    */
   callDetached(owner: Owner, address: number, args: readonly number[], done: (result: number) => void): void {
     const { runner } = this;
-    const [a = 0, b = 0, c = 0, d = 0] = args;
-    if (runner.active !== null) {
-      done(runner.invokeAtomic(owner, this.kernel.caller, address, a, b, c, d));
-      return;
-    }
-    const caller = this.kernel.caller;
+    const { caller } = this.kernel;
     // A task that is in a call that sleeps cannot be in another one.
     const task = caller === null || caller.driverCall !== null || caller.state === 'dead' ? null : caller;
-    const call = runner.prepare(owner, task, address, a, b, c, d);
-    if (isErr(call)) {
-      done(call);
-      return;
-    }
-    const result = runner.resume(call);
+    const [a, b, c] = args;
+    const result = runner.invoke(owner, task, address, a, b, c);
     if (result !== SUSPENDED) {
       done(result);
       return;
     }
+    const call = runner.suspended!;
     if (task !== null) task.driverCall = null;
     const thread = this.#adopt(call);
     if (thread === null) {

@@ -98,6 +98,14 @@ export class KernelHeap {
     return this.#blocks.get(address);
   }
 
+  /** The block of whole pages that an address lies in. */
+  pagesAround(address: number): HeapBlock | undefined {
+    for (const block of this.#blocks.values()) {
+      if (block.kind < 0 && address >= block.address && address < block.address + block.size) return block;
+    }
+    return undefined;
+  }
+
   /** @returns what is wrong with it; null: nothing, it is free now */
   free(address: number): HeapFault | null {
     const block = this.#blocks.get(address);

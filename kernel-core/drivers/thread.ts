@@ -83,9 +83,28 @@ export class KernelThread implements Owned {
   }
 
   #end(result: number): void {
+    const { task } = this;
     this.result = result;
+    if (this.owner.isClosing) task.kernel.drivers.threads.delete(task.tid);
     this.owner.remove(this);
     this.endHook.emit('notify', 0);
     exitTask(this.task, 0);
   }
+}
+
+/** Starts a thread that runs a driver's function. @returns -EAGAIN, -ENOMEM */
+export function startThread(
+  kernel: Kernel,
+  owner: Owner,
+  name: string,
+  prepare: (task: Task) => KernelCall | Err,
+): KernelThread | Err {
+  const task = makeKernelTask(kernel, name, kernel.kthreadd);
+  if (isErr(task)) return task;
+  const call = prepare(task);
+  if (isErr(call)) {
+    exitTask(task, 0);
+    return call;
+  }
+  return owner.add(new KernelThread(owner, task, call));
 }

@@ -121,7 +121,9 @@ export function mapRange(
   if ((flags & MAP_NORESERVE) !== 0) vmFlags |= VM_NORESERVE;
   const checked = anonymous ? anonymousFlags(flags, vmFlags) : fileFlags(file!, size, offset, prot, flags, vmFlags);
   if (isErr(checked)) return checked;
-  const backing = anonymous ? anonymousBacking(space, checked, size) : fileBacking(space, file!, checked, size);
+  const backing = anonymous
+    ? anonymousBacking(space, checked, size)
+    : fileBacking(space, file!, checked, size, prot, offset);
   if (isErr(backing)) return backing;
   const result = placeVma(space, new Vma(start, start + size, prot, checked, backing, indexOf(backing, offset)));
   if (backing.shared !== null) backing.shared.unref(); // the mapping has its own reference now
@@ -214,9 +216,16 @@ function anonymousBacking(space: AddressSpace, flags: number, size: number): Bac
   return { file: null, cache: shared, shared };
 }
 
-function fileBacking(space: AddressSpace, file: OpenFile, flags: number, size: number): Backing | Err {
+function fileBacking(
+  space: AddressSpace,
+  file: OpenFile,
+  flags: number,
+  size: number,
+  protection: number,
+  offset: number,
+): Backing | Err {
   if (isZeroDevice(file)) return anonymousBacking(space, flags, size);
-  const cache = file.mapping();
+  const cache = file.mapping({ offset, length: size, protection, shared: (flags & VM_SHARED) !== 0 });
   return isErr(cache) ? cache : { file, cache, shared: null };
 }
 

@@ -22,11 +22,12 @@ import {
   O_TRUNC,
   O_WRONLY,
 } from '../../abi/fcntl.js';
-import type { OpenFile } from '../../vfs/file.js';
+import { type OpenFile, SUSPENDED } from '../../vfs/file.js';
 import { createPipe, PipeFile } from '../../vfs/fs/pipefs.js';
 import { openAt } from '../../vfs/open.js';
 import type { Task } from '../task.js';
 import { anyFile, pathArgument } from './args.js';
+import { awaitDriver } from './io.js';
 import { getI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
 
@@ -66,6 +67,7 @@ function openLoaded(task: Task, flags: number, mode: number): number {
   const { at, name } = pathArgument;
   const file = openAt(task.fs, task, at, name, flags, mode);
   if (isErr(file)) return file;
+  if (file.waitsByItself) return openDevice(task, file, flags);
   if (!(file instanceof PipeFile) || (flags & O_NONBLOCK) !== 0 || !file.openPending())
     return installFile(task, file, flags);
   let opened = false;
@@ -81,6 +83,19 @@ function openLoaded(task: Task, flags: number, mode: number): number {
     },
     what: 'wait_for_partner',
   });
+}
+
+/** A driver's open may sleep. Takes over the reference. */
+function openDevice(task: Task, file: OpenFile, flags: number): number {
+  const step = (): number => {
+    const result = file.finishOpen(task);
+    if (result === SUSPENDED) return result;
+    if (result === 0) return installFile(task, file, flags);
+    file.unref();
+    return result;
+  };
+  const result = (file.flags & O_PATH) !== 0 ? installFile(task, file, flags) : step();
+  return result === SUSPENDED ? awaitDriver(task, file, step) : result;
 }
 
 function openat(task: Task, dirfd: number, address: number, flagBits: number, mode: number): number {

@@ -48,6 +48,20 @@ export function compileDriver(source: string, flags: readonly string[] = []): Ui
   return new Uint8Array(readFileSync(`${path}.o`));
 }
 
+/** Where `compileProgram` puts programs, to be mounted. */
+export const programs = mkdtempSync(join(tmpdir(), 'banos-driver-programs-'));
+test.after(() => rmSync(programs, { recursive: true, force: true }));
+
+/** Compiles C as a program of the guest, statically. */
+export function compileProgram(name: string, source: string): void {
+  const path = join(directory, `${name}.c`);
+  writeFileSync(path, source);
+  const result = spawnSync('gcc', ['-O1', '-static', '-w', '-pthread', '-o', join(programs, name), path], {
+    encoding: 'latin1',
+  });
+  assert.is(result.status, 0, result.stderr);
+}
+
 /** A kernel whose inside tests may look at. */
 export class OpenKernel extends BootedKernel {
   readonly inner: Kernel;
@@ -101,6 +115,10 @@ export function loadDriver(kernel: Kernel, image: Uint8Array, name = 'test'): Lo
   const at = (symbol: string): number => linked.symbols.find((one) => one.name === symbol)!.address;
   return { owner, instance, linked, record, at };
 }
+
+/** Calls init, which may not sleep here. @returns what it returns */
+export const initDriver = (kernel: Kernel, { owner, record }: LoadedDriver): number =>
+  kernel.drivers.callNow(owner, record.init, [record.address]);
 
 /** Calls a function that does not sleep. */
 export const callNow = (kernel: Kernel, { owner, at }: LoadedDriver, name: string, ...args: number[]): number =>

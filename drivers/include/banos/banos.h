@@ -2,8 +2,12 @@
 #ifndef BANOS_BANOS_H
 #define BANOS_BANOS_H
 
+#include <banos/chrdev.h>
 #include <banos/driver.h>
 #include <banos/memory.h>
 #include <banos/print.h>
+#include <banos/task.h>
+#include <banos/time.h>
+#include <banos/wait.h>
 
 #endif

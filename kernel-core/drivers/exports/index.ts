@@ -1,6 +1,17 @@
 /** What the kernel offers to drivers, in the order of the stubs. Append-only within a row's name; see row.ts. */
 import type { ExportRow } from '../row.js';
+import { chrdevExports } from './chrdev.js';
 import { memoryExports } from './memory.js';
 import { printExports } from './print.js';
+import { taskExports } from './task.js';
+import { timeExports } from './time.js';
+import { waitExports } from './wait.js';
 
-export const EXPORTS: readonly ExportRow[] = [...printExports, ...memoryExports];
+export const EXPORTS: readonly ExportRow[] = [
+  ...printExports,
+  ...memoryExports,
+  ...timeExports,
+  ...waitExports,
+  ...taskExports,
+  ...chrdevExports,
+];

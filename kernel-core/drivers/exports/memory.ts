@@ -24,6 +24,13 @@ function release(call: KernelCall, address: number): number {
   if (address === 0) return 0;
   const { heap, symbols } = call.kernel.drivers;
   const block = heap.find(address);
+  const { mutexes, spinLocks } = call.kernel.drivers;
+  if (
+    block !== undefined &&
+    (mutexes.heldIn(address, address + block.size) || spinLocks.heldIn(address, address + block.size))
+  ) {
+    return call.bug('banos_kfree of memory with a held lock in it');
+  }
   const fault = heap.free(address);
   if (fault === null) return 0;
   const origin = block === undefined ? '' : `, allocated in ${symbols.describe(block.caller, true)}`;
