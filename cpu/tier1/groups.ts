@@ -13,7 +13,7 @@
 import type { Value } from '../ir/ir.js';
 import type { FlowGraph } from './graph/flow-graph.js';
 import type { Block } from './region.js';
-import { RegisterValues, type Sum, ValueNumbers } from './register-values.js';
+import { RegisterValues, ValueNumbers } from './register-values.js';
 import type { Step } from './step.js';
 
 /** Bytes that one check may cover. */
@@ -52,15 +52,6 @@ export interface Membership {
   readonly distance: number;
 }
 
-/** What is known of the accesses of a region. */
-export interface Grouping {
-  /** By block, the groups of its probes; probes that stand alone are not in it. */
-  readonly groups: readonly ReadonlyMap<Value, Membership>[];
-  /** Addresses of the probes in loops that are made whenever their instruction is executed. */
-  readonly sums: ReadonlyMap<Value, Sum>;
-  readonly numbers: ValueNumbers;
-}
-
 interface Form {
   /** Sorted terms `value*scale`. */
   readonly key: string;
@@ -68,11 +59,11 @@ interface Form {
   readonly isStack: boolean;
 }
 
-/** Yields how much was looked at, in instructions planned. */
+/** By block, the groups of its probes; probes that stand alone are not in it. Yields how much was looked at, in instructions planned. */
 export function* groupAccesses(
   graph: FlowGraph,
   blocks: readonly { block: Block; steps: readonly Step[] }[],
-): Generator<number, Grouping> {
+): Generator<number, Map<Value, Membership>[]> {
   const finder = new GroupFinder(graph, blocks);
   yield* finder.find();
   return finder.result();
@@ -88,7 +79,6 @@ class GroupFinder {
   /** By form: the latest groups, of any block. */
   readonly #open = new Map<string, Group[]>();
   readonly #found: Map<Value, Membership>[];
-  readonly #sums = new Map<Value, Sum>();
 
   constructor(graph: FlowGraph, blocks: readonly { block: Block; steps: readonly Step[] }[]) {
     this.#graph = graph;
@@ -112,19 +102,17 @@ class GroupFinder {
     }
   }
 
-  result(): Grouping {
+  result(): Map<Value, Membership>[] {
     for (const found of this.#found) {
       for (const [value, { group }] of found) if (group.members < 2) found.delete(value);
     }
-    return { groups: this.#found, sums: this.#sums, numbers: this.#numbers };
+    return this.#found;
   }
 
   #probe(v: Value, certain: boolean): void {
     const { size, write } = v.probe!;
-    const sum = this.#registers.sum(v.args[0]!);
-    if (sum === undefined) return;
-    if (certain && this.#graph.loop[this.#block]! >= 0) this.#sums.set(v, sum);
-    const form = this.#formOf(sum);
+    const form = this.#formOf(v.args[0]!);
+    if (form === undefined) return;
     const { key, distance } = form;
     let groups = this.#open.get(key);
     if (groups === undefined) {
@@ -179,7 +167,9 @@ class GroupFinder {
     return true;
   }
 
-  #formOf(sum: Sum): Form {
+  #formOf(v: Value): Form | undefined {
+    const sum = this.#registers.sum(v);
+    if (sum === undefined) return undefined;
     const terms = [...sum.terms].filter(([, scale]) => scale !== 0).sort((a, b) => a[0] - b[0]);
     const isStack = terms.length === 1 && this.#numbers.stack.has(terms[0]![0]);
     return { key: terms.map(([value, scale]) => `${value}*${scale}`).join('+'), distance: sum.distance, isStack };

@@ -76,8 +76,7 @@ export function* planRegion(region: Region): Generator<number, Plan> {
     yield steps.length;
   }
   const { graph, leaving, dispatch } = graphOf(region);
-  const grouping = yield* groupAccesses(graph, blocks);
-  for (const [b, groups] of grouping.groups.entries()) blocks[b]!.groups = groups;
+  for (const [b, groups] of (yield* groupAccesses(graph, blocks)).entries()) blocks[b]!.groups = groups;
   // Each of these goes over all blocks, some times.
   const dirtyIn = solveDirty(graph, blocks);
   yield blocks.length / 4;
@@ -93,7 +92,7 @@ export function* planRegion(region: Region): Generator<number, Plan> {
   const reduced = makeReducible(graph, COPY_LIMIT, size);
   const reducible = graph.reducible ? graph : new FlowGraph(reduced.successors);
   yield blocks.length / 4;
-  const versioned = addVersions({ ...reduced, graph: reducible }, blocks, grouping);
+  const versioned = addVersions({ ...reduced, graph: reducible }, blocks);
   const { origin, route, roles } = versioned;
   yield blocks.length / 4;
   let used = 0;

@@ -192,16 +192,6 @@ export class ValueNumbers {
     }
   }
 
-  /** The number of what a register holds at the start of a node where what paths bring differs. */
-  own(node: number, r: number): number {
-    return this.#meeting + r * this.#graph.count + node;
-  }
-
-  /** What register r holds at the end of a node that can be reached. */
-  atEnd(node: number, r: number): { value: number; distance: number } {
-    return { value: this.#atEnd(node, r), distance: this.#distance };
-  }
-
   /** Optimistic: what is not known yet agrees with everything. */
   *#solve(): Generator<number, void> {
     const { order, count, successors } = this.#graph;
@@ -217,7 +207,7 @@ export class ValueNumbers {
           first: 0,
         };
         let changed = false;
-        for (let r = 0; r < COUNT; r++) changed = this.#meet(node, r, this.own(node, r)) || changed;
+        for (let r = 0; r < COUNT; r++) changed = this.#meet(node, r, this.#meeting + r * count + node) || changed;
         if (changed) {
           pending = true;
           for (const to of successors[node]!) stale[to] = 1;

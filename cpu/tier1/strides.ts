@@ -4,7 +4,7 @@
  */
 import type { Value } from '../ir/ir.js';
 import type { Membership } from './groups.js';
-import type { Sum, ValueNumbers } from './register-values.js';
+import { RegisterValues, type Sum } from './register-values.js';
 import type { Step } from './step.js';
 
 const COUNT = 16;
@@ -28,51 +28,67 @@ export interface Walk {
   readonly aligned: readonly { readonly distance: number; readonly size: number }[];
 }
 
-/** Places of a loop, by block. */
-export interface LoopBlocks {
-  readonly header: number;
-  readonly latches: readonly number[];
-  /** General registers that are in locals at the header. */
-  readonly live: number;
-}
-
-/** What registers hold from round to round of one loop. */
+/** What registers hold from round to round of one loop, in terms of what they hold at the beginning of a round. */
 export class Strides {
-  /** By number of a value that is in a register at the loop's header: the register, and how far it is from the value. */
-  readonly #places = new Map<number, { register: number; distance: number }>();
-  /** By number of a value: how it grows in a round; without those that do not change. */
-  readonly #strides = new Map<number, number>();
+  /** Of the probes that are made whenever their instruction is executed. Terms below COUNT: the register of that number. */
+  readonly #sums = new Map<Value, Sum>();
+  /** By register: how it grows in a round; undefined: that is not known. */
+  readonly #strides: (number | undefined)[];
+  readonly #live: number;
 
-  constructor(numbers: ValueNumbers, { header, latches, live }: LoopBlocks) {
-    const entry = numbers.entries[header]!;
-    for (let r = 0; r < COUNT; r++) {
-      const value = entry.values[r]!;
-      if ((live & (1 << r)) === 0 || this.#places.has(value)) continue;
-      if (value === numbers.own(header, r)) {
-        const ends = latches.map((latch) => numbers.atEnd(latch, r));
-        const stride = ends[0]!.distance;
-        if (!ends.every((end) => end.value === value && end.distance === stride)) continue;
-        this.#strides.set(value, stride);
+  /**
+   * @param members of the loop, the header first, each behind those that lead to it
+   * @param predecessors of each node
+   * @param live registers that are in locals at the header
+   */
+  constructor(
+    members: readonly { node: number; steps: readonly Step[] }[],
+    predecessors: readonly (readonly number[])[],
+    latches: readonly number[],
+    live: number,
+  ) {
+    const walker: RegisterValues = new RegisterValues((v, certain) => {
+      const sum = certain ? walker.sum(v.args[0]!) : undefined;
+      if (sum !== undefined) this.#sums.set(v, sum);
+    });
+    walker.next = COUNT;
+    const ends = new Map<number, { values: Int32Array; distances: Float64Array }>();
+    for (const [i, { node, steps }] of members.entries()) {
+      const before = i === 0 ? [] : predecessors[node]!.map((from) => ends.get(from)!);
+      for (let r = 0; r < COUNT; r++) {
+        const [first] = before;
+        const isOne = before.every((end) => {
+          return end.values[r] === first!.values[r] && end.distances[r] === first!.distances[r];
+        });
+        walker.values[r] = first === undefined ? r : isOne ? first.values[r]! : walker.next++;
+        walker.distances[r] = first !== undefined && isOne ? first.distances[r]! : 0;
       }
-      this.#places.set(value, { register: r, distance: entry.distances[r]! });
+      for (const step of steps) walker.step(step);
+      ends.set(node, { values: walker.values.slice(), distances: walker.distances.slice() });
     }
+    const last = latches.map((latch) => ends.get(latch)!);
+    this.#strides = Array.from({ length: COUNT }, (_, r) => {
+      const stride = last[0]!.distances[r]!;
+      return last.every((end) => end.values[r] === r && end.distances[r] === stride) ? stride : undefined;
+    });
+    this.#live = live;
   }
 
   /** @returns undefined when the address is another in every round, and nobody can tell which */
-  walk({ terms, distance }: Sum): Pick<Walk, 'terms' | 'constant' | 'stride'> | undefined {
-    const found: { register: number; scale: number }[] = [];
-    let constant = distance;
+  walk(probe: Value): Pick<Walk, 'terms' | 'constant' | 'stride'> | undefined {
+    const sum = this.#sums.get(probe);
+    if (sum === undefined) return undefined;
+    const terms: { register: number; scale: number }[] = [];
     let stride = 0;
-    for (const [value, scale] of terms) {
+    for (const [register, scale] of sum.terms) {
       if (scale === 0) continue;
-      const place = this.#places.get(value);
-      if (place === undefined) return undefined;
-      found.push({ register: place.register, scale });
-      constant -= scale * place.distance;
-      stride += scale * (this.#strides.get(value) ?? 0);
+      const grows = register < COUNT ? this.#strides[register] : undefined;
+      if (grows === undefined || (this.#live & (1 << register)) === 0) return undefined;
+      terms.push({ register, scale });
+      stride += scale * grows;
     }
-    if (Math.abs(stride) > MAX_STRIDE || Math.abs(constant) > MAX_DISTANCE) return undefined;
-    return { terms: found, constant, stride };
+    if (Math.abs(stride) > MAX_STRIDE || Math.abs(sum.distance) > MAX_DISTANCE) return undefined;
+    return { terms, constant: sum.distance, stride };
   }
 }
 

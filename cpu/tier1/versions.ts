@@ -19,7 +19,7 @@
  */
 import type { Value } from '../ir/ir.js';
 import { FlowGraph } from './graph/flow-graph.js';
-import type { Grouping } from './groups.js';
+import type { Membership } from './groups.js';
 import { hasSync, type PlannedBlock } from './planned-block.js';
 import { alignmentOf, Strides, staysAligned, type Walk } from './strides.js';
 
@@ -37,6 +37,8 @@ const LEAST_ROUNDS = 8;
 export interface Version {
   /** Number of the block that the loop begins with. */
   readonly header: number;
+  /** Nodes of the loop, in reverse postorder. */
+  readonly members: readonly number[];
   /** By the probe that is checked for all of its group. */
   readonly walks: ReadonlyMap<Value, Walk>;
   /** Rounds in a row. */
@@ -65,13 +67,9 @@ export interface VersionedGraph {
 }
 
 /** Gives loops a fast version. @param reduced reducible, as make-reducible.ts leaves it */
-export function addVersions(
-  reduced: Omit<VersionedGraph, 'roles'>,
-  blocks: readonly PlannedBlock[],
-  grouping: Grouping,
-): VersionedGraph {
+export function addVersions(reduced: Omit<VersionedGraph, 'roles'>, blocks: readonly PlannedBlock[]): VersionedGraph {
   const { graph, origin, route } = reduced;
-  const maker = new VersionMaker(graph, origin, route, blocks, grouping);
+  const maker = new VersionMaker(graph, origin, route, blocks);
   let added = 0;
   for (const header of graph.reducible ? graph.order : []) {
     if (!graph.isLoopHeader(header)) continue;
@@ -90,21 +88,13 @@ class VersionMaker {
   readonly #origin: number[];
   readonly #route: number[];
   readonly #blocks: readonly PlannedBlock[];
-  readonly #grouping: Grouping;
 
-  constructor(
-    graph: FlowGraph,
-    origin: readonly number[],
-    route: readonly number[],
-    blocks: readonly PlannedBlock[],
-    grouping: Grouping,
-  ) {
+  constructor(graph: FlowGraph, origin: readonly number[], route: readonly number[], blocks: readonly PlannedBlock[]) {
     this.#graph = graph;
     this.#successors = graph.successors.map((list) => [...list]);
     this.#origin = [...origin];
     this.#route = [...route];
     this.#blocks = blocks;
-    this.#grouping = grouping;
   }
 
   result(): VersionedGraph {
@@ -114,52 +104,80 @@ class VersionMaker {
 
   /** What the fast version of a loop is about; undefined when it is not to have one. */
   versionOf(header: number): Version | undefined {
-    const members = this.#graph.members(header);
+    const members = this.#members(header);
     const planned = members.map((node) => this.#blocks[this.#origin[node]!]);
     if (!planned.every((block) => block !== undefined && mayBeCopied(block))) return undefined;
     const all = planned as PlannedBlock[];
     if (new Set(all).size < all.length || members.some((node) => this.#graph.loop[node] !== header)) return undefined;
     const size = all.reduce((sum, { steps }) => sum + steps.length, 0);
-    if (size > MAX_LOOP || !this.#turnsOften(header)) return undefined;
+    if (size > MAX_LOOP || !this.#turnsOften(header, members)) return undefined;
     const walks = this.#walks(header, members);
     if (walks.size === 0) return undefined;
     let written = 0;
     for (const { steps } of all) for (const { writes } of steps) written |= writes;
     const turns = TURNS.find(([most]) => size <= most)?.[1] ?? 1;
-    return { header: this.#origin[header]!, walks, turns, shortest: this.#shortest(header, members), size, written };
+    return {
+      header: this.#origin[header]!,
+      members,
+      walks,
+      turns,
+      shortest: this.#shortest(header, members),
+      size,
+      written,
+    };
+  }
+
+  #heat(node: number): number {
+    return this.#blocks[this.#origin[node]!]?.block.heat ?? 0;
   }
 
   /** As far as the profile tells. */
-  #turnsOften(header: number): boolean {
+  #turnsOften(header: number, members: readonly number[]): boolean {
     let entered = 0;
-    for (const from of this.#graph.predecessors[header]!) {
-      if (!this.#graph.inLoop(header, from)) entered += this.#blocks[this.#origin[from]!]?.block.heat ?? 0;
-    }
-    return this.#blocks[this.#origin[header]!]!.block.heat >= entered * LEAST_ROUNDS;
+    for (const from of this.#graph.predecessors[header]!) if (!members.includes(from)) entered += this.#heat(from);
+    return this.#heat(header) >= entered * LEAST_ROUNDS;
   }
 
-  #latches(header: number): number[] {
-    return this.#graph.predecessors[header]!.filter((from) => this.#graph.inLoop(header, from));
+  /**
+   * Nodes of the loop, in reverse postorder. Two loops, one in the other, may begin with the same block: then those of the
+   * inner one, which is what leads to the hottest way back, if that is so much hotter than the others.
+   */
+  #members(header: number): readonly number[] {
+    const all = this.#graph.members(header);
+    const latches = this.#latches(header, all);
+    const hottest = latches.reduce((one, other) => (this.#heat(other) > this.#heat(one) ? other : one));
+    const inner = new Set([header, hottest]);
+    for (const node of inner) {
+      if (node !== header) for (const from of this.#graph.predecessors[node]!) inner.add(from);
+    }
+    const others = latches.reduce((sum, latch) => (inner.has(latch) ? sum : sum + this.#heat(latch)), 0);
+    const isInner = this.#heat(hottest) > 0 && others * LEAST_ROUNDS <= this.#heat(hottest);
+    return isInner ? all.filter((node) => inner.has(node)) : all;
+  }
+
+  #latches(header: number, members: readonly number[]): number[] {
+    return this.#graph.predecessors[header]!.filter((from) => members.includes(from));
+  }
+
+  #planned(node: number): PlannedBlock {
+    return this.#blocks[this.#origin[node]!]!;
   }
 
   #walks(header: number, members: readonly number[]): Map<Value, Walk> {
-    const { sums, groups, numbers } = this.#grouping;
-    const latches = this.#latches(header);
-    const { liveIn } = this.#blocks[this.#origin[header]!]!;
-    const places = { header: this.#origin[header]!, latches: latches.map((node) => this.#origin[node]!), live: liveIn };
-    const strides = new Strides(numbers, places);
+    const latches = this.#latches(header, members);
+    const places = members.map((node) => ({ node, steps: this.#planned(node).steps }));
+    const strides = new Strides(places, this.#graph.predecessors, latches, this.#planned(header).liveIn);
     const walks = new Map<Value, Walk>();
     for (const node of members) {
-      const b = this.#origin[node]!;
+      const { steps, groups } = this.#planned(node);
       const isCertain = latches.every((latch) => this.#graph.dominates(node, latch));
-      for (const step of this.#blocks[b]!.steps) {
+      for (const step of steps) {
         for (const s of step.statements) {
           if (s.s !== 'value' || s.value.op !== 'probe') continue;
           const v = s.value;
-          const sum = sums.get(v);
-          const membership = groups[b]!.get(v);
-          if (sum === undefined || (membership !== undefined && membership.group.leader !== v)) continue;
-          const walk = strides.walk(sum);
+          const membership = groups.get(v);
+          if (membership !== undefined && membership.group.leader !== v) continue;
+          const walk = strides.walk(v);
           if (walk === undefined) continue;
           const aligned = membership === undefined ? alignmentOf(v, 0) : this.#alignments(members, membership);
           if (staysAligned(walk.stride, aligned)) walks.set(v, { ...walk, step, membership, isCertain, aligned });
@@ -170,9 +188,9 @@ class VersionMaker {
   }
 
   /** Of the members of a group that are in the loop, by distance from the address of its leader. */
-  #alignments(members: readonly number[], { group, distance }: NonNullable<Walk['membership']>): Walk['aligned'] {
+  #alignments(members: readonly number[], { group, distance }: Membership): Walk['aligned'] {
     return members.flatMap((node) =>
-      [...this.#grouping.groups[this.#origin[node]!]!].flatMap(([v, other]) =>
+      [...this.#planned(node).groups].flatMap(([v, other]) =>
         other.group === group ? alignmentOf(v, other.distance - distance) : [],
       ),
     );
@@ -194,7 +212,7 @@ class VersionMaker {
 
   /** The gate takes the header's place in the graph, so that all ways into the loop lead there. */
   add(header: number, version: Version): void {
-    const members = this.#graph.members(header);
+    const { members } = version;
     const block = version.header;
     const checked = this.#add(block);
     const [fastTurn, checkedTurn] = [this.#add(block), this.#add(block)];

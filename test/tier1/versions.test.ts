@@ -43,14 +43,14 @@ interface Loop {
   first: boolean;
   /** Leaves in the middle when dl is this; −1: does not. */
   exitAt: number;
-  /** An outer loop around it that runs it twice. */
-  isInner: boolean;
+  /** A loop around it that runs it twice, and begins before it or with the same instruction. */
+  outer: 'none' | 'before' | 'same';
 }
 
 const hex = (text: string): number[] => [...Buffer.from(text, 'hex')];
 const byte = (n: number): number => n & 0xff;
 
-function codeOf({ body, steps, first, exitAt, isInner }: Loop): number[] {
+function codeOf({ body, steps, first, exitAt, outer }: Loop): number[] {
   const walk = [0xc0, 0xc6, 0xc7].flatMap((modrm, i) => (steps[i] === 0 ? [] : [0x48, 0x83, modrm, byte(steps[i]!)]));
   const half = Math.ceil(body.length / 2);
   const [front, back] = [body.slice(0, half), body.slice(half)].map((part) => part.flatMap((name) => hex(BODY[name]!)));
@@ -60,8 +60,9 @@ function codeOf({ body, steps, first, exitAt, isInner }: Loop): number[] {
   const loop = [...round, 0x75, byte(-round.length - 2)];
   // rsi = r12, rdi = r13, rcx = r14; dec ebp
   const begin = [0x4c, 0x89, 0xe6, 0x4c, 0x89, 0xef, 0x4c, 0x89, 0xf1];
-  const whole = [...begin, ...loop, 0xff, 0xcd];
-  return isInner ? [...whole, 0x75, byte(-whole.length - 2), ...SYSCALL] : [...begin, ...loop, ...SYSCALL];
+  if (outer === 'none') return [...begin, ...loop, ...SYSCALL];
+  const again = outer === 'before' ? [...begin, ...loop, 0xff, 0xcd] : [...loop, 0x4c, 0x89, 0xf1, 0xff, 0xcd];
+  return [...(outer === 'same' ? begin : []), ...again, 0x75, byte(-again.length - 2), ...SYSCALL];
 }
 
 /** Where the loop begins, as distances in the area, and how often it turns. */
@@ -84,7 +85,7 @@ const loops = fc.record<Loop>({
   ),
   first: fc.boolean(),
   exitAt: fc.constantFrom(-1, -1, 77),
-  isInner: fc.boolean(),
+  outer: fc.constantFrom('none', 'before', 'same'),
 });
 
 /** Near borders of pages as often as anywhere. */
