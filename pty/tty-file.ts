@@ -60,6 +60,11 @@ export class TtyFile extends OpenFile implements TtyDescription {
     return this.#read(to, caller, (this.flags & O_NONBLOCK) !== 0);
   }
 
+  /** A read that begins after the other end has gone is at the end; one that waits meanwhile fails. @source Linux n_tty_read */
+  override get waitError(): number | Err {
+    return this.hungUp && this.tty.otherClosed ? fail(EIO) : 0;
+  }
+
   override get writeLock(): Mutex {
     return this.tty.writeLock;
   }

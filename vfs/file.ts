@@ -125,6 +125,11 @@ export abstract class OpenFile {
     return fail(this.inode.isDirectory ? EISDIR : EINVAL);
   }
 
+  /** What a read that waits answers before it looks for input: an error when what it waits for is gone for good; 0: none. */
+  get waitError(): number | Err {
+    return 0;
+  }
+
   /** Writes at `position`. O_APPEND is handled here. @returns bytes (maybe fewer than asked), -EAGAIN if none could be taken yet, -EPIPE, -ENOSPC, -EFBIG … */
   write(_from: IoIter, _position: number, _caller: Caller): number | Err {
     return fail(EINVAL);

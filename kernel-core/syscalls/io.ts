@@ -92,6 +92,8 @@ class ReadWait implements WaitRequest {
   }
 
   attempt(): number {
+    const { waitError } = this.#file;
+    if (waitError !== 0) return waitError;
     return readOnce(this.#task, this.#file, this.#to, this.#position);
   }
 
