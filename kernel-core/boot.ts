@@ -19,6 +19,7 @@ import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/na
 import { mkdirAt } from '../vfs/operations.js';
 import type { CodeDumpOptions } from './code-dump.js';
 import { type CodeCacheOptions, DirectoryStore } from './code-store.js';
+import { procBanos } from './drivers/proc.js';
 import { errnoError } from './errno-error.js';
 import { parseMountOptions, parseSize } from './filesystem-types.js';
 import type { Host } from './host.js';
@@ -250,6 +251,7 @@ function registerTypes(kernel: Kernel, builder: Builder, devfs: Devfs, control: 
 function makeProcfs(kernel: Kernel, device: number): Procfs {
   const procfs = new Procfs(kernel.vfsEnv, device, procSource(kernel));
   procfs.add(procKmsg(kernel.log));
+  procfs.add(procBanos(kernel.drivers));
   return procfs;
 }
 

@@ -113,7 +113,10 @@ export class Kernel {
   readonly programs = new InstalledPrograms();
   readonly processes: ProcessTable;
   readonly scheduler: Scheduler;
-  readonly syscalls: readonly SyscallRow[];
+  /** By number; drivers add to it (drivers/syscalls.ts). */
+  readonly syscalls: SyscallRow[];
+  /** Answers for numbers that nobody has. */
+  readonly unknownSyscall: SyscallRow;
   readonly init: Process;
   /** Parent of the kernel's threads. */
   readonly kthreadd: Process;
@@ -135,7 +138,6 @@ export class Kernel {
   onTurnEnd: (() => void) | null = null;
   /** When translated code was last written for later runs. */
   #codeKept = 0;
-  readonly #unknownSyscall: SyscallRow;
   /** The TypeScript program's task that makes a call outside of a slice. */
   #programCaller: Task | null = null;
 
@@ -150,8 +152,8 @@ export class Kernel {
     this.devfs = parts.devfs;
     this.devpts = parts.devpts;
     this.sysfs = parts.sysfs;
-    this.syscalls = parts.syscalls;
-    this.#unknownSyscall = parts.unknownSyscall;
+    this.syscalls = [...parts.syscalls];
+    this.unknownSyscall = parts.unknownSyscall;
     this.hostname = parts.hostname;
     this.net = new Network(parts.vfsEnv, parts.host, (file) => tellUrgent(this, file));
     this.processes = new ProcessTable(parts.taskLimit);
@@ -216,7 +218,7 @@ export class Kernel {
    * @returns the result, maybe one that asks to be restarted; PENDING; CONTEXT_REPLACED
    */
   callFromProgram(task: Task, number: number, args: readonly number[]): number {
-    const row = this.syscalls[number] ?? this.#unknownSyscall;
+    const row = this.syscalls[number] ?? this.unknownSyscall;
     this.syscallCount++;
     // Time must pass for a program that only calls, also on the virtual clock.
     this.host.elapsed(CALL_COST);
@@ -280,7 +282,7 @@ export class Kernel {
     // By halves: what is always an integer stays one.
     const low = cpu.regLo(RAX);
     const known = cpu.regHi(RAX) === 0 ? this.syscalls[low] : undefined;
-    const row = known ?? this.#unknownSyscall;
+    const row = known ?? this.unknownSyscall;
     this.syscallCount++;
     this.scheduler.charge(CALL_COST);
     task.syscall = known === undefined ? cpu.reg(RAX) : low | 0;

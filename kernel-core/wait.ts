@@ -9,7 +9,7 @@
  * that `finish` resolves.
  */
 import type { EventEmitter } from 'eventemitter3';
-import { EAGAIN, ERESTARTSYS, fail } from '../abi/errno.js';
+import { EAGAIN, EINTR, ERESTARTSYS, fail } from '../abi/errno.js';
 import { SUSPENDED } from '../vfs/file.js';
 import type { InodeEvents } from '../vfs/inode.js';
 import type { Task } from './task.js';
@@ -47,12 +47,17 @@ export interface WaitRequest {
   what: string;
 }
 
+/** @returns the call's result, or PENDING when it waits again */
+type Afterwards = (result: number) => number;
+
 /** One task's sleep. Made once per task and used again for every wait. */
 export class Wait {
   readonly task: Task;
   request: WaitRequest | null = null;
   /** The call that is being made must not wait: where it would, it answers -EAGAIN. */
   refused = false;
+  /** The task dies: nobody gets a result any more. */
+  isAbandoned = false;
   readonly #timer: Timer;
   /**
    * Where the task is registered still, though the wait is over: mostly the next one is for the same. An event is harmless
@@ -60,6 +65,8 @@ export class Wait {
    */
   #kept: Hook | null = null;
   #expired = false;
+  /** What makes the call's result out of the wait's, the first one first; null: nothing. */
+  #afterwards: Afterwards[] | null = null;
 
   constructor(task: Task) {
     this.task = task;
@@ -84,13 +91,35 @@ export class Wait {
 
   /** The scheduler picked the sleeping task. @returns the call's result, or PENDING to sleep on */
   resume(): number {
-    return this.#retry();
+    const result = this.#retry();
+    return result === PENDING || this.#afterwards === null ? result : this.#goOn(this.#afterwards, result);
+  }
+
+  /** The call is not over when the wait that has just begun is: `step` gets the wait's result, and says the call's. */
+  afterwards(step: Afterwards): void {
+    if (this.#afterwards === null) this.#afterwards = [step];
+    else this.#afterwards.push(step);
   }
 
   /** Ends the wait without a result: the task dies. */
   abandon(): void {
     if (this.request !== null) this.#end(this.request);
+    this.isAbandoned = true;
+    if (this.#afterwards !== null) this.#goOn(this.#afterwards, fail(EINTR));
     this.#leaveKept();
+  }
+
+  /** A step that waits again may have put others in front of those that are left. */
+  #goOn(steps: Afterwards[], first: number): number {
+    let result = first;
+    this.#afterwards = null;
+    for (const [i, step] of steps.entries()) {
+      result = step(result);
+      if (result !== PENDING) continue;
+      for (const left of steps.slice(i + 1)) this.afterwards(left);
+      break;
+    }
+    return result;
   }
 
   #register(hooks: readonly Hook[]): void {

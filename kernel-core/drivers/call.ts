@@ -14,6 +14,7 @@ import { Timer } from '../timers.js';
 import type { CallRunner } from './calls.js';
 import type { Owned, Owner } from './owner.js';
 import type { KernelStack } from './stacks.js';
+import type { SyscallLayer } from './syscalls.js';
 
 /** An exported function found that the driver has done what it must not: the call ends with an oops. */
 export const BUG = -0x10003;
@@ -59,6 +60,10 @@ export class KernelCall implements Owned {
   queue = 0;
   /** The queue was woken since it was put on it. */
   isWoken = false;
+  /** The system call that it answers; null: none. */
+  syscall: SyscallLayer | null = null;
+  /** Suspended, it waits for the call that it stands in front of: halves of its arguments. */
+  originalWords: Uint32Array | null = null;
   /** Instructions since it began. */
   instructions = 0;
   /** Why an exported function ended it. */

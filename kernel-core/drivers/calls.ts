@@ -28,6 +28,7 @@ import type { Owner } from './owner.js';
 import type { KernelSpace } from './space.js';
 import { KernelStacks } from './stacks.js';
 import { hex } from './symbols.js';
+import type { SyscallLayer } from './syscalls.js';
 import type { KernelText } from './text.js';
 
 const RAX = 0;
@@ -38,6 +39,8 @@ const RDI = 7;
 const R8 = 8;
 const R9 = 9;
 const R10 = 10;
+/** Registers of a C function's arguments, in order. @source System V psABI AMD64 */
+const C_ARGUMENTS = [RDI, RSI, RDX, RCX, R8, R9];
 /** The system call instruction is two bytes long. */
 const SYSCALL_LENGTH = 2;
 /** What a call counts for besides its instructions. */
@@ -111,6 +114,22 @@ export class CallRunner {
     call.iter = iter;
     call.wanted = iter === null ? 0 : iter.remaining;
     return this.#start(call, address, a, iter === null ? b : call.iterAddress, c, 0);
+  }
+
+  /**
+   * As `invoke`, with six arguments: a system call that a driver answers.
+   * @param words halves of the arguments, the low ones first; null: they are in the registers that a system call has them in
+   */
+  invokeSyscall(layer: SyscallLayer, task: Task, words: Uint32Array | null): number {
+    const call = this.#begin(layer.owner, task);
+    if (isErr(call)) return call;
+    call.syscall = layer;
+    const { cpu } = this.kernel;
+    this.#nesting.begin(this.space.pageTable);
+    if (words === null) cpu.setRegHalves(RCX, cpu.regLo(R10), cpu.regHi(R10));
+    else for (const [i, reg] of C_ARGUMENTS.entries()) cpu.setRegHalves(reg, words[2 * i]!, words[2 * i + 1]!);
+    this.#enter(call, layer.address);
+    return this.#run(call);
   }
 
   /**
@@ -216,12 +235,16 @@ export class CallRunner {
 
   #load(call: KernelCall, address: number, a: number, b: number, c: number, d: number): void {
     const { cpu } = this.kernel;
-    const { returnSlot } = call;
-    cpu.enterFunction(address, returnSlot, PER_CPU);
     cpu.setReg(RDI, a);
     cpu.setReg(RSI, b);
     cpu.setReg(RDX, c);
     cpu.setReg(RCX, d);
+    this.#enter(call, address);
+  }
+
+  #enter(call: KernelCall, address: number): void {
+    const { returnSlot } = call;
+    this.kernel.cpu.enterFunction(address, returnSlot, PER_CPU);
     this.space.writeI64(returnSlot, this.#text.returnAddress);
   }
 
@@ -311,6 +334,8 @@ export class CallRunner {
     call.stopTimer();
     call.attempt = null;
     call.iter = null;
+    call.syscall = null;
+    call.originalWords = null;
     call.task = null;
     call.isAborted = false;
     call.state = 'idle';

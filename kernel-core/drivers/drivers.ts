@@ -28,6 +28,7 @@ import { describeOops, type OopsContext } from './oops.js';
 import { Owner } from './owner.js';
 import { KernelSpace, RW } from './space.js';
 import { SymbolIndex } from './symbols.js';
+import { DriverSyscalls } from './syscalls.js';
 import { type KernelSymbol, KernelText } from './text.js';
 import { KernelThread, makeKernelTask } from './thread.js';
 import type { DriverTimer } from './timer.js';
@@ -70,12 +71,15 @@ export class Drivers {
   describeTaint: () => string = () => (this.oopses > 1 ? 'Tainted: G      D' : 'Not tainted');
   /** Told of each crash, when its report is in the log. */
   onOops: ((owner: Owner) => void) | null = null;
+  /** System calls that drivers answer. */
+  readonly syscalls: DriverSyscalls;
   /** Reports so far. */
   oopses = 0;
   #started: Started | null = null;
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
+    this.syscalls = new DriverSyscalls(kernel);
   }
 
   /** The call whose code is on the processor; null: none. */
@@ -194,7 +198,7 @@ export class Drivers {
    * @param request of the wait that it was to be; its `cleanup` is called when the call is over
    * @returns false when there can be no thread: the call is ended
    */
-  detach(task: Task, request: WaitRequest): boolean {
+  detach(task: Task, request: Pick<WaitRequest, 'cleanup'>): boolean {
     const call = task.driverCall!;
     task.driverCall = null;
     const thread = this.#adopt(call);

@@ -6,6 +6,7 @@
 #include <banos/driver.h>
 #include <banos/memory.h>
 #include <banos/print.h>
+#include <banos/syscall.h>
 #include <banos/task.h>
 #include <banos/time.h>
 #include <banos/wait.h>

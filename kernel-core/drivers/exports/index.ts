@@ -3,6 +3,7 @@ import type { ExportRow } from '../row.js';
 import { chrdevExports } from './chrdev.js';
 import { memoryExports } from './memory.js';
 import { printExports } from './print.js';
+import { syscallExports } from './syscalls.js';
 import { taskExports } from './task.js';
 import { timeExports } from './time.js';
 import { waitExports } from './wait.js';
@@ -14,4 +15,5 @@ export const EXPORTS: readonly ExportRow[] = [
   ...waitExports,
   ...taskExports,
   ...chrdevExports,
+  ...syscallExports,
 ];

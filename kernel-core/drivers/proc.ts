@@ -1,0 +1,7 @@
+/** /proc/banos: what drivers have put into the kernel, as text. Linux has no such directory. */
+import { directory, file, type Row } from '../../vfs/fs/procfs/row.js';
+import type { ProcSource } from '../../vfs/fs/procfs/source.js';
+import type { Drivers } from './drivers.js';
+
+export const procBanos = (drivers: Drivers): Row<ProcSource> =>
+  directory('banos', [file('syscalls', () => drivers.syscalls.describe())]);
