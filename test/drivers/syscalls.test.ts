@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EBUSY, EEXIST, EINVAL, ENOENT } from '../../abi/errno.js';
 import { collect } from '../support/guest.js';
-import { bootWithPrograms, compileProgram, until } from './programs.js';
+import { bootWithPrograms, guestProgram, until } from './programs.js';
 import { callNow, compileDriver, hasCompiler, loadDriver } from './support.js';
 
 const driver = `
@@ -40,7 +40,20 @@ const driver = `
   }
   static long refuse(long a, long b, long c, long d, long e, long f) { return -BANOS_EACCES; }
   static long crash(long a, long b, long c, long d, long e, long f) { return *(volatile long *)a; }
-  static long (*const functions[])(long, long, long, long, long, long) = {mix, greet, through, plus, twice, refuse, crash};
+  static long nap(long a, long b, long c, long d, long e, long f) {
+    long result = banos_sleep_interruptible(a * 1000000);
+    return result < 0 ? result : a;
+  }
+  static long slowly(long a, long b, long c, long d, long e, long f) {
+    banos_u64 arguments[6] = {a, b, c, d, e, f};
+    depth++;
+    banos_msleep(2);
+    long result = banos_syscall_original(arguments);
+    banos_msleep(2);
+    depth--;
+    return result;
+  }
+  static long (*const functions[])(long, long, long, long, long, long) = {mix, greet, through, plus, twice, refuse, crash, nap, slowly};
   long reg(int number, unsigned flags, int which, int count) {
     struct banos_syscall description = {
       .size = sizeof description, .number = number, .name = which == 1 ? "greet" : "mix", .flags = flags,
@@ -73,6 +86,8 @@ const PLUS = 3;
 const TWICE = 4;
 const REFUSE = 5;
 const CRASH = 6;
+const NAP = 7;
+const SLOWLY = 8;
 const WRAP = 1;
 
 if (!hasCompiler) console.log('SKIP system calls of drivers: they need gcc on x86-64');
@@ -91,7 +106,7 @@ else {
     #include <time.h>
     #include <unistd.h>
   `;
-  const caller = compileProgram(
+  const caller = guestProgram(
     'caller',
     `${head}
     int main(int argc, char **argv) {
@@ -103,7 +118,7 @@ else {
     }`,
   );
   /** What comes in goes out, by read and write. */
-  const copy = compileProgram(
+  const copy = guestProgram(
     'copy',
     `${head}
     int main(void) {
@@ -114,7 +129,7 @@ else {
     }`,
   );
   /** Calls that need the program's registers, or that wait. */
-  const various = compileProgram(
+  const various = guestProgram(
     'various',
     `${head}
     static volatile int alarms;
@@ -297,7 +312,7 @@ else {
     const kernel = await bootWithPrograms();
     const { inner } = kernel;
     const loaded = loadDriver(inner, image, 'calls');
-    const threads = compileProgram(
+    const threads = guestProgram(
       'threads',
       `${head}
       static void *reads(void *fd) { char c; read(*(int *)fd, &c, 1); return 0; }
@@ -325,6 +340,38 @@ else {
     assert.is(inner.drivers.space.readU32(loaded.at('depth')), 0);
     assert.is(loaded.owner.hasCrashed, false);
     loaded.owner.release();
+    kernel.assertIdle();
+    await kernel.shutdown();
+  });
+
+  test('drivers sleep before, in and behind the calls that they answer', async () => {
+    const kernel = await bootWithPrograms();
+    const { inner } = kernel;
+    const loaded = loadDriver(inner, image, 'calls');
+    const above = loadDriver(inner, image, 'above');
+    const depth = (): number => inner.drivers.space.readU32(above.at('depth'));
+    const run = async (...args: string[]) => (await collect(kernel.spawn([caller, ...args]))).stdout;
+    assert.is(callNow(inner, loaded, 'reg', 800, 0, NAP, 1), 800);
+    assert.is(await run('800', '3'), '3 \n');
+    assert.is(callNow(inner, above, 'reg', 800, WRAP, SLOWLY, 0), 800);
+    assert.is(await run('800', '3'), '3 \n');
+    assert.is(callNow(inner, above, 'reg', 0, WRAP, SLOWLY, 0), 0);
+    assert.is((await collect(kernel.spawn([copy]), 'slow')).stdout, 'slow');
+    // Killed while the lower one sleeps.
+    const child = kernel.spawn([caller, '800', '100000']);
+    await until(() => loaded.owner.holds === 1);
+    child.kill('SIGKILL');
+    assert.is((await child.exit).signal, 'SIGKILL');
+    await until(() => above.owner.holds === 0);
+    assert.equal([depth(), loaded.owner.holds], [0, 0]);
+    // The lower one is taken away from under the upper one.
+    const other = kernel.spawn([caller, '800', '100000']);
+    await until(() => loaded.owner.holds === 1);
+    loaded.owner.release();
+    assert.is((await collect(other)).stdout, 'ffffffffffffffff ENODEV\n');
+    assert.equal([depth(), above.owner.holds, loaded.owner.holds], [0, 0, 0]);
+    above.owner.release();
+    assert.is(await run('800', '3'), 'ffffffffffffffff ENOSYS\n');
     kernel.assertIdle();
     await kernel.shutdown();
   });
