@@ -87,6 +87,11 @@ export interface BootOptions {
    * of the user who runs this process. Default: false.
    */
   allowHostPrograms?: boolean;
+  /**
+   * Instructions after which a call of a driver is ended as if it had crashed: for people who look for a loop in one. Default:
+   * none; calls that cannot be put off have one of their own.
+   */
+  driverDeadline?: number;
   /** Tasks that may exist at once. Default: 4096. */
   taskLimit?: number;
 }
@@ -177,6 +182,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
     codeStore: codeStoreOf(host, options.codeCache),
     translator: options.translator === false ? null : { ...DEFAULT_TRANSLATOR, ...options.translator },
   });
+  kernel.drivers.deadline = options.driverDeadline ?? Number.POSITIVE_INFINITY;
   kernel.allowsHostPrograms = options.allowHostPrograms === true;
   if (options.kernelLog !== undefined) listenTo(kernel.log, options.kernelLog);
   logBoot(kernel);

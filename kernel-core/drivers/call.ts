@@ -56,6 +56,8 @@ export class KernelCall implements Owned {
   iter: IoIter | null = null;
   /** Bytes that they were in the beginning: more than it was asked for no driver has moved. */
   wanted = 0;
+  /** Its function returns an int: the upper half of rax is anything. */
+  isInt = false;
   /** Address of the wait queue that it is on; 0: none. */
   queue = 0;
   /** The queue was woken since it was put on it. */

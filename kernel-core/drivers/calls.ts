@@ -62,14 +62,19 @@ export interface CallParts {
 /** Why a call ends. */
 export type OopsReason = { kind: 'fault' } | { kind: 'bug'; text: string } | { kind: 'syscall' };
 
+/** A function of a driver. */
+export interface DriverFunction {
+  readonly address: number;
+  /** It returns an int, not a long or a pointer. */
+  readonly isInt: boolean;
+}
+
 export class CallRunner {
   readonly kernel: Kernel;
   readonly space: KernelSpace;
   readonly stacks: KernelStacks;
   /** The call whose code is on the processor; null: none. */
   active: KernelCall | null = null;
-  /** Instructions after which any call is ended; for people who debug a driver. */
-  deadline = Number.POSITIVE_INFINITY;
   /** The call that was suspended last. */
   suspended: KernelCall | null = null;
   /** Calls made. */
@@ -94,11 +99,12 @@ export class CallRunner {
    * Calls a driver function that may not sleep.
    * @returns what it returns, a signed 64-bit number; -EIO when it failed; -ENODEV when its module is going
    */
-  invokeAtomic(owner: Owner, task: Task | null, address: number, a = 0, b = 0, c = 0, d = 0): number {
+  invokeAtomic(owner: Owner, task: Task | null, { address, isInt }: DriverFunction, a = 0, b = 0, c = 0): number {
     const call = this.#begin(owner, task);
     if (isErr(call)) return call;
     call.isAtomic = true;
-    return this.#start(call, address, a, b, c, d);
+    call.isInt = isInt;
+    return this.#start(call, address, a, b, c);
   }
 
   /**
@@ -106,14 +112,23 @@ export class CallRunner {
    * @param iter what the second argument stands for; null: it is `b`
    * @returns as `invokeAtomic`; SUSPENDED: it is `task.driverCall` and `suspended` now, to be resumed
    */
-  invoke(owner: Owner, task: Task | null, address: number, a = 0, b = 0, c = 0, iter: IoIter | null = null): number {
+  invoke(
+    owner: Owner,
+    task: Task | null,
+    { address, isInt }: DriverFunction,
+    a = 0,
+    b = 0,
+    c = 0,
+    iter: IoIter | null = null,
+  ): number {
     const call = this.#begin(owner, task);
     if (isErr(call)) return call;
+    call.isInt = isInt;
     // Inside of another call there is nobody who could wait.
     call.isAtomic = this.active !== null;
     call.iter = iter;
     call.wanted = iter === null ? 0 : iter.remaining;
-    return this.#start(call, address, a, iter === null ? b : call.iterAddress, c, 0);
+    return this.#start(call, address, a, iter === null ? b : call.iterAddress, c);
   }
 
   /**
@@ -136,11 +151,12 @@ export class CallRunner {
    * Makes a call that begins when it is resumed first.
    * @returns it, suspended and ready
    */
-  prepare(owner: Owner, task: Task | null, address: number, a = 0, b = 0, c = 0, d = 0): KernelCall | Err {
+  prepare(owner: Owner, task: Task, { address, isInt }: DriverFunction, a = 0): KernelCall | Err {
     const call = this.#begin(owner, task);
     if (isErr(call)) return call;
+    call.isInt = isInt;
     this.#nesting.begin(this.space.pageTable);
-    this.#load(call, address, a, b, c, d);
+    this.#load(call, address, a, 0, 0);
     this.kernel.cpu.saveContext(call.context);
     this.#nesting.end();
     this.#suspend(call, true);
@@ -222,23 +238,23 @@ export class CallRunner {
     call.owner = owner;
     call.task = task;
     call.isAtomic = false;
+    call.isInt = false;
     call.instructions = 0;
     this.count++;
     return call;
   }
 
-  #start(call: KernelCall, address: number, a: number, b: number, c: number, d: number): number {
+  #start(call: KernelCall, address: number, a: number, b: number, c: number): number {
     this.#nesting.begin(this.space.pageTable);
-    this.#load(call, address, a, b, c, d);
+    this.#load(call, address, a, b, c);
     return this.#run(call);
   }
 
-  #load(call: KernelCall, address: number, a: number, b: number, c: number, d: number): void {
+  #load(call: KernelCall, address: number, a: number, b: number, c: number): void {
     const { cpu } = this.kernel;
     cpu.setReg(RDI, a);
     cpu.setReg(RSI, b);
     cpu.setReg(RDX, c);
-    cpu.setReg(RCX, d);
     this.#enter(call, address);
   }
 
@@ -269,7 +285,7 @@ export class CallRunner {
       if (exit === EXIT_SYSCALL) {
         const outcome = this.#outcome as 'none' | 'returned' | 'suspended' | 'bug' | 'syscall';
         if (outcome === 'returned') {
-          result = cpu.reg(RAX);
+          result = call.isInt ? cpu.regLo(RAX) | 0 : cpu.reg(RAX);
           // What the kernel says to itself no driver says.
           if ((result <= PENDING && result >= BUG) || (call.iter !== null && result > call.wanted)) result = fail(EIO);
           if (call.held.length > 0) {
@@ -289,7 +305,7 @@ export class CallRunner {
         break;
       }
       if (exit !== EXIT_SLICE) continue;
-      if (call.instructions > this.deadline || (!call.maySleep && call.instructions > ATOMIC_DEADLINE)) {
+      if (call.instructions > this.kernel.drivers.deadline || (!call.maySleep && call.instructions > ATOMIC_DEADLINE)) {
         const text = `soft lockup: ${call.instructions} instructions without an end`;
         result = this.#fail(call, { kind: 'bug', text });
         break;

@@ -95,11 +95,11 @@ export class DriverFile extends OpenFile {
 
   override get seekable(): boolean {
     const { flags, operations } = this.inode.device;
-    return (flags & FLAG_SEEKABLE) !== 0 || operations.llseek !== 0;
+    return (flags & FLAG_SEEKABLE) !== 0 || operations.llseek !== null;
   }
 
   override get pollable(): boolean {
-    return this.inode.device.operations.poll !== 0;
+    return this.inode.device.operations.poll !== null;
   }
 
   override read(to: IoIter, position: number, caller: Caller): number | Err {
@@ -122,7 +122,7 @@ export class DriverFile extends OpenFile {
     if (this.#isOrphan || this.inode.device.isGone) return GONE;
     const { device } = this.inode;
     const { operations, owner, drivers } = device;
-    if (operations.poll === 0) return ALWAYS_READY;
+    if (operations.poll === null) return ALWAYS_READY;
     if (this.#polled >= 0) {
       const polled = this.#polled;
       this.#polled = -1;
@@ -133,7 +133,7 @@ export class DriverFile extends OpenFile {
     let isOver = false;
     this.#isPolling = true;
     this.refs++;
-    drivers.callDetached(owner, operations.poll, [this.#address], (result) => {
+    drivers.callDetached(owner, operations.poll.address, [this.#address], (result) => {
       this.#isPolling = false;
       mask = result < 0 ? GONE : result & 0xffff;
       if (!isOver) {
@@ -152,7 +152,7 @@ export class DriverFile extends OpenFile {
 
   override seek(offset: number, whence: number): number | Err {
     const { operations, flags } = this.inode.device;
-    if (operations.llseek === 0) {
+    if (operations.llseek === null) {
       if ((flags & FLAG_SEEKABLE) === 0) return fail(ESPIPE);
       const base = whence === 0 ? 0 : whence === 1 ? this.offset : Number.NaN;
       if (!(base + offset >= 0)) return fail(EINVAL);
@@ -183,7 +183,7 @@ export class DriverFile extends OpenFile {
     const { drivers, owner, operations } = this.inode.device;
     if (request === undefined) return DriverMapping.NONE;
     const mapping = new DriverMapping(drivers, request);
-    const result = mapping.ask((address) => drivers.callNow(owner, operations.mmap, [this.#address, address]));
+    const result = mapping.ask((address) => drivers.callNow(owner, operations.mmap!.address, [this.#address, address]));
     if (result < 0) {
       mapping.dispose();
       return result as Err;
@@ -202,7 +202,8 @@ export class DriverFile extends OpenFile {
         owner.remove(this.#owned);
         owner.holds--;
       };
-      if (this.#isOpen && operations.release !== 0) drivers.callDetached(owner, operations.release, [address], done);
+      if (this.#isOpen && operations.release !== null)
+        drivers.callDetached(owner, operations.release.address, [address], done);
       else done();
     }
     super.release();
@@ -221,13 +222,14 @@ export class DriverFile extends OpenFile {
   }
 
   #has(operation: OperationName): boolean {
-    return this.inode.device.operations[operation] !== 0;
+    return this.inode.device.operations[operation] !== null;
   }
 
   #atomic(operation: OperationName, a = 0, b = 0): number {
     const { owner, drivers, operations } = this.inode.device;
     if (this.#isOrphan) return fail(ENODEV);
-    return drivers.callNow(owner, operations[operation], [this.#address, a, b]);
+    const { address, isInt } = operations[operation]!;
+    return drivers.callNow(owner, address, [this.#address, a, b], isInt);
   }
 
   /** Begins the operation, or goes on with it. @param a second argument, if it is not the iterator */
@@ -241,7 +243,7 @@ export class DriverFile extends OpenFile {
     }
     if (this.#isOrphan) return fail(ENODEV);
     const fn = operations[operation];
-    if (fn === 0) return 0;
+    if (fn === null) return 0;
     if (task === null) return runner.invokeAtomic(owner, null, fn, this.#address, a, b);
     return runner.invoke(owner, task, fn, this.#address, a, b, iter);
   }

@@ -9,6 +9,7 @@ import { minorOf } from '../../vfs/devices.js';
 import type { OpenFile } from '../../vfs/file.js';
 import type { VfsEnv } from '../../vfs/filesystem.js';
 import { AnonymousInode } from '../../vfs/fs/anon-inode.js';
+import type { DriverFunction } from './calls.js';
 import { DriverFile } from './chrdev-file.js';
 import type { Drivers } from './drivers.js';
 import type { Owned, Owner } from './owner.js';
@@ -25,7 +26,10 @@ const D_DATA = 40;
 /** struct banos_chrdev_ops: its functions in order, behind size and flags. */
 const OPERATIONS = ['open', 'release', 'read', 'write', 'ioctl', 'poll', 'mmap', 'fasync', 'llseek', 'fsync'] as const;
 export type OperationName = (typeof OPERATIONS)[number];
-export type Operations = Readonly<Record<OperationName, number>>;
+/** Null: the driver does not have it. */
+export type Operations = Readonly<Record<OperationName, DriverFunction | null>>;
+/** Those that return a long. */
+const LONG: readonly OperationName[] = ['read', 'write', 'ioctl', 'llseek'];
 const OPS_HEAD = 8;
 
 const MAX_NAME = 64;
@@ -190,13 +194,13 @@ function readOperations(drivers: Drivers, address: number): { operations: Operat
   const size = space.readU32(address);
   if (Number.isNaN(size)) return fail(EFAULT);
   if (size < OPS_HEAD) return fail(EINVAL);
-  const operations = {} as Record<OperationName, number>;
+  const operations = {} as Record<OperationName, DriverFunction | null>;
   for (const [i, name] of OPERATIONS.entries()) {
     // What a driver of an older interface does not know it does not have.
     const at = OPS_HEAD + 8 * i;
     const fn = at + 8 <= size ? space.readI64(address + at) : 0;
     if (Number.isNaN(fn)) return fail(EFAULT);
-    operations[name] = fn;
+    operations[name] = fn === 0 ? null : { address: fn, isInt: !LONG.includes(name) };
   }
   return { operations, flags: space.readU32(address + 4) };
 }

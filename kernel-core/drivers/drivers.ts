@@ -73,6 +73,8 @@ export class Drivers {
   onOops: ((owner: Owner) => void) | null = null;
   /** System calls that drivers answer. */
   readonly syscalls: DriverSyscalls;
+  /** Instructions after which any call is ended; for people who debug a driver. */
+  deadline = Number.POSITIVE_INFINITY;
   /** Reports so far. */
   oopses = 0;
   #started: Started | null = null;
@@ -161,7 +163,7 @@ export class Drivers {
   }
 
   /**
-   * For a system call's handler: runs a driver function that may sleep.
+   * For a system call's handler: runs a driver function that returns an int and may sleep.
    * @param done gets what it returns (-EIO when it crashed, -ENODEV when its module went by force)
    * @returns what `done` returns, or PENDING
    */
@@ -174,7 +176,7 @@ export class Drivers {
   ): number {
     const { runner } = this;
     const [a, b, c] = args;
-    const result = runner.invoke(owner, task, address, a, b, c);
+    const result = runner.invoke(owner, task, { address, isInt: true }, a, b, c);
     if (result !== SUSPENDED) return done(result);
     return task.wait.block({
       hooks: [],
@@ -187,10 +189,10 @@ export class Drivers {
     });
   }
 
-  /** Runs a driver function that may not sleep. */
-  callNow(owner: Owner, address: number, args: readonly number[]): number {
-    const [a = 0, b = 0, c = 0, d = 0] = args;
-    return this.runner.invokeAtomic(owner, this.kernel.caller, address, a, b, c, d);
+  /** Runs a driver function that may not sleep. @param isInt it returns an int, not a long */
+  callNow(owner: Owner, address: number, args: readonly number[], isInt = true): number {
+    const [a, b, c] = args;
+    return this.runner.invokeAtomic(owner, this.kernel.caller, { address, isInt }, a, b, c);
   }
 
   /**
@@ -222,7 +224,7 @@ export class Drivers {
     // A task that is in a call that sleeps cannot be in another one.
     const task = caller === null || caller.driverCall !== null || caller.state === 'dead' ? null : caller;
     const [a, b, c] = args;
-    const result = runner.invoke(owner, task, address, a, b, c);
+    const result = runner.invoke(owner, task, { address, isInt: true }, a, b, c);
     if (result !== SUSPENDED) {
       done(result);
       return;

@@ -2,13 +2,14 @@
  * Timers of drivers: known by the address of the driver's object. Their functions run in nobody's name and may not sleep.
  */
 import { Timer } from '../timers.js';
+import type { DriverFunction } from './calls.js';
 import type { Drivers } from './drivers.js';
 import type { Owned, Owner } from './owner.js';
 
 export class DriverTimer implements Owned {
   readonly owner: Owner;
   readonly address: number;
-  fn = 0;
+  fn: DriverFunction = { address: 0, isInt: true };
   argument = 0;
   readonly #drivers: Drivers;
   readonly #timer: Timer;

@@ -40,10 +40,10 @@ export function asyncOwner(file: OpenFile): AsyncOwner {
   return owner;
 }
 
-/** Kinds of files that tell by signal: pipes, sockets, terminals and devices that are streams. */
+/** Kinds of files that tell by signal: pipes, sockets, terminals, devices that are streams or have a driver. */
 function canTell(file: OpenFile): boolean {
   const type = file.inode.mode & S_IFMT;
-  return type === S_IFIFO || type === S_IFSOCK || (type === S_IFCHR && !file.seekable);
+  return type === S_IFIFO || type === S_IFSOCK || (type === S_IFCHR && (!file.seekable || file.waitsByItself));
 }
 
 /** Switches O_ASYNC. @returns 0; -ENOTTY when this kind of file cannot (fcntl then leaves the flag off in silence) */

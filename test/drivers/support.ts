@@ -122,4 +122,4 @@ export const initDriver = (kernel: Kernel, { owner, record }: LoadedDriver): num
 
 /** Calls a function that does not sleep. */
 export const callNow = (kernel: Kernel, { owner, at }: LoadedDriver, name: string, ...args: number[]): number =>
-  kernel.drivers.callNow(owner, at(name), args);
+  kernel.drivers.callNow(owner, at(name), args, false);

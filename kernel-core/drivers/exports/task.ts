@@ -12,7 +12,9 @@ function runThread(call: KernelCall, fn: number, argument: number, nameAt: numbe
   const { drivers } = kernel;
   const name = drivers.space.readText(nameAt, MAX_NAME);
   if (isErr(name)) return call.bug('banos_thread_run with a bad name');
-  const thread = startThread(kernel, owner, name, (task) => drivers.runner.prepare(owner, task, fn, argument));
+  const thread = startThread(kernel, owner, name, (task) =>
+    drivers.runner.prepare(owner, task, { address: fn, isInt: true }, argument),
+  );
   if (isErr(thread)) return thread;
   drivers.threads.set(thread.task.tid, thread);
   return thread.task.tid;

@@ -49,7 +49,7 @@ export const timeExports: readonly ExportRow[] = [
         drivers.timers.set(address, timer);
       }
       timer.stop();
-      timer.fn = fn;
+      timer.fn = { address: fn, isInt: true };
       timer.argument = argument;
       return 0;
     },
