@@ -99,12 +99,20 @@ export class CallRunner {
    * Calls a driver function that may not sleep.
    * @returns what it returns, a signed 64-bit number; -EIO when it failed; -ENODEV when its module is going
    */
-  invokeAtomic(owner: Owner, task: Task | null, { address, isInt }: DriverFunction, a = 0, b = 0, c = 0): number {
+  invokeAtomic(
+    owner: Owner,
+    task: Task | null,
+    { address, isInt }: DriverFunction,
+    a = 0,
+    b = 0,
+    c = 0,
+    d = 0,
+  ): number {
     const call = this.#begin(owner, task);
     if (isErr(call)) return call;
     call.isAtomic = true;
     call.isInt = isInt;
-    return this.#start(call, address, a, b, c);
+    return this.#start(call, address, a, b, c, d);
   }
 
   /**
@@ -128,7 +136,7 @@ export class CallRunner {
     call.isAtomic = this.active !== null;
     call.iter = iter;
     call.wanted = iter === null ? 0 : iter.remaining;
-    return this.#start(call, address, a, iter === null ? b : call.iterAddress, c);
+    return this.#start(call, address, a, iter === null ? b : call.iterAddress, c, 0);
   }
 
   /**
@@ -156,7 +164,7 @@ export class CallRunner {
     if (isErr(call)) return call;
     call.isInt = isInt;
     this.#nesting.begin(this.space.pageTable);
-    this.#load(call, address, a, 0, 0);
+    this.#load(call, address, a, 0, 0, 0);
     this.kernel.cpu.saveContext(call.context);
     this.#nesting.end();
     this.#suspend(call, true);
@@ -244,17 +252,18 @@ export class CallRunner {
     return call;
   }
 
-  #start(call: KernelCall, address: number, a: number, b: number, c: number): number {
+  #start(call: KernelCall, address: number, a: number, b: number, c: number, d: number): number {
     this.#nesting.begin(this.space.pageTable);
-    this.#load(call, address, a, b, c);
+    this.#load(call, address, a, b, c, d);
     return this.#run(call);
   }
 
-  #load(call: KernelCall, address: number, a: number, b: number, c: number): void {
+  #load(call: KernelCall, address: number, a: number, b: number, c: number, d: number): void {
     const { cpu } = this.kernel;
     cpu.setReg(RDI, a);
     cpu.setReg(RSI, b);
     cpu.setReg(RDX, c);
+    cpu.setReg(RCX, d);
     this.#enter(call, address);
   }
 

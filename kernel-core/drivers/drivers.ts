@@ -191,8 +191,8 @@ export class Drivers {
 
   /** Runs a driver function that may not sleep. @param isInt it returns an int, not a long */
   callNow(owner: Owner, address: number, args: readonly number[], isInt = true): number {
-    const [a, b, c] = args;
-    return this.runner.invokeAtomic(owner, this.kernel.caller, { address, isInt }, a, b, c);
+    const [a, b, c, d] = args;
+    return this.runner.invokeAtomic(owner, this.kernel.caller, { address, isInt }, a, b, c, d);
   }
 
   /**
