@@ -33,6 +33,8 @@ import { installKmsg } from './log/kmsg.js';
 import { type KernelLogListener, listenTo } from './log/listener.js';
 import { procKmsg } from './log/reader.js';
 import { PAGE_SIZE } from './mm/layout.js';
+import { kallsyms } from './modules/kallsyms.js';
+import { installKsyms } from './modules/ksyms.js';
 import { procSource } from './proc/source.js';
 import { BootedKernel } from './public.js';
 import { sessionControl } from './sessions.js';
@@ -200,6 +202,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
   installTerminals(env, devfs, devpts, control, options.console ?? (() => {}));
   const who = () => kernel.caller?.comm ?? 'kernel';
   installKmsg(kernel.log, env.devices, devfs, () => host.monotonic(), who);
+  installKsyms(kernel, devfs);
   registerTypes(kernel, builder, devfs, control);
   mountAt(kernel, devfs, '/dev', MS_NOSUID, 'devtmpfs');
   mountAt(kernel, devpts, '/dev/pts', MS_NOSUID | MS_NOEXEC, 'devpts');
@@ -258,6 +261,7 @@ function makeProcfs(kernel: Kernel, device: number): Procfs {
   const procfs = new Procfs(kernel.vfsEnv, device, procSource(kernel));
   procfs.add(procKmsg(kernel.log));
   procfs.add(procBanos(kernel.drivers));
+  procfs.add(kallsyms(kernel));
   return procfs;
 }
 

@@ -29,6 +29,7 @@ import { LoadAverage } from './load-average.js';
 import { KernelLog } from './log/log.js';
 import { faultCode, faultSignal } from './mm/fault.js';
 import { PAGE_SIZE, USER_END } from './mm/layout.js';
+import { ModuleTable } from './modules/table.js';
 import { Network } from './net.js';
 import { relieveMemory } from './oom.js';
 import { Process } from './process.js';
@@ -122,6 +123,7 @@ export class Kernel {
   readonly kthreadd: Process;
   /** Code that runs in kernel mode. */
   readonly drivers: Drivers;
+  readonly modules: ModuleTable;
   /** Where new programs start: the root of the namespace. Held by init. */
   readonly rootContext: SharedFsContext;
   tracer: Tracer | null = null;
@@ -179,6 +181,7 @@ export class Kernel {
     holdPath(this.rootContext.cwd);
     this.init.leader = this.#makeInitTask();
     this.kthreadd = this.#makeKthreadd();
+    this.modules = new ModuleTable(this);
   }
 
   /** init is the kernel's own process: it adopts and reaps orphans, and never runs a program. */
@@ -254,6 +257,7 @@ export class Kernel {
   /** Lets go of what the kernel itself holds; no process but init is left. */
   dispose(): void {
     this.scheduler.stop();
+    this.modules.dispose();
     this.drivers.dispose();
     this.vdso?.dispose();
     releasePath(this.rootContext.root);

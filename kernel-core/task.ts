@@ -10,7 +10,6 @@ import type { ControllingTerminal, TtyCaller } from '../pty/job-control.js';
 import type { Credentials } from '../vfs/caller.js';
 import type { FsContext } from '../vfs/namei.js';
 import type { KernelCall } from './drivers/call.js';
-import type { KernelThread } from './drivers/thread.js';
 import type { PidInode } from './events/pidfd.js';
 import type { FdTable } from './fd-table.js';
 import type { Kernel } from './kernel.js';
@@ -42,6 +41,14 @@ export interface TaskParts {
 /** How a call that a stop or a signal without handler interrupted goes on (restart_syscall(2)). */
 export type RestartBlock = (task: Task) => number;
 
+/** What a thread of the kernel's own does when it has its turn. */
+export interface KernelWork {
+  /** @returns instructions that the turn counts for */
+  run(): number;
+  /** Somebody asks it to end. */
+  readonly isStopping?: boolean;
+}
+
 export class Task implements TtyCaller {
   readonly kernel: Kernel;
   readonly process: Process;
@@ -54,7 +61,7 @@ export class Task implements TtyCaller {
   /** What the task runs in place of machine code; null: machine code. */
   program: ProgramThread | null = null;
   /** What a kernel thread runs; null: the task is a program's. */
-  kernelThread: KernelThread | null = null;
+  kernelThread: KernelWork | null = null;
   /** The driver's flow of control that sleeps on behalf of the task: its wait goes on until that has returned. */
   driverCall: KernelCall | null = null;
   /** Saved registers while the task is not on the CPU. */

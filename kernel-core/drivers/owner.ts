@@ -13,8 +13,8 @@ export interface Owned {
 }
 
 export class Owner {
-  /** Module name; for log lines and /proc. */
-  readonly name: string;
+  /** Module name; for log lines and /proc. Known when the object is linked. */
+  name: string;
   /** What holds the module: open files, mappings, dependants. The module table refuses to unload while there are any. */
   holds = 0;
   /** Unloading: nothing new may be opened, started or taken. */

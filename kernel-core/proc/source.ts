@@ -6,7 +6,9 @@ import type {
   ProcEventLimits,
   ProcLogSettings,
   ProcMemoryInfo,
+  ProcModule,
   ProcNetwork,
+  ProcSecurity,
   ProcSource,
   ProcSystem,
   ProcTask,
@@ -14,6 +16,7 @@ import type {
 } from '../../vfs/fs/procfs/source.js';
 import type { Kernel } from '../kernel.js';
 import { MAX_MAPPINGS, PAGE_SIZE } from '../mm/layout.js';
+import { STATE_MARKS } from '../modules/table.js';
 import { PID_MAX } from '../process-table.js';
 import { KERNEL_BUILDER, KERNEL_COMMAND_LINE, KERNEL_RELEASE, KERNEL_VERSION } from '../syscalls/system.js';
 import { Task } from '../task.js';
@@ -71,7 +74,6 @@ class SystemView implements ProcSystem {
   readonly buildVersion = KERNEL_VERSION;
   readonly builder = KERNEL_BUILDER;
   readonly commandLine = KERNEL_COMMAND_LINE;
-  readonly modules = [];
   readonly ttyDrivers = TTY_DRIVERS;
   readonly pidMax = PID_MAX;
   readonly maxMapCount = MAX_MAPPINGS;
@@ -86,6 +88,23 @@ class SystemView implements ProcSystem {
     this.bootId = this.randomUuid();
   }
 
+  get modules(): Iterable<ProcModule> {
+    return this.#kernel.modules.list().map((module) => ({
+      name: module.name,
+      size: module.size,
+      references: module.references,
+      users: [...module.users].map(({ name }) => name).reverse(),
+      state: module.state,
+      address: module.address,
+      taints: module.taintText + STATE_MARKS[module.state],
+    }));
+  }
+  get taints(): number {
+    return this.#kernel.modules.taints.mask;
+  }
+  get security(): ProcSecurity {
+    return this.#kernel.modules.security;
+  }
   get log(): ProcLogSettings {
     return this.#kernel.log.settings;
   }

@@ -12,6 +12,7 @@ import { inotifySyscalls } from './inotify.js';
 import { itimerSyscalls } from './itimers.js';
 import { memorySyscalls } from './memory.js';
 import { metadataSyscalls } from './metadata.js';
+import { moduleSyscalls } from './modules.js';
 import { mountSyscalls } from './mounts.js';
 import { namespaceSyscalls } from './namespaces.js';
 import { pidfdSyscalls } from './pidfd.js';
@@ -54,6 +55,7 @@ const FAMILIES: readonly SyscallRows[] = [
   schedulingSyscalls,
   systemSyscalls,
   syslogSyscalls,
+  moduleSyscalls,
   futexSyscalls,
   socketSyscalls,
   socketMessageSyscalls,

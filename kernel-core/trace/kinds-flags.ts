@@ -1,6 +1,7 @@
 /** Arguments that are sets of flags or one of several named values. Names stand in the order in which strace prints them. */
 import * as fcntl from '../../abi/fcntl.js';
 import * as mman from '../../abi/mman.js';
+import * as modules from '../../abi/modules.js';
 import * as mountAbi from '../../abi/mount.js';
 import * as resource from '../../abi/resource.js';
 import * as sched from '../../abi/sched.js';
@@ -246,6 +247,11 @@ export const FLAG_KINDS = {
     'XATTR_???',
   ),
   memfdFlags: flags(namesOf(mman, 'MFD_CLOEXEC MFD_ALLOW_SEALING MFD_HUGETLB'), 'MFD_???'),
+  moduleFlags: flags(namesOf(fcntl, 'O_NONBLOCK O_TRUNC'), 'O_???'),
+  moduleInitFlags: flags(
+    namesOf(modules, 'MODULE_INIT_IGNORE_MODVERSIONS MODULE_INIT_IGNORE_VERMAGIC MODULE_INIT_COMPRESSED_FILE'),
+    'MODULE_INIT_???',
+  ),
   mountFlags: early((_call, value) => mountFlagText(value)),
   umountFlags: flags(namesOf(mountAbi, 'MNT_FORCE MNT_DETACH MNT_EXPIRE UMOUNT_NOFOLLOW'), 'MNT_???'),
   prot: flags(PROT, 'PROT_???'),

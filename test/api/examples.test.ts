@@ -12,7 +12,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'type-into-a-terminal.js': '{ code: 7, signal: null }\n',
   'share-a-directory.js': 'refused\n"1\\n2\\n3\\n"\n',
   'repeat-a-run.js': 'true false\n',
-  'typescript-program.js': 'HELLO\nbye, says process 5 in /tmp\n3\n\n',
+  'typescript-program.js': 'HELLO\nbye, says process 6 in /tmp\n3\n\n',
   'talk-to-a-service.js': 'there and back\n\n',
 };
 

@@ -5,6 +5,7 @@
 #include <banos/chrdev.h>
 #include <banos/driver.h>
 #include <banos/memory.h>
+#include <banos/module.h>
 #include <banos/print.h>
 #include <banos/syscall.h>
 #include <banos/task.h>

@@ -6,6 +6,7 @@
  * object on every call, because the object stands for the identity of the directory /proc/PID; a number that was
  * used again must give another object.
  */
+import type { Err } from '../../../abi/errno.js';
 import type { Caller, Credentials } from '../../caller.js';
 import type { Path } from '../../dentry.js';
 import type { OpenFile, UserMemory } from '../../file.js';
@@ -241,6 +242,7 @@ export interface ProcModule {
   readonly references: number;
   readonly users: readonly string[];
   readonly state: 'Live' | 'Loading' | 'Unloading';
+  /** Signed. */
   readonly address: number;
   /** Taint letters, `(OE)` in the file. */
   readonly taints: string;
@@ -318,8 +320,23 @@ export interface ProcLogSettings {
   programs: 'on' | 'off' | 'ratelimit';
 }
 
+/** Who may do what to the kernel itself. */
+export interface ProcSecurity {
+  /** 0 and 1: the superuser sees addresses of the kernel; 2: nobody does. */
+  kptrRestrict: number;
+  /** Modules are neither loaded nor unloaded any more, until the end. */
+  readonly modulesDisabled: boolean;
+  disableModules(): void;
+  readonly secureLevel: number;
+  /** @returns -EPERM when it would fall and is not to, -EINVAL */
+  setSecureLevel(level: number, caller: Caller): number | Err;
+}
+
 export interface ProcSystem {
   readonly log: ProcLogSettings;
+  readonly security: ProcSecurity;
+  /** Bits of what is wrong with the kernel. @source Documentation/admin-guide/tainted-kernels.rst */
+  readonly taints: number;
   readonly eventLimits: ProcEventLimits;
   readonly memory: ProcMemoryInfo;
   /** One per processor. */

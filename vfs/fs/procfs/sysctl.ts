@@ -30,9 +30,6 @@ const MIN_SEND_BUFFER = 4608;
 const MIN_RECEIVE_BUFFER = 2304;
 /** What Linux shows where it has no limit. */
 const UNLIMITED = '9223372036854775807';
-/** Letter n is bit n of the taint mask. @source Linux kernel/panic.c taint_flags */
-const TAINTS = 'PFSRMBUDAWCIOELKXTNJ';
-
 const figure = (name: string, get: (system: ProcSystem) => string | number): FileRow<ProcSource> =>
   file(name, ({ system }) => `${get(system)}\n`);
 
@@ -98,6 +95,30 @@ const printkDevkmsg: FileRow<ProcSource> = file('printk_devkmsg', ({ system: { l
   },
 });
 
+/** Can be set to 1 and stays so. */
+const modulesDisabled: FileRow<ProcSource> = file(
+  'modules_disabled',
+  ({ system: { security } }) => `${security.modulesDisabled ? 1 : 0}\n`,
+  {
+    mode: NAME_MODE,
+    write: ({ system: { security } }, text) => {
+      if (text.trim() !== '1') return fail(EINVAL);
+      security.disableModules();
+      return 0;
+    },
+  },
+);
+
+const secureLevel: FileRow<ProcSource> = file(
+  'securelevel',
+  ({ system: { security } }) => `${security.secureLevel}\n`,
+  {
+    mode: NAME_MODE,
+    write: ({ system: { security } }, text, { caller }) =>
+      /^-?\d\s*$/.test(text) ? security.setSecureLevel(Number(text), caller) : fail(EINVAL),
+  },
+);
+
 /** A limit of epoll and inotify. */
 const setting = (name: string, key: keyof ProcEventLimits, largest: number): FileRow<ProcSource> =>
   number(name, ({ source }) => source.system.eventLimits, key, 0, largest);
@@ -117,12 +138,6 @@ const bufferSize = (name: string, key: keyof ProcBufferSettings, least: number):
 });
 
 const fileMax = ({ openFilesMax: max }: ProcSystem): string => (max >= Number.MAX_SAFE_INTEGER ? UNLIMITED : `${max}`);
-
-function tainted({ modules }: ProcSystem): number {
-  let mask = 0;
-  for (const { taints } of modules) for (const letter of taints) mask |= 1 << Math.max(0, TAINTS.indexOf(letter));
-  return mask;
-}
 
 export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
   directory('fs', [
@@ -151,6 +166,8 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
     number('dmesg_restrict', ({ source }) => source.system.log, 'restricted', 0, 1),
     utsName('domainname'),
     utsName('hostname'),
+    number('kptr_restrict', ({ source }) => source.system.security, 'kptrRestrict', 0, 2),
+    modulesDisabled,
     figure('ngroups_max', () => NGROUPS_MAX),
     figure('ns_last_pid', (s) => s.lastPid),
     figure('osrelease', (s) => s.release),
@@ -166,7 +183,8 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
       figure('poolsize', () => ENTROPY_BITS),
       figure('uuid', (s) => s.randomUuid()),
     ]),
-    figure('tainted', tainted),
+    secureLevel,
+    figure('tainted', (s) => s.taints),
     figure('threads-max', (s) => s.threadsMax),
     figure('version', (s) => s.buildVersion),
   ]),

@@ -1,6 +1,7 @@
 /** The files of /proc that are about the whole system. Formats as of Linux 6.18. @source fs/proc/*.c, compared with a host */
 import { ENOENT, fail } from '../../../abi/errno.js';
-import { hex, hundredths, kib, ticks } from './format.js';
+import { isSuperuser } from '../../caller.js';
+import { hundredths, kib, ticks } from './format.js';
 import { directory, file, link, type Reader, type Row } from './row.js';
 import type { ProcCpuInfo, ProcCpuTimes, ProcMemoryInfo, ProcSource, ProcTtyDriver } from './source.js';
 import { SYSCTL_ROWS } from './sysctl.js';
@@ -136,12 +137,22 @@ function ttyDriver(d: ProcTtyDriver): string {
   return `${d.name.padEnd(20)} ${d.node.padEnd(13)} ${`${d.major}`.padStart(3)} ${numbers} ${d.type}\n`;
 }
 
-function modules({ system }: ProcSource): string {
+/** Whether who reads may see addresses of the kernel; others see zeros. @source Linux kernel/ksyms_common.c kallsyms_show_value */
+export const seesAddresses = ({ caller, source }: Reader): boolean =>
+  isSuperuser(caller.cred) && source.system.security.kptrRestrict < 2;
+
+/** A signed address as 16 hexadecimal digits. */
+export const addressText = (address: number): string =>
+  BigInt.asUintN(64, BigInt(address)).toString(16).padStart(16, '0');
+
+function modules({ system }: ProcSource, reader: Reader): string {
+  const isShown = seesAddresses(reader);
   let text = '';
   for (const m of system.modules) {
     const users = m.users.length === 0 ? '-' : `${m.users.join(',')},`;
     const taints = m.taints === '' ? '' : ` (${m.taints})`;
-    text += `${m.name} ${m.size} ${m.references} ${users} ${m.state} 0x${hex(m.address, 16)}${taints}\n`;
+    const address = addressText(isShown ? m.address : 0);
+    text += `${m.name} ${m.size} ${m.references} ${users} ${m.state} 0x${address}${taints}\n`;
   }
   return text;
 }
