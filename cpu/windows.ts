@@ -9,6 +9,8 @@ import type { PhysicalMemory } from './physical-memory.js';
 import { EXTENT_ENTRIES, extentIndex, PAGE_SIZE, RESYNC, TLB, TLB_EXTENTS, TLB_WINDOWS } from './state.js';
 import {
   NARROW_SPAN,
+  SECOND_WINDOW,
+  SITE_SLOTS,
   W_DELTA,
   W_LOW,
   W_PAGES,
@@ -17,6 +19,7 @@ import {
   W_WRITE,
   W_WRITE_WIDE,
   WIDE_SPAN,
+  WINDOW_BYTES,
   WINDOW_COUNT,
   WINDOW_SIZE,
   WINDOWS,
@@ -31,6 +34,8 @@ const MAX_PAGES = TWO_20 - 1;
 
 /** Extents that the records by address are made from. */
 const MAX_EXTENTS = 32;
+/** The second windows: translated code copies records of the extents by address to those of the active address space. */
+const SECOND_SLOTS = -1 << SITE_SLOTS;
 
 type EntryOf = (vpn: number) => number;
 
@@ -72,7 +77,7 @@ export class Windows {
   activate(): boolean {
     const memory = this.#memory;
     const mayDiffer = (this.#open | memory.activeWindows) !== 0;
-    memory.activeWindows = this.#open;
+    memory.activeWindows = this.#extents.length > 0 ? this.#open | SECOND_SLOTS : this.#open;
     return mayDiffer;
   }
 
@@ -95,6 +100,11 @@ export class Windows {
 
   isOpen(slot: number): boolean {
     return (this.#open & (1 << slot)) !== 0 && this.#memory.u32[(this.#base + slot * WINDOW_SIZE + W_READ) >> 2] !== 0;
+  }
+
+  /** The first page that a slot holds. */
+  firstPage(slot: number): number | undefined {
+    return this.isOpen(slot) ? this.#lowPage((this.#base + slot * WINDOW_SIZE) >> 2) : undefined;
   }
 
   /**
@@ -146,6 +156,7 @@ export class Windows {
       this.#extents.push(extent);
     }
     this.#write((this.#tlb + TLB_EXTENTS + extentIndex(vpn) * WINDOW_SIZE) >> 2, extent);
+    if (this.#isActive()) this.#memory.activeWindows |= SECOND_SLOTS;
   }
 
   /**
@@ -286,9 +297,13 @@ export function evictFrame(u32: Uint32Array, tlb: number, frame: number): void {
   u32[RESYNC >> 2] = 1;
 }
 
+/** Empties the extents by address, and takes away what translated code has copied from them. */
 function clearExtents(u32: Uint32Array, tlb: number): void {
   const first = (tlb + TLB_EXTENTS) >>> 2;
   u32.fill(0, first, first + (EXTENT_ENTRIES * WINDOW_SIZE) / 4);
+  if (u32[TLB >> 2] !== tlb) return;
+  const own = (tlb + TLB_WINDOWS) >>> 2;
+  u32.copyWithin((WINDOWS + SECOND_WINDOW) >> 2, own + SECOND_WINDOW / 4, own + WINDOW_BYTES / 4);
 }
 
 function closeWrites(u32: Uint32Array, base: number, frame: number): void {

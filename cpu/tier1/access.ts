@@ -13,6 +13,7 @@ import {
   KIND_STEP,
   NARROW_SPAN,
   SECOND_WINDOW,
+  SITE_SLOTS,
   W_DELTA,
   W_LOW,
   W_READ,
@@ -22,7 +23,7 @@ import {
   WINDOW_SIZE,
   WRITE_ACCESS,
 } from './layout.js';
-import { LoopWindows, readWindow, type WindowUse } from './loop-windows.js';
+import { LoopWindows, readWindow, storeWindow, type WindowUse } from './loop-windows.js';
 import type { PlannedBlock } from './planned-block.js';
 import type { Registers } from './registers.js';
 import { missKind, type Relocation } from './relocation.js';
@@ -149,7 +150,7 @@ export class Accesses {
     if (group?.leader === v && (path < 0 || this.#policy.isAlone(step))) group.isApart = true;
     if (path < 0) {
       v.local = this.#temps.take('i32');
-      this.#throughExtents(this.#around.inLocal(address), size, write, v.local);
+      this.#withoutSlot(this.#around.inLocal(address), size, write, v.local, step);
     } else if (group === undefined || group.leader !== v || group.isApart) {
       v.local = this.#temps.take('i32');
       this.#throughWindow(path, address, 0, size, write, 0, v.local);
@@ -322,11 +323,11 @@ export class Accesses {
     this.#outside(slot, SECOND_WINDOW, limit, address, pa);
     code.rarely();
     // In neither: it may be in a third one.
-    this.#extentDelta(address, size, write, pa, () =>
-      this.#around.stop(missKind(slot, details), address, { kind: 'miss', slot, flags: details }),
+    const relocation = { kind: 'miss', slot, flags: details } as const;
+    const keep = (part: number): void => storeWindow(code, slot, SECOND_WINDOW + part);
+    this.#throughExtents(address, size, write, pa, keep, () =>
+      this.#around.stop(missKind(slot, details), address, relocation),
     );
-    this.#pushPhysical(address, pa);
-    code.set(pa);
     code.end();
     code.end();
   }
@@ -372,11 +373,16 @@ export class Accesses {
     code.op('i64.ge_u');
   }
 
-  #throughExtents(address: number, size: number, write: boolean, pa: number): void {
+  /** Through a second window, and the extents by address. */
+  #withoutSlot(address: number, size: number, write: boolean, pa: number, step: Step): void {
+    const code = this.#code;
     const kind = KIND_EXTENT_MISS | (write ? WRITE_ACCESS : 0);
-    this.#extentDelta(address, size, write, pa, () => this.#around.stop(kind, address));
-    this.#pushPhysical(address, pa);
-    this.#code.set(pa);
+    const slot = SITE_SLOTS + (step.instruction.address % SITE_SLOTS);
+    this.#outside(slot, 0, limitField(size, write), address, pa);
+    code.rarely();
+    const keep = (part: number): void => storeWindow(code, slot, part);
+    this.#throughExtents(address, size, write, pa, keep, () => this.#around.stop(kind, address));
+    code.end();
   }
 
   #pushPhysical(address: number, delta: number): void {
@@ -386,10 +392,21 @@ export class Accesses {
     this.#code.op('i32.add');
   }
 
-  /** delta = physical − virtual address, from the extents by address. */
-  #extentDelta(address: number, size: number, write: boolean, delta: number, miss: () => void): void {
+  /**
+   * Sets `pa` by the extent that holds an address.
+   * @param keep stores a part of its record, which is on the stack behind a zero, to a window
+   */
+  #throughExtents(
+    address: number,
+    size: number,
+    write: boolean,
+    pa: number,
+    keep: (part: number) => void,
+    miss: () => void,
+  ): void {
     const code = this.#code;
     const limit = limitField(size, write);
+    const extent = pa;
     code.get(address);
     code.get(address);
     code.i64(EXTENT_BLOCK_SHIFT);
@@ -404,17 +421,25 @@ export class Accesses {
     code.i32(0);
     code.memory('i32.load', TLB);
     code.op('i32.add');
-    code.tee(delta);
+    code.tee(extent);
     code.memory('i64.load', TLB_EXTENTS + W_LOW);
     code.op('i64.sub');
-    code.get(delta);
+    code.get(extent);
     code.memory('i64.load32_u', TLB_EXTENTS + limit);
     code.op('i64.ge_u');
     code.rarely();
     miss();
     code.end();
-    code.get(delta);
+    for (let part = 0; part < WINDOW_SIZE; part += 16) {
+      code.i32(0);
+      code.get(extent);
+      code.memory('v128.load', TLB_EXTENTS + part);
+      keep(part);
+    }
+    code.get(extent);
     code.memory('i32.load', TLB_EXTENTS + W_DELTA);
-    code.set(delta);
+    code.set(pa);
+    this.#pushPhysical(address, pa);
+    code.set(pa);
   }
 }

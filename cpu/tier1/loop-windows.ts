@@ -8,7 +8,7 @@
  */
 import type { Statement, Value } from '../ir/ir.js';
 import type { Code } from '../wasm/code.js';
-import { W_DELTA, W_LOW, WINDOW_SIZE } from './layout.js';
+import { SITE_SLOTS, W_DELTA, W_LOW, WINDOW_SIZE } from './layout.js';
 import type { PlannedBlock } from './planned-block.js';
 import type { Registers } from './registers.js';
 import { type Relocation, WIDTH, windowField } from './relocation.js';
@@ -198,7 +198,19 @@ export function readWindow(code: Code, slot: number, field: number): void {
   const at = field % FIELDS;
   const name = at === W_LOW ? 'i64.load' : at === W_DELTA ? 'i32.load' : 'i64.load32_u';
   code.i32(0);
-  code.memoryAt(name, windowField(slot, field), WIDTH.window, { kind: 'window', slot, field } satisfies Relocation);
+  accessWindow(code, name, slot, field);
+}
+
+/** Stores a v128, which is on the stack behind a zero, to 16 bytes of a window. */
+export function storeWindow(code: Code, slot: number, field: number): void {
+  accessWindow(code, 'v128.store', slot, field);
+}
+
+/** A slot behind those of sites is a second window of no site in particular, and the same in every run. */
+function accessWindow(code: Code, name: string, slot: number, field: number): void {
+  const at = windowField(slot, field);
+  if (slot >= SITE_SLOTS) code.memory(name, at);
+  else code.memoryAt(name, at, WIDTH.window, { kind: 'window', slot, field } satisfies Relocation);
 }
 
 /** What two sums that are the same have in common. */

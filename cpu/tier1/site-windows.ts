@@ -45,7 +45,7 @@ export class SiteWindows {
     if (stack) at = i32[(RSP >> 2) + 1]! * TWO_32 + u32[RSP >> 2]!;
     else if (ripRelative) at = address + length + displacement;
     else if (Number.isNaN(at) && base === RSP && index === 0x400) at = i32[(RSP >> 2) + 1]! * TWO_32 + u32[RSP >> 2]!;
-    const slot = Number.isNaN(at) ? -1 : this.#slots.find(this.#pageTable!, at, write);
+    const slot = Number.isNaN(at) ? -1 : this.#slots.find(this.#pageTable!, at, write, site?.heat ?? 0);
     return { slot, address: at };
   }
 
@@ -70,6 +70,9 @@ export class SiteWindows {
     const vpn = i32[(SLOW_EA >> 2) + 1]! * 2 ** 20 + (u32[SLOW_EA >> 2]! >>> 12);
     const { windows } = this.#pageTable!;
     windows.note(vpn, write);
+    // From now on the extents by address have it: other sites that it is meant for would not come here.
+    const own = this.#slots.ownOf(windows, vpn);
+    if (own >= 0 && !windows.holds(own, vpn, write)) windows.open(own, vpn, write, true);
     if (isExtentMiss) return;
     const slot = (kind >> 8) & 0xff;
     const second = slot + SITE_SLOTS;
