@@ -42,6 +42,8 @@ const CHUNK_BYTES = CHUNK_FRAMES * PAGE_SIZE;
 const MAX_RUN = 16;
 /** Decodings take at most one frame in so many of the memory; then all are dropped. */
 const MEMORY_SHARE = 4;
+/** Records of an instruction that traps for a debugger: the one that traps, the instruction, a way on. */
+const BREAK_RECORDS = 3;
 /** How far a jump target is looked at to see whether it needs the flags. */
 const PEEK = 3;
 
@@ -69,6 +71,8 @@ export class CodePage {
   spans = new Map<number, Span>();
   /** OP_SPAN records of pages before that lead to instructions ending here; valid while that page has this version. */
   incoming = new Map<number, { page: CodePage; version: number }>();
+  /** Offsets that some debugger wants to be told of: see `CodeCache.breakAt`. They outlive the decodings. */
+  breaks: Set<number> | undefined = undefined;
   /** Next free record and the end of its chunk. */
   free = 0;
   end = 0;
@@ -154,6 +158,37 @@ export class CodeCache {
     }
     page.spans.set(offset, { record, nextPage, nextVersion: nextPage.version });
     return record;
+  }
+
+  /**
+   * Makes instructions at some offsets trap as undefined ones do, before they execute: their records are pairs, of one that
+   * traps and, behind it, the ordinary one. They do so for everybody who executes the frame.
+   */
+  breakAt(page: CodePage, offsets: Iterable<number>): void {
+    const { breaks = new Set() } = page;
+    const before = breaks.size;
+    for (const offset of offsets) breaks.add(offset);
+    if (breaks.size === before) return;
+    page.breaks = breaks;
+    this.#memory.willWrite(page.frame);
+    this.#memory.markCode(page.frame);
+  }
+
+  /** No debugger wants to be told of a frame's instructions any more. */
+  clearBreaks(frame: number): void {
+    const page = this.#pages.get(frame);
+    if (page?.breaks === undefined) return;
+    page.breaks = undefined;
+    this.#memory.willWrite(frame);
+  }
+
+  /** Of a record that traps for a debugger: the one that executes the instruction; 0: it is no such record. */
+  behindBreak(frame: number, record: number): number {
+    const page = this.#pages.get(frame);
+    if (page?.breaks === undefined) return 0;
+    const offset = this.#memory.u16[(record + R_OFF) >> 1]!;
+    const isBreak = page.breaks.has(offset) && this.#memory.u32[(page.table >>> 2) + offset] === record;
+    return isBreak ? record + RECORD_SIZE : 0;
   }
 
   /** Lets emitted code find the instruction over a page boundary by itself. @param pseudo its OP_SPAN record */
@@ -257,7 +292,7 @@ export class CodeCache {
   }
 
   #decodeRun(page: CodePage, start: number): number {
-    if (!this.#room(page, 1)) return 0;
+    if (!this.#room(page, page.breaks === undefined ? 1 : BREAK_RECORDS)) return 0;
     const first = page.free;
     const base = page.frame * PAGE_SIZE;
     const run = this.#run;
@@ -277,9 +312,11 @@ export class CodeCache {
         this.#pseudo(this.#take(page), this.#handlers.opMore, offset, 0);
         break;
       }
-      if (page.end - page.free < 2 * RECORD_SIZE) {
+      const isBreak = page.breaks?.has(offset) === true;
+      const needed = isBreak ? BREAK_RECORDS : 1;
+      if (page.end - page.free < (needed + 1) * RECORD_SIZE) {
         const link = this.#take(page);
-        if (this.#room(page, 1)) this.#pseudo(link, OP_GOTO, offset, page.free);
+        if (this.#room(page, needed)) this.#pseudo(link, OP_GOTO, offset, page.free);
         else {
           this.#pseudo(link, this.#handlers.opMore, offset, 0);
           break;
@@ -287,6 +324,11 @@ export class CodeCache {
       }
       const record = this.#take(page);
       this.#memory.u32[(page.table >>> 2) + offset] = record;
+      if (isBreak) {
+        this.#pseudo(record, this.#handlers.opUndefined, offset, 0);
+        this.#decodeAlone(page, offset);
+        break;
+      }
       const result = this.#decoder.decode(this.#memory.u8, base + offset, base + PAGE_SIZE);
       if (result !== 0) {
         this.#failed(record, offset, result);
@@ -301,6 +343,21 @@ export class CodeCache {
     this.#chooseHot(page, run);
     this.#chooseSequences(run);
     return first;
+  }
+
+  /** One instruction in its plainest form, with a way on behind it. */
+  #decodeAlone(page: CodePage, offset: number): void {
+    const base = page.frame * PAGE_SIZE;
+    const record = this.#take(page);
+    const result = this.#decoder.decode(this.#memory.u8, base + offset, base + PAGE_SIZE);
+    if (result !== 0) {
+      this.#failed(record, offset, result);
+      return;
+    }
+    const next = offset + this.#decoder.out.length;
+    this.#write(record, offset, this.#decoder.out, false);
+    this.#pseudo(this.#take(page), next === PAGE_SIZE ? OP_CROSS_PAGE : this.#handlers.opMore, next, 0);
+    this.decodedRecords++;
   }
 
   #failed(record: number, offset: number, result: number): void {
@@ -403,6 +460,8 @@ export class CodeCache {
     const base = page.frame * PAGE_SIZE;
     let at = offset;
     for (let i = 0; i < PEEK && at < PAGE_SIZE; i++) {
+      // A debugger sees the flags there.
+      if (page.breaks?.has(at) === true) return false;
       if (this.#decoder.decode(this.#memory.u8, base + at, base + PAGE_SIZE) !== 0) return false;
       const { out } = this.#decoder;
       const variant = this.#handlers.variant(out.row, out.size, out.form);

@@ -4,6 +4,7 @@
  * Everything outside emitted code happens through `CpuHooks`: demand paging, system calls, time stamps. The class
  * holds no lock and never waits.
  */
+import type { DebugMarks } from './debug-marks.js';
 import { Engine } from './engine.js';
 import type { FaultInfo } from './exits.js';
 import { readFlags, writeFlags } from './flags.js';
@@ -46,6 +47,11 @@ export interface CpuHooks {
    * @returns true: go on at rip; false: leave with EXIT_SYSCALL
    */
   syscall(): boolean;
+  /**
+   * The task that runs is at a breakpoint of its address space. Absent: it wants to be told.
+   * @returns true: leave with EXIT_BREAK; false: go on as if there were none
+   */
+  breakpoint?(address: number): boolean;
   /** Time stamp counter, below 2^53. */
   rdtsc(): number;
   /** Nanoseconds, for statistics and to give the event loop its turn. Absent: no time passes. */
@@ -130,6 +136,26 @@ export class Cpu {
     const reason = this.#engine.run(budget);
     this.totalRetired += this.#engine.retired;
     return reason;
+  }
+
+  /**
+   * Executes one instruction, or one round of a repeated one; breakpoints are passed over.
+   * @returns EXIT_SLICE when it is over, EXIT_SYSCALL when its system call left, EXIT_FAULT
+   */
+  step(): number {
+    const reason = this.#engine.step();
+    this.totalRetired += this.#engine.retired;
+    return reason;
+  }
+
+  /** What a debugger wants to be told of in an address space from now on; for use outside of `run`. */
+  mark(pageTable: PageTable, marks: DebugMarks | null): void {
+    this.#engine.mark(pageTable, marks);
+  }
+
+  /** Address of the access that made the last run or step hit a watchpoint; NaN: none. The instruction is over. */
+  get watchHit(): number {
+    return this.#engine.watchHit;
   }
 
   /** For use outside of `run`: gives back the memory of decodings that went since the last run. */

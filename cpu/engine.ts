@@ -22,7 +22,9 @@ import {
 import { CodeCache, type CodePage } from './code-cache.js';
 import type { CpuHooks } from './cpu.js';
 import { defaultCpuid } from './cpuid.js';
+import type { DebugMarks } from './debug-marks.js';
 import {
+  EXIT_BREAK,
   EXIT_FAULT,
   EXIT_SLICE,
   EXIT_STOP,
@@ -76,6 +78,7 @@ import { INNER_STACK_BYTES, STACK_BYTES, STACK_ROOM, TRANSLATED } from './tier1/
 import { Translator } from './tier1/translator.js';
 import type { TranslatorOptions, TranslatorStats } from './tier1/translator-options.js';
 import type { RegionWatcher } from './tier1/watch.js';
+import { WatchedAccess } from './watched-access.js';
 import { fpuExceptionCode } from './x87/index.js';
 
 /** One slice is at most this many instructions: what is left is counted in bytes of records, in 31 bits. */
@@ -84,6 +87,8 @@ const MAX_BUDGET = 1 << 25;
 const TRANSLATION_PIECE = 100_000;
 /** and the slice ends after so many nanoseconds of it; never on a clock that stands while a slice runs. */
 const MAX_TRANSLATION = 2_000_000;
+/** More than one instruction uses, so that a jump does not end the slice. */
+const STEP_FUEL = 1000 * RECORD_SIZE;
 const TWO_32 = 2 ** 32;
 /** TASK_SIZE_MAX of Linux: one page below the non-canonical hole. */
 const USER_END = 2 ** 47 - PAGE_SIZE;
@@ -110,7 +115,7 @@ export class Engine implements HelperContext {
   readonly fault: FaultInfo = { signal: 0, code: 0, address: 0, trapno: 0, err: 0, cr2: 0 };
   retired = 0;
   /** How often `run` came back, by EXIT_*. */
-  readonly exits = [0, 0, 0, 0, 0];
+  readonly exits = [0, 0, 0, 0, 0, 0];
   tlbMisses = 0;
   /** Gets to see every region as it is translated. */
   watcher: RegionWatcher | undefined;
@@ -119,6 +124,11 @@ export class Engine implements HelperContext {
   #run: (pc: number) => void;
   #copyWindows: (base: number) => void;
   #stop = false;
+  /** The run begins with the instruction at a breakpoint that nobody wants to be told of. */
+  #passing = false;
+  /** Address spaces with marks of a debugger. */
+  #marked = new Set<PageTable>();
+  #watched: WatchedAccess;
   /** What is left of the budget, in bytes of records, when the loop was left by an import. */
   #rest = 0;
   #handlers: HandlerSet;
@@ -151,6 +161,7 @@ export class Engine implements HelperContext {
     const { handlers, module } = interpreter();
     this.#handlers = handlers;
     this.code = new CodeCache(memory, table, handlers);
+    this.#watched = new WatchedAccess(memory);
     const instance = new WebAssembly.Instance(module, {
       cpu: {
         memory: memory.memory,
@@ -204,6 +215,24 @@ export class Engine implements HelperContext {
     this.#translator?.flush();
   }
 
+  /** Replaces what a debugger wants to be told of in an address space; for use outside of `run`. */
+  mark(pageTable: PageTable, marks: DebugMarks | null): void {
+    for (const vpn of pageTable.marks?.pages ?? []) this.code.clearBreaks(pageTable.frameOf(vpn));
+    if (marks === null) this.#marked.delete(pageTable);
+    else this.#marked.add(pageTable);
+    pageTable.marks = marks;
+    // Others may execute the same frames: their pages get their breakpoints again when they are next looked up.
+    for (const other of this.#marked) {
+      if (other.marks === null) this.#marked.delete(other);
+      else if (other !== pageTable) other.flush();
+    }
+  }
+
+  /** Address that the last run accessed, when a watchpoint ended it; NaN: none did. */
+  get watchHit(): number {
+    return this.#watched.hit;
+  }
+
   requestStop(): void {
     this.#stop = true;
     this.memory.u32[RESYNC >> 2] = 1;
@@ -227,6 +256,7 @@ export class Engine implements HelperContext {
     let left = whole;
     let reason: number;
     let inRegions = 0;
+    this.#watched.clear();
     do {
       if (!this.#isLooking) this.#translator?.work();
       const piece = this.#translator === null ? left : Math.min(left, this.#untilLook() * RECORD_SIZE);
@@ -238,13 +268,59 @@ export class Engine implements HelperContext {
       const translated = ((memory.u32[TRANSLATED >> 2]! - before) >>> 0) - (this.#inside - inside);
       inRegions += translated;
       this.#interpreted += (used - translated) / RECORD_SIZE;
-    } while (reason === EXIT_SLICE && left > 0 && this.translationTime <= latest);
-    this.retired = (whole - left) / RECORD_SIZE;
+      this.#passing = reason === EXIT_BREAK && !this.#isBreakWanted();
+    } while (this.#passing || (reason === EXIT_SLICE && left > 0 && this.translationTime <= latest));
+    this.#end(reason, whole - left, inRegions);
+    return reason;
+  }
+
+  /**
+   * Executes one instruction, or one round of a repeated one, by tier 0. Breakpoints do not count.
+   * @returns EXIT_SLICE when it is over, or why it is not
+   */
+  step(): number {
+    const { memory } = this;
+    memory.i32[STACK_ROOM >> 2] = INNER_STACK_BYTES;
+    this.#depth++;
+    this.#stop = false;
+    this.#watched.clear();
+    memory.u32[RESYNC >> 2] = 0;
+    this.#passing = true;
+    let record = this.#begin(STEP_FUEL);
+    while (record !== 0 && this.#handlers.isPseudo(memory.u16[(record + R_OP) >> 1]!)) record = this.#perform(record);
+    const next = record === 0 ? 0 : this.#perform(record);
+    if (next !== 0) {
+      this.#setRip(next);
+      this.#leave(EXIT_SLICE, 0);
+    }
+    const reason = memory.i32[EXIT_REASON >> 2]!;
+    this.#end(reason, reason === EXIT_FAULT ? 0 : RECORD_SIZE);
+    return reason;
+  }
+
+  #end(reason: number, used: number, inRegions = 0): void {
+    this.#passing = false;
+    this.retired = used / RECORD_SIZE;
+    // What an access that a fault undid has touched, it has not.
+    this.#watched.settle(reason !== EXIT_FAULT);
     this.exits[reason]!++;
     this.#depth--;
     if (this.#depth > 0) this.#inside += inRegions;
     else this.code.release();
-    return reason;
+  }
+
+  /** What a record says, once; of one where a region begins, what the interpreter has for it. @returns the next record, or 0 */
+  #perform(record: number): number {
+    const op = this.memory.u16[(record + R_OP) >> 1]!;
+    const handlers = this.#exports['handlers'] as WebAssembly.Table;
+    const handler = this.#translator?.handlerOf(op) ?? op;
+    return (handlers.get(handler) as (record: number) => number)(record) >>> 0;
+  }
+
+  /** The breakpoint at rip: does this address space have it, and the task that runs want it? */
+  #isBreakWanted(): boolean {
+    const address = this.#read64(RIP);
+    return this.#pageTable!.marks?.breakpoints.has(address) === true && this.#hooks.breakpoint?.(address) !== false;
   }
 
   /** Instructions before the translator gets its turn: a look after so many in tier 0, work as long as there is some. */
@@ -261,13 +337,8 @@ export class Engine implements HelperContext {
   /** Runs from RIP on. @param fuel in bytes of records */
   #piece(fuel: number): number {
     const { memory } = this;
-    memory.u32[EXIT_REASON >> 2] = 0;
-    memory.i32[FUEL >> 2] = fuel;
-    memory.i32[SLOW_EA >> 2] = memory.i32[RIP >> 2]!;
-    memory.i32[(SLOW_EA >> 2) + 1] = memory.i32[(RIP >> 2) + 1]!;
-    let record = this.#fetch();
+    let record = this.#begin(fuel);
     if (record !== 0) {
-      memory.i32[FUEL >> 2] = (fuel + record) | 0;
       if (this.#translator !== null && this.#interpreted >= this.#interval() && !this.#isLooking) {
         record = this.#look(record);
       }
@@ -280,6 +351,29 @@ export class Engine implements HelperContext {
       this.#rest = (memory.i32[FUEL >> 2]! - pc) | 0;
     }
     return reason;
+  }
+
+  /** @returns the record at rip, with FUEL set for it; 0: it cannot be had, and EXIT_REASON says why */
+  #begin(fuel: number): number {
+    const { memory } = this;
+    // What a look-up runs inside of this run has its own.
+    const passing = this.#passing;
+    memory.u32[EXIT_REASON >> 2] = 0;
+    memory.i32[FUEL >> 2] = fuel;
+    memory.i32[SLOW_EA >> 2] = memory.i32[RIP >> 2]!;
+    memory.i32[(SLOW_EA >> 2) + 1] = memory.i32[(RIP >> 2) + 1]!;
+    let record = this.#fetch();
+    if (record === 0) return 0;
+    if (passing) record = this.#behindBreak(record) || record;
+    memory.i32[FUEL >> 2] = (fuel + record) | 0;
+    return record;
+  }
+
+  /** @returns 0 when a record of the page that executes is not one that traps for a debugger */
+  #behindBreak(record: number): number {
+    const { i32 } = this.memory;
+    const frame = this.#pageTable!.entryAt(i32[PAGE_VA >> 2]!, i32[(PAGE_VA >> 2) + 1]!) >>> 3;
+    return this.code.behindBreak(frame, record);
   }
 
   /** @returns the record to go on at, 0 when the run loop has to be left */
@@ -375,6 +469,10 @@ export class Engine implements HelperContext {
   #trap(vector: number, record: number): void {
     const pc = record >>> 0;
     this.#setRip(pc);
+    if (vector === TRAP_UD && this.#behindBreak(pc) !== 0) {
+      this.#leave(EXIT_BREAK, (this.memory.i32[FUEL >> 2]! - pc) | 0);
+      return;
+    }
     const [signal, code, atInstruction] = SIGNAL_OF[vector] ?? [SIGSEGV, SI_KERNEL, false];
     const floating = vector === TRAP_MF || vector === TRAP_XM;
     const reason = floating ? fpuExceptionCode(this.memory, vector === TRAP_XM) : code;
@@ -401,6 +499,11 @@ export class Engine implements HelperContext {
       return 0;
     }
     const access = write ? PTE_WRITE : PTE_READ;
+    const { marks } = this.#pageTable!;
+    if (marks !== null && this.#watched.begin(marks, this.#read64(SLOW_EA), size, write)) {
+      // It is looked at when the instruction is over.
+      this.memory.u32[RESYNC >> 2] = 1;
+    }
     if (offset + size <= PAGE_SIZE) {
       const page = this.#page(low, high, access, pc);
       return page === 0 ? 0 : page + offset;
@@ -466,7 +569,9 @@ export class Engine implements HelperContext {
           this.memory.noteWriteCached(frame);
         }
         const page = low & -PAGE_SIZE;
-        this.#fill(access === PTE_WRITE ? TLB_WRITE : 0, page, high, frame * PAGE_SIZE - page, frame);
+        if (this.#pageTable!.marks?.isWatched(high * 2 ** 20 + (low >>> 12)) !== true) {
+          this.#fill(access === PTE_WRITE ? TLB_WRITE : 0, page, high, frame * PAGE_SIZE - page, frame);
+        }
         return frame * PAGE_SIZE;
       }
       this.#setRip(pc);
@@ -548,6 +653,8 @@ export class Engine implements HelperContext {
     const frame = entry >>> 3;
     const page = this.code.page(frame);
     if (page === undefined) return 0;
+    const breaks = this.#pageTable!.marks?.offsetsIn(Math.floor(address / PAGE_SIZE));
+    if (breaks !== undefined) this.code.breakAt(page, breaks);
     if (this.#store !== undefined) this.#touch(page, Math.floor(address / PAGE_SIZE));
     this.#fill(TLB_EXEC, low & -PAGE_SIZE, high, page.table, frame);
     return page;
@@ -585,7 +692,7 @@ export class Engine implements HelperContext {
     u32[RESYNC >> 2] = 0;
     this.#setRip(pc);
     const rest = (i32[FUEL >> 2]! - pc) | 0;
-    if (this.#stop) {
+    if (this.#stop || this.#watched.settle(true)) {
       this.#leave(EXIT_STOP, rest);
       return 0;
     }

@@ -8,8 +8,10 @@ export const EXIT_SLICE = 1;
 export const EXIT_SYSCALL = 2;
 /** An exception that no hook resolved; see `Cpu.fault`. rip is at the faulting instruction (behind it for int3). */
 export const EXIT_FAULT = 3;
-/** `requestStop` was called. */
+/** `requestStop` was called, or a watchpoint was hit: see `Cpu.watchHit`. */
 export const EXIT_STOP = 4;
+/** rip is at a breakpoint that is wanted; see `CpuHooks.breakpoint`. */
+export const EXIT_BREAK = 5;
 
 /** An exception as the signal frame of Linux reports it. */
 export interface FaultInfo {

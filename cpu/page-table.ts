@@ -6,6 +6,7 @@
  * A map of leaves for 2 MiB each, with 512 entries `frame << 3 | prot`; 0 is absent.
  */
 import { ENOMEM, type Err, fail } from '../abi/errno.js';
+import type { DebugMarks } from './debug-marks.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import {
   emptyTag,
@@ -60,6 +61,7 @@ export class PageTable {
   #tlbFrame: number;
   /** Some region has been found to have its code here. */
   #hasValid = false;
+  #marks: DebugMarks | null = null;
 
   /** @returns -ENOMEM when there are no frames for the TLB */
   static create(memory: PhysicalMemory): PageTable | Err {
@@ -72,7 +74,9 @@ export class PageTable {
     this.#tlbFrame = tlbFrame;
     this.tlb = tlbFrame * PAGE_SIZE;
     memory.tlbBlocks.add(this.tlb);
-    this.windows = new Windows(memory, this.tlb, (vpn) => this.entryOf(vpn));
+    this.windows = new Windows(memory, this.tlb, (vpn) =>
+      this.#marks?.isWatched(vpn) === true ? 0 : this.entryOf(vpn),
+    );
     this.#mark(); // the frames are zero
   }
 
@@ -144,6 +148,17 @@ export class PageTable {
     }
   }
 
+  /** What a debugger wants to be told of; null: nothing. */
+  get marks(): DebugMarks | null {
+    return this.#marks;
+  }
+
+  /** For `Engine.mark`, which sees to the records. */
+  set marks(marks: DebugMarks | null) {
+    this.#marks = marks;
+    this.flush();
+  }
+
   /** Forgets every cached translation. */
   flush(): void {
     const { u32 } = this.#memory;
@@ -180,6 +195,7 @@ export class PageTable {
   /** Frees the frames of the table itself, not the mapped ones. The object is dead afterwards. */
   dispose(): void {
     this.isLive = false;
+    this.#marks = null;
     this.#memory.tlbBlocks.delete(this.tlb);
     this.#dropLeaves();
     for (let i = 0; i < TLB_FRAMES; i++) this.#memory.unref(this.#tlbFrame + i);

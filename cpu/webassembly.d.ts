@@ -7,6 +7,7 @@ declare namespace WebAssembly {
     grow(delta: number): number;
   }
   class Table {
+    get(index: number): unknown;
     set(index: number, value: unknown): void;
   }
   class Module {

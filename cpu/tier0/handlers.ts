@@ -148,6 +148,11 @@ export class HandlerSet {
     return this.#extensions.get(begun * MAX_OPS + op);
   }
 
+  /** Records that are no instructions, but ways to other records. */
+  isPseudo(op: number): boolean {
+    return op < HOT_PSEUDO || op === this.opMore;
+  }
+
   variant(row: Row, size: IntSize, form: Form): Variant | undefined {
     for (const variant of this.#byRow.get(row)!) if (variant.size === size && variant.form === form) return variant;
     return undefined;

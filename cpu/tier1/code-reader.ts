@@ -50,7 +50,8 @@ export class CodeReader {
     const page = Math.floor(address / PAGE_SIZE);
     const offset = address - page * PAGE_SIZE;
     const frame = this.frame(page);
-    if (frame === 0) return undefined;
+    // A debugger wants to be told: that is for tier 0 to do.
+    if (frame === 0 || this.#pageTable!.marks?.breakpoints.has(address) === true) return undefined;
     const { u8 } = this.#memory;
     const start = frame * PAGE_SIZE + offset;
     const left = PAGE_SIZE - offset;

@@ -169,6 +169,11 @@ export class InstalledRegions {
     return main;
   }
 
+  /** Handler that the first record of a region had. */
+  handlerOf(number: number): number {
+    return this.#translations[number]!.handler;
+  }
+
   usersOf(frame: number): Iterable<Translation> {
     return this.#byFrame.get(frame) ?? [];
   }
@@ -192,7 +197,13 @@ export class InstalledRegions {
   validate(number: number): boolean {
     const translation = this.#translations[number];
     const reached = translation?.live ? this.#isHere(translation) : undefined;
-    if (reached === undefined) return false;
+    if (translation === undefined || reached === undefined) return false;
+    const breakpoints = this.#pageTable!.marks?.breakpoints;
+    if (breakpoints !== undefined && breakpoints.size > 0) {
+      // Where a debugger wants to be told it is made anew, without the instruction.
+      for (const other of reached) if (includesAny(other.body, breakpoints)) this.drop(other);
+      if (!translation.live) return false;
+    }
     for (const { module } of reached) module.generation = this.#generation;
     this.#pageTable!.setValid(number);
     return true;
@@ -395,6 +406,11 @@ export class InstalledRegions {
     }
     return reached;
   }
+}
+
+function includesAny(body: RegionBody, addresses: Iterable<number>): boolean {
+  for (const address of addresses) if (includes(body, address)) return true;
+  return false;
 }
 
 /** Whether a region has an instruction at an address. */

@@ -3,7 +3,6 @@ import type { PhysicalMemory } from '../physical-memory.js';
 import { R_OFF, R_OP } from '../record.js';
 import { PAGE_SIZE, PAGE_VA, RDI, RESYNC, ZERO } from '../state.js';
 import type { HandlerSet } from '../tier0/handlers.js';
-import { HOT_PSEUDO } from '../tier0/handlers.js';
 import type { CodeReader } from './code-reader.js';
 import { MISSED_AT, MISSED_TO, REFUSALS } from './layout.js';
 import { type Profile, Site } from './profile.js';
@@ -46,7 +45,7 @@ export class Profiler {
    * @returns the record to go on at, 0 when the run loop must be left
    */
   run(record: number, count: number): number {
-    const { firstRegion, opMore } = this.#handlers;
+    const { firstRegion } = this.#handlers;
     for (let i = 0; i < count; i++) {
       const handler = this.#memory.u16[(record + R_OP) >> 1]!;
       if (handler >= firstRegion) {
@@ -54,8 +53,7 @@ export class Profiler {
         if (record === 0 || this.#memory.u32[RESYNC >> 2] !== 0) break;
         continue;
       }
-      const isPseudo = handler < HOT_PSEUDO || handler === opMore;
-      const site = isPseudo ? undefined : this.#site(this.#addressOf(record));
+      const site = this.#handlers.isPseudo(handler) ? undefined : this.#site(this.#addressOf(record));
       if (site !== undefined) this.#note(site);
       const next = this.#step(record);
       if (next === 0) return 0;

@@ -251,6 +251,12 @@ export class Translator {
     this.#chooser.clear();
   }
 
+  /** What the interpreter has for the record that a region's handler number stands in; undefined: it is none. */
+  handlerOf(op: number): number | undefined {
+    const { firstRegion } = this.#parts.handlers;
+    return op < firstRegion ? undefined : this.#installed.handlerOf(op - firstRegion);
+  }
+
   // Called by emitted code
 
   /** Whether the active address space has the code of a region. */

@@ -48,6 +48,7 @@ export class Guest {
         this.syscalls++;
         return this.hooks.syscall?.() ?? false;
       },
+      breakpoint: (address) => this.hooks.breakpoint?.(address) ?? true,
       rdtsc: () => 0x1234567890,
     };
     this.cpu = new Cpu(this.memory, hooks, options.translator);
