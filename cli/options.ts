@@ -18,6 +18,8 @@ export interface RunOptions {
   cwd?: string;
   user?: { uid: number; gid: number };
   tty?: boolean;
+  /** The program is the shell: it does not wait for a debugger. */
+  isShell?: boolean;
   /** '-' is standard error. */
   strace?: string;
   seed?: number;
@@ -26,6 +28,8 @@ export interface RunOptions {
   /** False: interpret only. */
   translator: boolean;
   kernelLog?: boolean;
+  /** TCP port; 0: any that is free. */
+  gdb?: number;
   /** Directory for translated code. */
   codeCache?: string;
   /** Bytes. */
@@ -89,6 +93,14 @@ export function parseAddress(text: string, earlier: bigint[]): bigint[] {
   return [...earlier, BigInt(`0x${match[1]}`)];
 }
 
+const MAX_PORT = 65535;
+
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > MAX_PORT) throw new InvalidArgumentError('expected a port from 0 to 65535');
+  return port;
+}
+
 const VALUED = [
   '--rootfs',
   '--mount',
@@ -98,6 +110,7 @@ const VALUED = [
   '--seed',
   '--memory',
   '--dump-code',
+  '--gdb',
   '--code-cache',
   '--code-cache-limit',
 ];

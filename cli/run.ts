@@ -33,12 +33,14 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
       codeCache: options.codeCache === undefined ? undefined : codeCache(options.codeCache, options.codeCacheLimit),
       dumpCode: options.dumpCode.length === 0 ? undefined : { addresses: options.dumpCode, write: writeError },
       kernelLog: options.kernelLog ? (record) => showRecord(record, options.tty === true) : undefined,
+      gdb: options.gdb === undefined ? undefined : { port: options.gdb, wait: options.isShell !== true },
       trace: trace === null ? undefined : (line) => trace.write(line),
     });
   } catch (error) {
     complain((error as Error).message);
     return EXIT_BANOS_FAILED;
   }
+  if (kernel.gdbPort !== null) writeError(`banos: gdb: target remote localhost:${kernel.gdbPort}\n`);
   const status = await runIn(kernel, argv, options);
   // Programs that still run give their code away when they end, and what was translated is written at the end.
   if (options.dumpCode.length > 0 || options.codeCache !== undefined) await kernel.shutdown();

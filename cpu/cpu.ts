@@ -239,6 +239,11 @@ export class Cpu {
     this.#write64(GS_BASE, value);
   }
 
+  /** The full tag word of the x87, two bits for each physical register. */
+  get x87Tags(): number {
+    return this.#memory.i32[FTW >> 2]!;
+  }
+
   /** Room for a context that is not loaded. Made from larger pieces: an array of its own costs as much as starting a task. */
   newContext(): Uint8Array {
     if (this.#slabUsed === CONTEXTS_AT_ONCE) {

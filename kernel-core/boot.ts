@@ -22,6 +22,7 @@ import { type CodeCacheOptions, DirectoryStore } from './code-store.js';
 import { procBanos } from './drivers/proc.js';
 import { errnoError } from './errno-error.js';
 import { parseMountOptions, parseSize } from './filesystem-types.js';
+import type { GdbOptions } from './gdb/server.js';
 import type { Host } from './host.js';
 import { DeterministicHost } from './host-deterministic.js';
 import { tuneEngine } from './host-engine.js';
@@ -94,6 +95,8 @@ export interface BootOptions {
    * none; calls that cannot be put off have one of their own.
    */
   driverDeadline?: number;
+  /** Serves gdb's remote protocol, see docs/how-to/debug-with-gdb.md. Who connects has the rights of the user of this process inside. */
+  gdb?: GdbOptions;
   /** Tasks that may exist at once. Default: 4096. */
   taskLimit?: number;
 }
@@ -215,6 +218,10 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
     mountAt(kernel, hostfs, toKernelText(guest), readOnly === true ? MS_RDONLY : 0, toKernelText(path));
   }
   logMounts(kernel);
+  if (options.gdb !== undefined) {
+    const { GdbServer } = await import('./gdb/server.js');
+    kernel.gdb = await GdbServer.start(kernel, options.gdb);
+  }
   return kernel;
 }
 

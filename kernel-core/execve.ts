@@ -184,4 +184,5 @@ function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: stri
   task.altStackFlags = SS_DISABLE;
   task.syscall = -1;
   process.hasExecuted = true;
+  kernel.debugger?.executed(task, name);
 }

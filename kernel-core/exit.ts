@@ -32,6 +32,7 @@ export function exitTask(task: Task, status: number): void {
   task.pending.clear();
   kernel.scheduler.forget(task);
   process.threads.delete(task);
+  kernel.debugger?.taskEnded(task);
   if (task === process.leader) tellEnd(task);
   else {
     kernel.processes.removeTask(task);
@@ -58,7 +59,9 @@ export function releaseMemory(task: Task): void {
   mm.unref();
   const { vforkHook } = task;
   task.vforkHook = null;
-  vforkHook?.emit('notify', 0);
+  if (vforkHook === null) return;
+  vforkHook.emit('notify', 0);
+  kernel.debugger?.releasedMemory(task);
 }
 
 function releaseFs(task: Task): void {
@@ -70,6 +73,7 @@ function releaseFs(task: Task): void {
 function exitProcess(process: Process, status: number): void {
   const { kernel } = process;
   const { processes } = kernel;
+  kernel.debugger?.processEnded(process, status);
   process.isZombie = true;
   process.exitStatus = status;
   process.stopSignal = 0;

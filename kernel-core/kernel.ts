@@ -20,10 +20,12 @@ import { UserQuota } from '../vfs/user-quota.js';
 import type { CodeDump } from './code-dump.js';
 import { Drivers } from './drivers/drivers.js';
 import { makeKernelTask } from './drivers/thread.js';
+import type { Debugger } from './debugger.js';
 import { Vdso } from './exec/vdso.js';
 import { FdTable } from './fd-table.js';
 import { FileSystemTypes } from './filesystem-types.js';
 import { FutexTable } from './futex.js';
+import type { GdbServer } from './gdb/server.js';
 import type { Host } from './host.js';
 import { LoadAverage } from './load-average.js';
 import { KernelLog } from './log/log.js';
@@ -127,6 +129,9 @@ export class Kernel {
   /** Where new programs start: the root of the namespace. Held by init. */
   readonly rootContext: SharedFsContext;
   tracer: Tracer | null = null;
+  debugger: Debugger | null = null;
+  /** Where debuggers find it. */
+  gdb: GdbServer | null = null;
   /** Shows the code that `dumpCode` of boot asks for. */
   codeDump: CodeDump | null = null;
   /** The embedder lets guests have terminals behind which programs of the host run. */
@@ -162,6 +167,7 @@ export class Kernel {
     const hooks: CpuHooks = {
       pageFault: (address, access) => this.#pageFault(address, access),
       syscall: () => this.#syscall(),
+      breakpoint: () => this.debugger?.wantsBreakpoint() === true,
       rdtsc: () => this.host.monotonic(),
       clock: () => this.host.monotonic(),
     };

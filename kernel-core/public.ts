@@ -134,6 +134,11 @@ export class BootedKernel {
     return dumpKernel(this.#kernel);
   }
 
+  /** TCP port where gdb's remote protocol is served, with `gdb` of boot; null without. */
+  get gdbPort(): number | null {
+    return this.#kernel.gdb?.port ?? null;
+  }
+
   /** What the processor has done since boot, in numbers. */
   cpuStats(): CpuStatistics {
     return cpuStatistics(this.#kernel);
@@ -170,6 +175,7 @@ export class BootedKernel {
     this.#down = true;
     const kernel = this.#kernel;
     const isProgram = (process: Process): boolean => process !== kernel.init && !process.isKernelThread;
+    kernel.gdb?.close();
     await new Promise<void>((resolve) => {
       const check = (): void => {
         for (const process of kernel.processes.all()) if (isProgram(process)) return;

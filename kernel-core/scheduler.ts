@@ -46,6 +46,8 @@ export class Scheduler {
   #hostTimer: HostTimer | null = null;
   #hostDeadline = Number.POSITIVE_INFINITY;
   #stopped = false;
+  /** A debugger holds the machine: no turn begins, the one that runs ends. */
+  #held = false;
   /** Work of the kernel for the current task since its slice began, in instructions' worth. */
   #charged = 0;
   switches = 0;
@@ -86,6 +88,29 @@ export class Scheduler {
     return this.#count === 0 && !this.#running;
   }
 
+  get isInTurn(): boolean {
+    return this.#running;
+  }
+
+  get isHeld(): boolean {
+    return this.#held;
+  }
+
+  /** Nothing runs any more, from the end of the current instruction on, until `release`. */
+  hold(): void {
+    this.#held = true;
+    // The task on the CPU leaves it at the end of its system call.
+    this.#charged = Math.max(this.#charged, SLICE);
+    this.#hostTimer?.cancel();
+    this.#hostTimer = null;
+  }
+
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    if (!this.#running) this.#planTurn();
+  }
+
   /** Makes a new, continued or woken task run. */
   enqueue(task: Task): void {
     if (task.queued || task.state !== 'running') return;
@@ -97,7 +122,10 @@ export class Scheduler {
 
   /** An event for a sleeping task; harmless for any other. */
   wake(task: Task): void {
-    if (task.state !== 'sleeping') return;
+    if (task.state !== 'sleeping') {
+      this.#kernel.debugger?.roused(task);
+      return;
+    }
     task.state = 'running';
     this.enqueue(task);
   }
@@ -168,7 +196,7 @@ export class Scheduler {
   }
 
   #planTurn(): void {
-    if (this.#turnPlanned || this.#running || this.#stopped) return;
+    if (this.#turnPlanned || this.#running || this.#stopped || this.#held) return;
     this.#turnPlanned = true;
     this.#kernel.host.defer(() => {
       this.#turnPlanned = false;
@@ -179,13 +207,13 @@ export class Scheduler {
 
   /** @returns instructions spent, with the kernel's work */
   #turn(room: number): number {
-    if (this.#stopped || this.#running) return 0;
+    if (this.#stopped || this.#running || this.#held) return 0;
     const { timers, host, cpu } = this.#kernel;
     this.#running = true;
     let budget = room;
     let spent = 0;
     const translated = cpu.translationTime;
-    while (budget > 0 && cpu.translationTime - translated < MAX_TRANSLATION) {
+    while (budget > 0 && !this.#held && cpu.translationTime - translated < MAX_TRANSLATION) {
       if (timers.size > 0) timers.expire(host.monotonic());
       const task = this.#dequeue();
       if (task === null) break;
@@ -199,6 +227,10 @@ export class Scheduler {
     }
     this.#running = false;
     if (this.#stopped) return spent;
+    if (this.#held) {
+      this.#kernel.debugger?.atRest();
+      return spent;
+    }
     if (this.#count > 0) this.#planTurn();
     else this.#armHostTimer();
     this.#kernel.turnEnded();
@@ -207,12 +239,12 @@ export class Scheduler {
 
   /** Runs `task` until it sleeps, ends or has used its slice. @returns instructions executed, with the kernel's work */
   #runTask(task: Task, slice: number): number {
-    if (task.state !== 'running') return 0;
+    if (task.state !== 'running' || this.#kernel.debugger?.mayRun(task) === false) return 0;
     this.#current = task;
     this.#charged = 0;
     let left = slice;
     if (this.#finishWait(task)) {
-      while (left > this.#charged && deliverSignals(task)) {
+      while (left > this.#charged && deliverSignals(task) && !this.#held) {
         left -= this.#execute(task, left - this.#charged);
         // It may be in a wait although it runs: a driver has used up the slice in the middle of its call.
         if (task.state !== 'running' || task.wait.request !== null) break;
@@ -240,10 +272,10 @@ export class Scheduler {
   #execute(task: Task, budget: number): number {
     if (task.program !== null) return task.program.run();
     if (task.kernelThread !== null) return task.kernelThread.run();
-    const { cpu, host } = this.#kernel;
+    const { cpu, host, debugger: debug } = this.#kernel;
     this.load(task);
-    const exit = cpu.run(budget);
-    const { retired } = cpu;
+    const exit = debug === null ? cpu.run(budget) : debug.run(task, budget);
+    const { retired } = debug ?? cpu;
     task.process.usage.utime += retired;
     host.elapsed(retired);
     if (exit === EXIT_FAULT) raiseFault(task, cpu.fault);
@@ -252,7 +284,7 @@ export class Scheduler {
 
   #armHostTimer(): void {
     const { timers, host } = this.#kernel;
-    const deadline = timers.next;
+    const deadline = this.#held ? Number.POSITIVE_INFINITY : timers.next;
     if (deadline === this.#hostDeadline && this.#hostTimer !== null) return;
     this.#hostTimer?.cancel();
     this.#hostTimer = null;

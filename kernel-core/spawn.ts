@@ -73,6 +73,7 @@ export function spawnProcess(kernel: Kernel, request: SpawnRequest): Process {
   }
   if (task.program === null) kernel.tracer?.started(task, kernel.syscalls[EXECVE]!);
   kernel.scheduler.enqueue(task);
+  kernel.debugger?.started(made);
   return made;
 }
 

@@ -101,6 +101,12 @@ export class Wait {
     else this.#afterwards.push(step);
   }
 
+  /** Ends the wait as a signal does. @returns the call's result, which asks to be restarted or is -EINTR; 0: only SIGKILL could */
+  interrupt(): number {
+    const request = this.request!;
+    return request.uninterruptible ? 0 : this.#finish(request, fail(request.interrupted ?? ERESTARTSYS));
+  }
+
   /** Ends the wait without a result: the task dies. */
   abandon(): void {
     if (this.request !== null) this.#end(this.request);

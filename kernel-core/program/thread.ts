@@ -68,11 +68,15 @@ export class ProgramThread {
     this.#start = start;
   }
 
-  /** Makes a call, or plans it if the task is stopped. Precondition: no other call is under way. */
+  /** Makes a call, or plans it if the task is stopped or a debugger holds the machine. Precondition: no other call is under way. */
   begin(call: ProgramCall): void {
     this.call = call;
     const { task } = this;
     if (task.state === 'stopped' || task.isKilled) return;
+    if (task.kernel.scheduler.isHeld) {
+      task.kernel.scheduler.wake(task);
+      return;
+    }
     this.#make(call);
     if (call.state === 'made') task.kernel.scheduler.runSoon();
     if (this.call === call && call.state === 'returned') {

@@ -47,6 +47,7 @@ export function deliverSignals(task: Task): boolean {
     }
     const info = takeSignal(task);
     if (info === null) break;
+    if (task.kernel.debugger?.takesSignal(task, info) === true) return false;
     task.kernel.tracer?.signal(task, info);
     const action = task.handlers.actions[info.signo];
     if (action.handler === SIG_IGN) continue;
@@ -120,6 +121,7 @@ function runHandler(task: Task, action: SignalAction, info: SignalInfo): void {
     if (info.signo === SIGSEGV) task.handlers.setToDefault(SIGSEGV);
     forceSignal(task, makeSignalInfo(SIGSEGV, SI_KERNEL));
   }
+  task.kernel.debugger?.entersHandler(task);
   if ((action.flags & SA_ONESHOT) !== 0) task.handlers.setToDefault(info.signo);
 }
 

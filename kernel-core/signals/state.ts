@@ -49,6 +49,8 @@ export interface SignalInfo {
   source: SignalSource | null;
   /** Where it waits to be taken. */
   queue: PendingSignals | null;
+  /** A debugger has been told of it, and wants it to be delivered. */
+  wasTold?: boolean;
 }
 
 export const makeSignalInfo = (signo: number, code: number, more: Partial<SignalInfo> = {}): SignalInfo => ({

@@ -1,0 +1,435 @@
+/**
+ * A debugger's hold on the machine: which processes it has attached to, which of their tasks may run and how, what it is
+ * told of. How it talks to people is the business of `gdb/`; `kernel.debugger` is null when there is none, and whoever
+ * runs tasks, delivers signals or ends processes asks no further then.
+ *
+ * All stops: when something happens that the debugger wants to know, the scheduler is held, and no task of the machine
+ * runs, attached or not, until `resume`. Clocks of the host go on meanwhile, as under ptrace; the virtual clock of a
+ * deterministic run stands still, because nothing executes. Calls that a TypeScript program makes then are made when the
+ * machine goes on.
+ *
+ * Life of a stop: a hook below is called in a turn of the scheduler, notes an event and holds the scheduler; the turn ends;
+ * `atRest` tells the session. Events that come together (a step that ends in a breakpoint, processes that die with each
+ * other) are told one after the other.
+ */
+import { CLONE_THREAD, CLONE_VFORK } from '../abi/sched.js';
+import { SI_USER, SIGKILL, SIGTRAP } from '../abi/signal.js';
+import { DebugMarks, EXIT_BREAK, EXIT_FAULT, EXIT_SLICE, EXIT_STOP, type Watchpoint } from '../cpu/index.js';
+import type { Kernel } from './kernel.js';
+import type { Process } from './process.js';
+import { kernelSignal, sendToProcess } from './signals/send.js';
+import { makeSignalInfo, type SignalInfo } from './signals/state.js';
+import type { Task } from './task.js';
+
+/** Why a task stopped, besides a signal. */
+export type StopReason =
+  | { kind: 'signal' | 'step' | 'break' | 'vforkdone' }
+  /** It accessed what is watched. */
+  | { kind: 'watch'; address: number; reads: boolean }
+  /** It has executed a program. */
+  | { kind: 'exec'; path: string }
+  | { kind: 'fork' | 'vfork'; child: Task };
+
+export type DebugEvent =
+  | { type: 'stopped'; task: Task; signal: number; reason: StopReason }
+  /** @property status word of wait(2) */
+  | { type: 'ended'; pid: number; status: number }
+  /** All tasks that may run have ended; others are left that may not. */
+  | { type: 'nothing runs' };
+
+/** How a task goes on. */
+export interface Going {
+  /** Executes until rip leaves [start, end), one instruction at least. Null: until something happens. */
+  readonly range: readonly [start: number, end: number] | null;
+  /** Signal that it gets first; 0: none. */
+  readonly signal: number;
+}
+
+/** What the debugger has set in an attached process. */
+export interface Attached {
+  /** It was there before the debugger was. */
+  readonly wasThere: boolean;
+  /** Addresses. */
+  readonly breakpoints: Set<number>;
+  readonly watchpoints: Map<string, Watchpoint>;
+  /** The processor does not know of the last change yet. */
+  isStale: boolean;
+}
+
+/** A task that goes on. */
+interface Active {
+  range: Going['range'];
+  /** The instruction has been executed, but its system call had to wait. */
+  isStepDone: boolean;
+}
+
+export class Debugger {
+  /** What of a new process the debugger wants to hear. */
+  followsForks = false;
+  followsVforks = false;
+  followsExec = false;
+  /** Signals that are delivered without a word. */
+  passed: ReadonlySet<number> = new Set();
+  /** The next program that is started from outside is attached to, and stops before its first instruction. */
+  catchesNext: boolean;
+  /** Called when the machine has come to rest with an event, and for each one until `resume`. */
+  onEvent: (() => void) | null = null;
+  /** Instructions that the last `run` executed. */
+  retired = 0;
+  readonly #kernel: Kernel;
+  readonly #attached = new Map<Process, Attached>();
+  readonly #active = new Map<Task, Active>();
+  /** Children of vfork whose parents are told when they let go of the memory. */
+  readonly #vforked = new Map<Task, Task>();
+  readonly #events: DebugEvent[] = [];
+  /** Signals that were told of: each waits for what is to become of it. */
+  readonly #held = new Map<Task, SignalInfo>();
+
+  constructor(kernel: Kernel, catchesNext: boolean) {
+    this.#kernel = kernel;
+    this.catchesNext = catchesNext;
+  }
+
+  // For the session.
+
+  get processes(): IterableIterator<Process> {
+    return this.#attached.keys();
+  }
+
+  isAttached(process: Process): boolean {
+    return this.#attached.has(process);
+  }
+
+  marksOf(process: Process): Attached | undefined {
+    return this.#attached.get(process);
+  }
+
+  /** @returns false: it was made for the debugger, or by what it debugs */
+  wasThere(process: Process): boolean {
+    return this.#attached.get(process)?.wasThere !== false;
+  }
+
+  /** Attaches and stops. @returns false: it does not run machine code, or has ended */
+  attach(process: Process, wasThere = true): boolean {
+    const task = machineTask(process);
+    if (task === null || process === this.#kernel.init) return false;
+    if (!this.#attached.has(process)) {
+      this.#attached.set(process, { wasThere, breakpoints: new Set(), watchpoints: new Map(), isStale: false });
+    }
+    this.hold();
+    return true;
+  }
+
+  /** Lets a process go on by itself, with the signal that it was to be told of. */
+  detach(process: Process): void {
+    const attached = this.#attached.get(process);
+    if (attached === undefined) return;
+    this.#clearMarks(process);
+    this.#attached.delete(process);
+    for (const task of process.threads) {
+      this.#active.delete(task);
+      this.#held.delete(task);
+      for (const [child, parent] of this.#vforked) if (parent === task) this.#vforked.delete(child);
+    }
+    this.#drop((event) => event.type === 'stopped' && event.task.process === process);
+    this.#roam(process);
+  }
+
+  /** Everything goes on as if there were no debugger. */
+  detachAll(): void {
+    for (const process of [...this.#attached.keys()]) this.detach(process);
+    this.#events.length = 0;
+    this.catchesNext = false;
+    this.followsForks = this.followsVforks = this.followsExec = false;
+    this.passed = new Set();
+    this.#kernel.scheduler.release();
+  }
+
+  kill(process: Process): void {
+    this.detach(process);
+    sendToProcess(process, kernelSignal(SIGKILL));
+  }
+
+  /** Stops the machine, at an instruction's end; from outside of a turn. */
+  hold(): void {
+    this.#kernel.scheduler.hold();
+  }
+
+  /** Stops the machine because the debugger's user wants it; from outside of a turn. @param signal to be shown, not sent */
+  interruptBy(task: Task, signal: number): void {
+    this.#stop(task, signal, { kind: 'signal' });
+  }
+
+  /** What is to be told next. */
+  takeEvent(): DebugEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /**
+   * The machine goes on, unless there is something to be told still.
+   * @param goingOf for each attached task: how it goes on; null: not
+   */
+  resume(goingOf: (task: Task) => Going | null): void {
+    this.#active.clear();
+    for (const process of this.#attached.keys()) {
+      for (const task of process.threads) {
+        const going = goingOf(task);
+        if (going === null) continue;
+        this.#active.set(task, { range: going.range, isStepDone: false });
+        this.#settleSignal(task, going.signal);
+      }
+    }
+    if (this.#events.length > 0) {
+      this.onEvent?.();
+      return;
+    }
+    for (const [process, attached] of this.#attached) {
+      if (attached.isStale) this.#mark(process, attached);
+      this.#roam(process);
+    }
+    this.#kernel.scheduler.release();
+  }
+
+  /** The registers of a task that sleeps in a call are to be changed: the call ends as by a signal. @returns false: it cannot */
+  interrupt(task: Task): boolean {
+    if (task.wait.request === null) return true;
+    const result = task.wait.interrupt();
+    if (result === 0) return false;
+    task.state = 'running';
+    this.#kernel.finishSyscall(task, result);
+    this.#kernel.scheduler.enqueue(task);
+    return true;
+  }
+
+  // For the scheduler.
+
+  mayRun(task: Task): boolean {
+    return !this.#attached.has(task.process) || this.#active.has(task) || task.isKilled;
+  }
+
+  /** Something has happened to a task that does not sleep. One that may not run dies nevertheless. */
+  roused(task: Task): void {
+    if (task.isKilled && this.#attached.has(task.process)) this.#kernel.scheduler.enqueue(task);
+  }
+
+  /** Runs a task whose registers are on the CPU. @returns EXIT_*; `retired` instructions were executed */
+  run(task: Task, budget: number): number {
+    const { cpu } = this.#kernel;
+    const active = this.#active.get(task);
+    if (active !== undefined && active.range !== null) return this.#step(task, active, active.range, budget);
+    const exit = cpu.run(budget);
+    this.retired = cpu.retired;
+    if (exit === EXIT_BREAK) this.#stop(task, SIGTRAP, { kind: 'break' });
+    else this.#checkWatch(task);
+    return exit;
+  }
+
+  /** Whether a breakpoint concerns the task that runs. */
+  wantsBreakpoint(): boolean {
+    const task = this.#kernel.scheduler.current;
+    return task !== null && this.#attached.has(task.process);
+  }
+
+  /** The turn that held the machine is over. */
+  atRest(): void {
+    if (this.#events.length > 0) this.onEvent?.();
+  }
+
+  // For those who change what is run.
+
+  /** A program was started from outside. */
+  started(process: Process): void {
+    if (!this.catchesNext || !this.attach(process, false)) return;
+    this.catchesNext = false;
+    this.#stop(process.leader, SIGTRAP, { kind: 'signal' });
+  }
+
+  /** A task takes a signal. @returns true: it has stopped before, and will take it, or another, when it goes on */
+  takesSignal(task: Task, info: SignalInfo): boolean {
+    if (info.signo === SIGKILL || info.wasTold === true || task.program !== null) return false;
+    if (!this.#attached.has(task.process) || this.passed.has(info.signo)) return false;
+    this.#held.set(task, info);
+    this.#stop(task, info.signo, { kind: 'signal' });
+    return true;
+  }
+
+  /** Does the debugger want to hear of a signal that would be ignored? */
+  wantsIgnored(process: Process, signal: number): boolean {
+    return this.#attached.has(process) && !this.passed.has(signal);
+  }
+
+  /** A handler of a signal is about to run: a step ends before its first instruction. */
+  entersHandler(task: Task): void {
+    if (this.#active.get(task)?.range != null) this.#stop(task, SIGTRAP, { kind: 'step' });
+  }
+
+  cloned(parent: Task, child: Task, flags: number): void {
+    const marks = this.#attached.get(parent.process);
+    if (marks === undefined) return;
+    if ((flags & CLONE_THREAD) !== 0) {
+      // As the thread that made it, if that is not being stepped.
+      const active = this.#active.get(parent);
+      if (active?.range === null) this.#active.set(child, { range: null, isStepDone: false });
+      return;
+    }
+    const isVfork = (flags & CLONE_VFORK) !== 0;
+    if (!(isVfork ? this.followsVforks : this.followsForks) || child.program !== null) return;
+    const { breakpoints, watchpoints } = marks;
+    this.#attached.set(child.process, {
+      wasThere: false,
+      breakpoints: new Set(breakpoints),
+      watchpoints: new Map(watchpoints),
+      isStale: true,
+    });
+    if (isVfork) this.#vforked.set(child, parent);
+    this.#stop(parent, SIGTRAP, { kind: isVfork ? 'vfork' : 'fork', child });
+  }
+
+  /** A vfork child has let go of its parent's memory. */
+  releasedMemory(child: Task): void {
+    const parent = this.#vforked.get(child);
+    this.#vforked.delete(child);
+    if (parent === undefined || !this.#attached.has(parent.process)) return;
+    this.#stop(parent, SIGTRAP, { kind: 'vforkdone' });
+  }
+
+  /** @param path as execve had it */
+  executed(task: Task, path: string): void {
+    const attached = this.#attached.get(task.process);
+    if (attached === undefined) return;
+    // They were those of the old program.
+    attached.breakpoints.clear();
+    attached.watchpoints.clear();
+    attached.isStale = false;
+    if (task.program !== null) this.detach(task.process);
+    else if (this.followsExec) this.#stop(task, SIGTRAP, { kind: 'exec', path });
+    // As under ptrace without that option.
+    else this.#stop(task, SIGTRAP, { kind: 'signal' });
+  }
+
+  taskEnded(task: Task): void {
+    this.#held.delete(task);
+    this.#vforked.delete(task);
+    this.#drop((event) => event.type === 'stopped' && event.task === task);
+    if (!this.#active.delete(task) || task.process.threads.size === 0) return;
+    for (const process of this.#attached.keys()) {
+      for (const other of process.threads) if (other !== task && this.mayRun(other)) return;
+    }
+    this.#tell({ type: 'nothing runs' });
+  }
+
+  processEnded(process: Process, status: number): void {
+    if (this.#attached.delete(process)) this.#tell({ type: 'ended', pid: process.pid, status });
+  }
+
+  // Inside.
+
+  /** Executes instructions one by one, as long as rip is in the range. */
+  #step(task: Task, active: Active, range: readonly [number, number], budget: number): number {
+    const { cpu, scheduler } = this.#kernel;
+    const [start, end] = range;
+    const breakpoints = this.#attached.get(task.process)!.breakpoints;
+    this.retired = 0;
+    const isInside = (): boolean => cpu.rip >= start && cpu.rip < end;
+    if (active.isStepDone) {
+      active.isStepDone = false;
+      if (!isInside()) {
+        this.#stop(task, SIGTRAP, { kind: 'step' });
+        return EXIT_STOP;
+      }
+    }
+    for (;;) {
+      const exit = cpu.step();
+      this.retired += cpu.retired;
+      if (exit === EXIT_FAULT) return exit;
+      if (this.#checkWatch(task)) return EXIT_STOP;
+      if (exit !== EXIT_SLICE) {
+        // Perhaps it sleeps, has a signal to take, or is another program: the step ends when it is to go on.
+        active.isStepDone = true;
+        return exit;
+      }
+      if (scheduler.isHeld) return EXIT_STOP;
+      if (!isInside()) {
+        this.#stop(task, SIGTRAP, { kind: 'step' });
+        return EXIT_STOP;
+      }
+      if (breakpoints.has(cpu.rip)) {
+        this.#stop(task, SIGTRAP, { kind: 'break' });
+        return EXIT_STOP;
+      }
+      if (this.retired >= budget) return exit;
+    }
+  }
+
+  #checkWatch(task: Task): boolean {
+    const { watchHit } = this.#kernel.cpu;
+    if (Number.isNaN(watchHit)) return false;
+    const found = this.#watchpointAt(task.process, watchHit);
+    if (found === undefined) return false;
+    this.#stop(task, SIGTRAP, { kind: 'watch', address: watchHit, reads: found.reads });
+    return true;
+  }
+
+  #watchpointAt(process: Process, at: number): Watchpoint | undefined {
+    for (const watchpoint of this.#attached.get(process)?.watchpoints.values() ?? []) {
+      if (at >= watchpoint.address && at < watchpoint.address + watchpoint.length) return watchpoint;
+    }
+    return undefined;
+  }
+
+  #stop(task: Task, signal: number, reason: StopReason): void {
+    this.#tell({ type: 'stopped', task, signal, reason });
+  }
+
+  #tell(event: DebugEvent): void {
+    this.#events.push(event);
+    this.hold();
+    if (!this.#kernel.scheduler.isInTurn) this.onEvent?.();
+  }
+
+  #drop(isGone: (event: DebugEvent) => boolean): void {
+    for (let i = this.#events.length - 1; i >= 0; i--) if (isGone(this.#events[i]!)) this.#events.splice(i, 1);
+  }
+
+  /** What becomes of the signal that the task stopped with. */
+  #settleSignal(task: Task, signal: number): void {
+    const held = this.#held.get(task);
+    this.#held.delete(task);
+    if (signal === 0) return;
+    const info = held?.signo === signal ? held : makeSignalInfo(signal, SI_USER);
+    info.wasTold = true;
+    task.pending.add(info);
+    this.#kernel.scheduler.wake(task);
+  }
+
+  /** Tasks that could run stand in the queue again. */
+  #roam(process: Process): void {
+    for (const task of process.threads) if (this.mayRun(task)) this.#kernel.scheduler.enqueue(task);
+  }
+
+  #mark(process: Process, attached: Attached): void {
+    attached.isStale = false;
+    const space = machineTask(process)?.mm;
+    if (!space) return;
+    const { breakpoints, watchpoints } = attached;
+    const isEmpty = breakpoints.size === 0 && watchpoints.size === 0;
+    this.#kernel.cpu.mark(space.pageTable, isEmpty ? null : new DebugMarks(breakpoints, watchpoints.values()));
+  }
+
+  #clearMarks(process: Process): void {
+    const space = machineTask(process)?.mm;
+    if (!space || space.pageTable.marks === null) return;
+    // The parent of a vfork has the same space, and keeps its own.
+    const sharer = [...this.#attached].find(([other]) => other !== process && machineTask(other)?.mm === space);
+    if (sharer === undefined) this.#kernel.cpu.mark(space.pageTable, null);
+  }
+}
+
+/** A task of a process that runs machine code; the first one if it can be. */
+export function machineTask(process: Process): Task | null {
+  if (process.isZombie) return null;
+  for (const task of [process.leader, ...process.threads]) {
+    if (task.mm !== null && task.program === null && task.state !== 'dead') return task;
+  }
+  return null;
+}
