@@ -38,7 +38,11 @@ const withRunOptions = (command: Command): Command =>
     .option('--memory <MiB>', 'memory of the machine', parseMemory, DEFAULT_MEMORY)
     .option('--no-translator', 'interpret programs only; they do the same, slower')
     .option('--kernel-log', 'show on standard error what the kernel says, as a console would (dmesg -n sets the level)')
-    .option('--gdb <port>', 'serve gdb on this port of loopback (0: any); `run` waits for it with its program', parsePort)
+    .option(
+      '--gdb <port>',
+      'serve gdb on this port of loopback (0: any); `run` waits for it with its program',
+      parsePort,
+    )
     .option('--stats', 'at the end, tell on standard error what the processor did')
     .option('--code-cache <dir>', 'keep translated code of programs in this directory, for a fast start the next time')
     .option(
@@ -66,7 +70,9 @@ withRunOptions(program.command('shell'))
   .action(async (options: RunOptions) => {
     const tty = process.stdin.isTTY === true && process.stdout.isTTY === true;
     const home = options.cwd ?? '/root';
-    finish(await run(['sh'], { ...options, isShell: true, tty, cwd: options.rootfs === undefined ? home : options.cwd }));
+    finish(
+      await run(['sh'], { ...options, isShell: true, tty, cwd: options.rootfs === undefined ? home : options.cwd }),
+    );
   });
 
 withRunOptions(program.command('run'))
