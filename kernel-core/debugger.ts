@@ -160,6 +160,11 @@ export class Debugger {
     this.#stop(task, signal, { kind: 'signal' });
   }
 
+  /** Of the signal that a task stopped with; null: it stopped for another reason. */
+  signalInfo(task: Task): SignalInfo | null {
+    return this.#held.get(task) ?? null;
+  }
+
   /** What is to be told next. */
   takeEvent(): DebugEvent | undefined {
     return this.#events.shift();

@@ -2,8 +2,11 @@
  * General queries and settings: the packets `q` and `Q`, and the objects that `qXfer` hands out in pieces.
  * @source GDB manual, "General Query Packets"
  */
+import { SI_KERNEL, SIGTRAP } from '../../abi/signal.js';
 import { pathString } from '../../vfs/path-string.js';
 import type { AddressSpace } from '../mm/address-space.js';
+import { encodeSignalInfo, SIGINFO_SIZE } from '../signals/siginfo.js';
+import { makeSignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { latin1Bytes } from '../text.js';
 import { ERROR, escapeBinary, MAX_PACKET, parseCount, toHex, UNSUPPORTED } from './packet.js';
@@ -17,7 +20,7 @@ const OFFERED = [
   ...['QStartNoAckMode', 'QPassSignals', 'swbreak', 'hwbreak', 'vContSupported', 'multiprocess'].map(
     (name) => `${name}+`,
   ),
-  ...['features', 'auxv', 'exec-file', 'threads'].map((name) => `qXfer:${name}:read+`),
+  ...['features', 'auxv', 'exec-file', 'threads', 'siginfo'].map((name) => `qXfer:${name}:read+`),
   ...['fork-events', 'vfork-events', 'exec-events', 'no-resumed'].map((name) => `${name}+`),
 ].join(';');
 
@@ -118,6 +121,8 @@ function contentOf(session: Session, object: string, annex: string): string | nu
       const task = process?.leader;
       return task?.mm ? executableOf(task, task.mm) : null;
     }
+    case 'siginfo':
+      return signalInfo(session);
     case 'threads':
       return threadList(session);
     default:
@@ -128,6 +133,14 @@ function contentOf(session: Session, object: string, annex: string): string | nu
 function executableOf(task: Task, { executable }: AddressSpace): string | null {
   const path = executable?.path ?? null;
   return path === null ? null : pathString(task.fs, path);
+}
+
+/** siginfo_t. A task that stopped without a signal has that of a trap, as under ptrace. */
+function signalInfo({ task, debugger: debug }: Session): string | null {
+  if (task === null) return null;
+  const view = new DataView(new ArrayBuffer(SIGINFO_SIZE));
+  encodeSignalInfo(debug.signalInfo(task) ?? makeSignalInfo(SIGTRAP, SI_KERNEL), view, 0);
+  return Buffer.from(view.buffer).toString('latin1');
 }
 
 function threadList({ debugger: debug, features }: Session): string {

@@ -276,6 +276,8 @@ const TYPES = {
     ...['', '', 'NT', '', 'RF', 'VM', 'AC', 'VIF', 'VIP', 'ID'],
   ]),
   sse: `${[
+    ['v8bf16', 'bfloat16', 8],
+    ['v8h', 'ieee_half', 8],
     ['v4f', 'ieee_single', 4],
     ['v2d', 'ieee_double', 2],
     ['v16i8', 'int8', 16],
@@ -285,6 +287,8 @@ const TYPES = {
   ]
     .map(([id, type, count]) => `<vector id="${id}" type="${type}" count="${count}"/>`)
     .join('')}<union id="vec128">${[
+    ['v8_bfloat16', 'v8bf16'],
+    ['v8_half', 'v8h'],
     ['v4_float', 'v4f'],
     ['v2_double', 'v2d'],
     ['v16_int8', 'v16i8'],

@@ -23,7 +23,8 @@ function parseNumber(text: string): number {
 
 /** @returns null when it is none */
 export function parseThread(text: string): ThreadId | null {
-  const [, pidText, tidText] = /^(?:p(-1|[0-9a-f]+))?(?:(?:^|\.)(-1|[0-9a-f]+))?$/i.exec(text) ?? [];
+  const [, pidText, ofProcess, alone] = /^(?:p(-1|[0-9a-f]+)(?:\.(-1|[0-9a-f]+))?|(-1|[0-9a-f]+))$/i.exec(text) ?? [];
+  const tidText = ofProcess ?? alone;
   if (pidText === undefined && tidText === undefined) return null;
   const pid = pidText === undefined ? ANY : parseNumber(pidText);
   const tid = tidText === undefined ? ALL : parseNumber(tidText);
