@@ -403,6 +403,8 @@ export class Debugger {
     if (signal === 0) return;
     const info = held?.signo === signal ? held : makeSignalInfo(signal, SI_USER);
     info.wasTold = true;
+    // Who sent it has heard that it was taken.
+    info.source = null;
     task.pending.add(info);
     this.#kernel.scheduler.wake(task);
   }

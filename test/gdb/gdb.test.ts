@@ -350,11 +350,11 @@ test('who attaches: a process that runs already, by its number; a breakpoint of 
 test('the kernel is shut down while a debugger holds it', async () => {
   const kernel = await bootForGdb();
   const child = kernel.spawn([compile('endless', '-static')], { env: {} });
-  const { output } = startGdb(['-ex', connect(kernel), '-ex', 'shell sleep 100']);
+  const { output } = startGdb(['-ex', connect(kernel), '-ex', 'shell sleep 3']);
   await new Promise((resolve) => setTimeout(resolve, 1500));
   await kernel.shutdown();
   assert.is((await child.exit).signal, 'SIGKILL');
-  void output;
+  await output;
 });
 
 test('a second debugger is turned away; TypeScript programs wait while the first holds the machine', async () => {
