@@ -160,8 +160,6 @@ function isDropped(task: Task, info: SignalInfo): boolean {
   const { process } = task;
   const action = task.handlers.actions[info.signo];
   if (process.isKernelThread || (process === process.kernel.init && action.handler === SIG_DFL)) return true;
-  return !task.blocked.has(info.signo) && !task.waitsFor(info.signo) && isIgnored(action, info.signo);
-  if (process === process.kernel.init && action.handler === SIG_DFL) return true;
   if (task.blocked.has(info.signo) || task.waitsFor(info.signo) || !isIgnored(action, info.signo)) return false;
   return process.kernel.debugger?.wantsIgnored(process, info.signo) !== true;
 }

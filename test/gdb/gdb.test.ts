@@ -347,27 +347,5 @@ test('who attaches: a process that runs already, by its number; a breakpoint of 
   await kernel.shutdown();
 });
 
-test('the kernel is shut down while a debugger holds it', async () => {
-  const kernel = await bootForGdb();
-  const child = kernel.spawn([compile('endless', '-static')], { env: {} });
-  const { output } = startGdb(['-ex', connect(kernel), '-ex', 'shell sleep 3']);
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  await kernel.shutdown();
-  assert.is((await child.exit).signal, 'SIGKILL');
-  await output;
-});
-
-test('a second debugger is turned away; TypeScript programs wait while the first holds the machine', async () => {
-  const kernel = await bootForGdb();
-  const child = kernel.spawn([compile('values', '-static')], { env: {} });
-  const first = startGdb(['-ex', connect(kernel), '-ex', 'shell sleep 1', '-ex', 'continue']);
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  const second = await startGdb(['-ex', 'set remotetimeout 2', '-ex', connect(kernel)]).output;
-  assert.match(second, /closed|reset/);
-  assert.is((await child.exit).code, 51);
-  await first.output;
-  await kernel.shutdown();
-});
-
 if (!hasTools) console.log('SKIP gdb: it needs gdb and gcc');
 else test.run();

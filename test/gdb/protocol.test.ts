@@ -14,7 +14,8 @@ import {
 } from '../../kernel-core/gdb/packet.js';
 import { toGdb, toLinux } from '../../kernel-core/gdb/signal-numbers.js';
 import { parseThread } from '../../kernel-core/gdb/threads.js';
-import { boot, type Kernel } from '../../kernel-core/index.js';
+import { type BootedKernel, boot } from '../../kernel-core/index.js';
+import { boot as bootLibc } from '../../libc/index.js';
 
 const RUNS = 2000;
 
@@ -88,7 +89,7 @@ class Peer {
   #wake: () => void = () => {};
   readonly closed: Promise<void>;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Pick<BootedKernel, 'gdbPort'>) {
     this.#socket = connectTcp(kernel.gdbPort!, '127.0.0.1');
     this.#socket.on('data', (bytes) => {
       this.#items.push(...this.#reader.read(bytes));
@@ -122,19 +123,20 @@ class Peer {
   }
 }
 
-const bootWaiting = (): Promise<Kernel> => boot({ gdb: { port: 0, wait: true } });
+const bootWaiting = (): Promise<BootedKernel> => boot({ gdb: { port: 0, wait: true } });
 
 test('without extensions: plain thread numbers, registers, memory, steps; acknowledgements and repetition', async () => {
   const kernel = await bootWaiting();
   const child = kernel.spawn(['true']);
   const peer = new Peer(kernel);
-  assert.match(await peer.ask('?'), /^T05.*thread:2;$/);
+  const tid = child.pid.toString(16);
+  assert.match(await peer.ask('?'), new RegExp(`^T05.*thread:${tid};$`));
   const before = await peer.ask('g');
   assert.is(before.length % 2, 0);
   peer.send(text('-'));
   assert.is(await peer.answer(), before, 'sent again');
-  assert.is(await peer.ask('qC'), 'QC2');
-  assert.is(await peer.ask('qfThreadInfo'), 'm2');
+  assert.is(await peer.ask('qC'), `QC${tid}`);
+  assert.is(await peer.ask('qfThreadInfo'), `m${tid}`);
   assert.is(await peer.ask('m0,10'), 'E01');
   assert.is(await peer.ask('mffffffff81000000,10'), 'E01');
   assert.match(await peer.ask('m400000,4'), '7f454c46');
@@ -168,6 +170,63 @@ test('a peer that has stopped the machine and goes, or goes while it runs: all g
     kernel.assertIdle();
     await kernel.shutdown();
   }
+});
+
+test('the kernel is shut down while a debugger holds it', async () => {
+  const kernel = await bootWaiting();
+  const child = kernel.spawn(['sh', '-c', 'while :; do :; done']);
+  const peer = new Peer(kernel);
+  assert.match(await peer.ask('?'), /^T05/);
+  await kernel.shutdown();
+  assert.is((await child.exit).signal, 'SIGKILL');
+  await peer.closed;
+});
+
+test('a second debugger is turned away; TypeScript programs wait while the first holds the machine', async () => {
+  const kernel = await bootLibc({ gdb: { port: 0, wait: true } });
+  const child = kernel.spawn(['true']);
+  const first = new Peer(kernel);
+  assert.match(await first.ask('?'), /^T05/);
+  await new Peer(kernel).closed;
+  let hasRead = false;
+  const read = kernel.fs.readFile('/etc/passwd', 'utf8').then((text) => {
+    hasRead = true;
+    return text;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.not.ok(hasRead);
+  assert.is(await first.ask('c'), 'W00');
+  assert.not.ok(hasRead, 'the end of the program is a stop, too');
+  await first.end();
+  assert.match(await read, 'root');
+  assert.is((await child.exit).code, 0);
+  await kernel.shutdown();
+});
+
+test('the virtual clock stands still while the machine is held', async () => {
+  const times: string[] = [];
+  for (const isHeld of [false, true]) {
+    const kernel = await boot({ seed: 3, gdb: { port: 0, wait: isHeld } });
+    const child = kernel.spawn(['sh', '-c', 'sleep 2; date +%s.%N; cat /proc/uptime']);
+    let text = '';
+    child.stdout!.on('data', (bytes) => (text += String(bytes)));
+    if (isHeld) {
+      const peer = new Peer(kernel);
+      await peer.ask('?');
+      // SIGCHLD, by gdb's number, is delivered without a stop.
+      assert.is(await peer.ask('QPassSignals:14'), 'OK');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      // It stops when it executes a program, too.
+      let reply = '';
+      while (!reply.startsWith('W')) reply = await peer.ask('c');
+      assert.is(reply, 'W00');
+      await peer.end();
+    }
+    await child.closed;
+    times.push(text);
+    await kernel.shutdown();
+  }
+  assert.is(times[1], times[0]);
 });
 
 /** Commands that exist, with arguments that need not make sense. */
