@@ -29,6 +29,8 @@ const asOptions = (commands: readonly string[]): string[] => commands.flatMap((c
 
 interface GdbRun {
   readonly output: Promise<string>;
+  /** What it has said so far. */
+  text(): string;
   readonly pid: number;
 }
 
@@ -52,7 +54,7 @@ export function startGdb(args: readonly string[]): GdbRun {
       resolve(signal === null ? text : `${text}\ngdb was ended by ${signal}`);
     });
   });
-  return { output, pid: child.pid! };
+  return { output, text: () => text, pid: child.pid! };
 }
 
 const afterMark = (text: string): string => text.slice(text.indexOf(MARK) + MARK.length + 1);
@@ -67,6 +69,7 @@ interface Session {
   kernel: Kernel;
   child: GuestProcess;
   output: Promise<string>;
+  text(): string;
   /** Of gdb. */
   pid: number;
 }
@@ -92,8 +95,8 @@ export async function guest(
   const child = kernel.spawn([program, ...args], { env: { LANG: 'C' } });
   if (input !== null) child.stdin!.end(input);
   const found = ['set sysroot target:', connect(kernel), `echo ${MARK}\\n`];
-  const { output, pid } = startGdb([...asOptions([...found, ...commands]), program]);
-  return { kernel, child, output: output.then(afterMark), pid };
+  const { output, text, pid } = startGdb([...asOptions([...found, ...commands]), program]);
+  return { kernel, child, output: output.then(afterMark), text, pid };
 }
 
 /** What differs between two machines, or two ways to reach one, is made the same. */

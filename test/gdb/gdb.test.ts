@@ -268,12 +268,11 @@ test('Ctrl-C stops an endless loop, a variable set there ends it; Ctrl-C in a re
     ],
     { input: null },
   );
-  const { kernel, child, output, pid } = session;
-  await interruptWhen(() => kernel.cpuStats().instructions > 3_000_000, pid);
-  await interruptWhen(
-    () => kernel.dump().processes.some(({ pid: id, state }) => id === child.pid && state === 'sleeping'),
-    pid,
-  );
+  const { kernel, child, output } = session;
+  const isAsleep = (): boolean =>
+    kernel.dump().processes.some(({ pid, state }) => pid === child.pid && state === 'sleeping');
+  await interrupt(session, 1, () => kernel.cpuStats().instructions > 3_000_000);
+  await interrupt(session, 2, isAsleep);
   child.stdin!.write('x');
   const text = normalised(await output);
   assert.is((await child.exit).code, 120);
@@ -284,9 +283,23 @@ test('Ctrl-C stops an endless loop, a variable set there ends it; Ctrl-C in a re
   assert.match(text, '$2 = 0\n$3 = -512\n$4 = 4\n');
 });
 
-async function interruptWhen(isTime: () => boolean, pid: number): Promise<void> {
-  while (!isTime()) await new Promise((resolve) => setTimeout(resolve, 20));
-  process.kill(pid, 'SIGINT');
+/**
+ * Presses Ctrl-C once something is so, and again as long as gdb does not show that the program got it: while it is about to
+ * let the program go on it takes no notice.
+ * @param count how many there are then
+ */
+async function interrupt(
+  session: Awaited<ReturnType<typeof guest>>,
+  count: number,
+  isTime: () => boolean,
+): Promise<void> {
+  const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+  while (!isTime()) await pause(20);
+  await pause(300);
+  for (let tries = 0; session.text().split('received signal SIGINT').length <= count; tries++) {
+    if (tries % 50 === 0) process.kill(session.pid, 'SIGINT');
+    await pause(100);
+  }
 }
 
 test('detach: the program goes on by itself, with its breakpoints gone', async () => {
