@@ -260,7 +260,7 @@ else {
     assert.is(driver.owner.size, 0);
     assert.equal(
       kernel.dump().kernelThreads.map(({ command }) => command),
-      ['kthreadd'],
+      ['kthreadd', 'linker'],
     );
     kernel.assertIdle();
     await kernel.shutdown();
