@@ -9,6 +9,7 @@ import { minorOf } from '../../vfs/devices.js';
 import type { OpenFile } from '../../vfs/file.js';
 import type { VfsEnv } from '../../vfs/filesystem.js';
 import { AnonymousInode } from '../../vfs/fs/anon-inode.js';
+import { addSysDevice } from '../sysfs/devices.js';
 import type { DriverFunction } from './calls.js';
 import { DriverFile } from './chrdev-file.js';
 import type { Drivers } from './drivers.js';
@@ -73,6 +74,8 @@ export class DriverDevice implements Owned {
   /** Its driver has taken it away, or has gone. */
   isGone = false;
   readonly #nodes: readonly string[];
+  /** What takes it out of /sys. */
+  readonly #hide: readonly (() => void)[];
 
   constructor(drivers: Drivers, owner: Owner, parts: DeviceParts) {
     this.drivers = drivers;
@@ -85,6 +88,7 @@ export class DriverDevice implements Owned {
     this.flags = flags;
     this.data = data;
     this.#nodes = nodes;
+    this.#hide = parts.hide;
     const { vfsEnv } = drivers.kernel;
     this.minors = Array.from({ length: count }, (_, i) => new MinorInode(vfsEnv, this, firstMinor + i));
   }
@@ -103,6 +107,7 @@ export class DriverDevice implements Owned {
     const { vfsEnv, devfs } = this.drivers.kernel;
     for (const { minor } of this.minors) vfsEnv.devices.unregisterCharDevice(this.major, minor);
     for (const node of this.#nodes) devfs.removeDevice(node);
+    for (const hide of this.#hide) hide();
     this.drivers.devices.delete(numberOf(this.major, this.firstMinor));
     for (const inode of this.minors) inode.notify(POLL_ANY);
   }
@@ -121,6 +126,8 @@ interface DeviceParts {
   data: number;
   /** Names in /dev. */
   nodes: readonly string[];
+  /** Filled in once the nodes are there. */
+  hide: (() => void)[];
 }
 
 const numberOf = (major: number, minor: number): number => major * MINOR_BITS + minor;
@@ -151,7 +158,8 @@ export function registerDevice(drivers: Drivers, owner: Owner, address: number):
   const minors = Array.from({ length: count }, (_, i) => firstMinor + i);
   const nodes = minors.map((minor) => (count === 1 ? name : name + minor));
   const data = space.readI64(address + D_DATA);
-  const device = new DriverDevice(drivers, owner, { name, major, firstMinor, count, ...ops, data, nodes });
+  const hide: (() => void)[] = [];
+  const device = new DriverDevice(drivers, owner, { name, major, firstMinor, count, ...ops, data, nodes, hide });
   for (const [i, minor] of minors.entries()) {
     const open = (node: { rdev: number }, flags: number, caller: Caller): OpenFile | Err =>
       device.open(flags, minorOf(node.rdev), caller);
@@ -162,6 +170,10 @@ export function registerDevice(drivers: Drivers, owner: Owner, address: number):
     for (const made of minors.slice(0, i)) devices.unregisterCharDevice(major, made);
     for (const made of nodes.slice(0, i)) kernel.devfs.removeDevice(made);
     return isErr(taken) ? taken : node === fail(EEXIST) ? fail(EEXIST) : node;
+  }
+  for (const [i, minor] of minors.entries()) {
+    const shown = { className: name, name: nodes[i]!, major, minor, mode: mode || DEFAULT_MODE };
+    hide.push(addSysDevice(kernel.sysfs, shown));
   }
   const number = numberOf(major, firstMinor);
   drivers.devices.set(number, owner.add(device));
