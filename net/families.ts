@@ -1,6 +1,6 @@
 /** Address families by number: who makes the sockets of a family. A family that is not there is one the kernel was built without. */
-import { EAFNOSUPPORT, EINVAL, EOPNOTSUPP, type Err, fail } from '../abi/errno.js';
-import { AF_MAX, SOCK_MAX } from '../abi/socket.js';
+import { EAFNOSUPPORT, EEXIST, EINVAL, EOPNOTSUPP, type Err, fail } from '../abi/errno.js';
+import { AF_MAX, AF_UNSPEC, SOCK_MAX } from '../abi/socket.js';
 import type { Socket, SocketCaller } from './socket.js';
 
 export interface AddressFamily {
@@ -15,8 +15,18 @@ export interface AddressFamily {
 export class AddressFamilies {
   readonly #families = new Map<number, AddressFamily>();
 
-  register(family: AddressFamily): void {
-    this.#families.set(family.family, family);
+  /** @returns -EEXIST: the number is taken; -EINVAL: there is no such number */
+  register(family: AddressFamily): 0 | Err {
+    const { family: number } = family;
+    if (!(number > AF_UNSPEC && number < AF_MAX)) return fail(EINVAL);
+    if (this.#families.has(number)) return fail(EEXIST);
+    this.#families.set(number, family);
+    return 0;
+  }
+
+  /** Sockets of the family that there are stay. */
+  unregister(family: AddressFamily): void {
+    if (this.#families.get(family.family) === family) this.#families.delete(family.family);
   }
 
   create(family: number, type: number, protocol: number, caller: SocketCaller): Socket | Err {

@@ -115,6 +115,16 @@ export class CallRunner {
     return this.#start(call, address, a, b, c, d);
   }
 
+  /** As `invokeAtomic`. @param iter what the second argument stands for */
+  moveAtomic(owner: Owner, task: Task | null, address: number, a: number, iter: IoIter, c: number): number {
+    const call = this.#begin(owner, task);
+    if (isErr(call)) return call;
+    call.isAtomic = true;
+    call.iter = iter;
+    call.wanted = iter.remaining;
+    return this.#start(call, address, a, call.iterAddress, c, 0);
+  }
+
   /**
    * Calls a driver function on behalf of `task`, which is in no other that sleeps.
    * @param iter what the second argument stands for; null: it is `b`

@@ -21,6 +21,7 @@ import type { DriverDevice } from './chrdev.js';
 import type { DriverMapping } from './chrdev-mapping.js';
 import { EXPORTS } from './exports/index.js';
 import { MACHINE_CODE } from './exports/machine-code.js';
+import { DriverFamilies } from './families.js';
 import { KernelHeap } from './heap.js';
 import { Instance, ModuleArea, type SegmentBases, type SegmentSizes } from './instance.js';
 import { CANARY_OFFSET, KERNEL_TEXT, PER_CPU } from './layout.js';
@@ -71,6 +72,8 @@ export class Drivers {
   describeTaint: () => string = () => (this.oopses > 1 ? 'Tainted: G      D' : 'Not tainted');
   /** Told of each crash, when its report is in the log. */
   onOops: ((owner: Owner) => void) | null = null;
+  /** Address families of drivers. */
+  readonly families = new DriverFamilies();
   /** System calls that drivers answer. */
   readonly syscalls: DriverSyscalls;
   /** Instructions after which any call is ended; for people who debug a driver. */

@@ -4,4 +4,7 @@ import type { ProcSource } from '../../vfs/fs/procfs/source.js';
 import type { Drivers } from './drivers.js';
 
 export const procBanos = (drivers: Drivers): Row<ProcSource> =>
-  directory('banos', [file('syscalls', () => drivers.syscalls.describe())]);
+  directory('banos', [
+    file('families', () => drivers.families.describe()),
+    file('syscalls', () => drivers.syscalls.describe()),
+  ]);

@@ -42,8 +42,22 @@ typedef int64_t banos_s64;
 #define BANOS_EPIPE 32
 #define BANOS_ERANGE 34
 #define BANOS_ENOSYS 38
+#define BANOS_EDESTADDRREQ 89
 #define BANOS_EMSGSIZE 90
+#define BANOS_EPROTOTYPE 91
+#define BANOS_ENOPROTOOPT 92
+#define BANOS_EPROTONOSUPPORT 93
+#define BANOS_ESOCKTNOSUPPORT 94
+#define BANOS_EOPNOTSUPP 95
+#define BANOS_EAFNOSUPPORT 97
+#define BANOS_EADDRINUSE 98
+#define BANOS_EADDRNOTAVAIL 99
+#define BANOS_ECONNRESET 104
+#define BANOS_ENOBUFS 105
+#define BANOS_EISCONN 106
+#define BANOS_ENOTCONN 107
 #define BANOS_ETIMEDOUT 110
+#define BANOS_ECONNREFUSED 111
 /* The call was interrupted by a signal: it is made again, or ends with EINTR. Only the kernel sees this number. */
 #define BANOS_ERESTARTSYS 512
 

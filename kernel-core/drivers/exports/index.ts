@@ -1,6 +1,7 @@
 /** What the kernel offers to drivers, in the order of the stubs. Append-only within a row's name; see row.ts. */
 import type { ExportRow } from '../row.js';
 import { chrdevExports } from './chrdev.js';
+import { familyExports } from './families.js';
 import { memoryExports } from './memory.js';
 import { printExports } from './print.js';
 import { syscallExports } from './syscalls.js';
@@ -16,4 +17,5 @@ export const EXPORTS: readonly ExportRow[] = [
   ...taskExports,
   ...chrdevExports,
   ...syscallExports,
+  ...familyExports,
 ];
