@@ -343,7 +343,7 @@ class DriverSocket extends Socket implements Owned {
     const { drivers, owner, operations } = this.of;
     if (this.#isOrphan) return fail(ENETDOWN);
     const fn = operations[operation];
-    return fn === 0 ? -missing : drivers.callNow(owner, fn, [this.address, a, b]);
+    return fn === 0 ? -missing : drivers.callNow(owner, fn, [this.address, a, b], false);
   }
 
   #move(operation: 'sendmsg' | 'recvmsg', iter: IoIter, flags: number, name: number, length: number): number {
