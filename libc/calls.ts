@@ -125,7 +125,7 @@ const bytesIn = (part: Uint8Array | Out): Uint8Array => (part instanceof Out ? p
 class Marshalled {
   readonly numbers: number[] = [];
   #block: MemoryBlock | null = null;
-  readonly #outs: { address: number; out: Out }[] = [];
+  readonly #outs: { address: number; out: Out; size: number }[] = [];
   readonly #program: Program;
   #next = 0;
 
@@ -149,9 +149,9 @@ class Marshalled {
 
   /** Copies out what the call filled in. @throws TypeError when a buffer shrank or was given away meanwhile */
   fetch(result: number): void {
-    for (const { address, out } of this.#outs) {
+    for (const { address, out, size } of this.#outs) {
       const { bytes } = out;
-      const count = out.counted ? Math.min(result, bytes.length || result) : bytes.length;
+      const count = out.counted ? Math.min(result, size) : size;
       if (count > bytes.length) throw new TypeError('the buffer was detached while the call waited');
       const failed = this.#program.memory.read(address, count === bytes.length ? bytes : bytes.subarray(0, count));
       if (failed !== 0) throw errnoError(failed, 'read');
@@ -167,7 +167,7 @@ class Marshalled {
   #place(part: Part): number {
     if (!(part instanceof Vector)) return this.#put(part);
     const address = this.#put(part.make(part.parts.map((inner) => this.#place(inner))));
-    if (part.result !== null) this.#outs.push({ address, out: part.result });
+    if (part.result !== null) this.#outs.push({ address, out: part.result, size: part.result.bytes.length });
     return address;
   }
 
@@ -175,7 +175,7 @@ class Marshalled {
     const address = this.#next;
     const bytes = bytesIn(part);
     this.#next += align(Math.max(bytes.length, 1));
-    if (part instanceof Out) this.#outs.push({ address, out: part });
+    if (part instanceof Out) this.#outs.push({ address, out: part, size: bytes.length });
     if (!(part instanceof Out) || part instanceof InOut) {
       const failed = this.#program.memory.write(address, bytes);
       if (failed !== 0) throw errnoError(failed, 'write');

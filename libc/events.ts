@@ -77,7 +77,8 @@ export abstract class Events extends Terminals {
   }
 
   async eventfd_write(fd: number, value: number | bigint): Promise<void> {
-    await this.blocking('write', [fd, new Uint8Array(BigUint64Array.of(BigInt(value)).buffer), WORD]);
+    const word = typeof value === 'bigint' ? value : BigInt(wholeNumber(value, 'value'));
+    await this.blocking('write', [fd, new Uint8Array(BigUint64Array.of(word).buffer), WORD]);
   }
 
   /** @param flags TFD_NONBLOCK, TFD_CLOEXEC. A read gives the number of times it went off, 8 bytes: `eventfd_read` will do */

@@ -12,17 +12,9 @@ import { UnixDomain } from '../../net/unix/domain.js';
 import { KERNEL_CALLER } from '../../vfs/caller.js';
 import { DeviceTable } from '../../vfs/devices.js';
 import { BytesIter } from '../../vfs/iter.js';
+import { seeded } from '../support/random.js';
 
 const TYPES = [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET];
-
-/** Numbers from 0 to 1 that are the same in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 interface World {
   domain: UnixDomain;
