@@ -19,6 +19,7 @@ import { EXIT_FAULT, EXIT_SLICE, EXIT_SYSCALL, type Nesting } from '../../cpu/in
 import { SUSPENDED } from '../../vfs/file.js';
 import type { IoIter } from '../../vfs/iter.js';
 import type { Kernel } from '../kernel.js';
+import { PAGE_SIZE } from '../mm/layout.js';
 import { SLICE } from '../scheduler.js';
 import type { Task } from '../task.js';
 import { PENDING } from '../wait.js';
@@ -278,9 +279,12 @@ export class CallRunner {
   }
 
   #enter(call: KernelCall, address: number): void {
-    const { returnSlot } = call;
+    const { returnSlot, stack } = call;
     this.kernel.cpu.enterFunction(address, returnSlot, PER_CPU);
-    this.space.writeI64(returnSlot, this.#text.returnAddress);
+    const { i32 } = this.space.memory;
+    const at = (stack.topPage + PAGE_SIZE - (stack.top - returnSlot)) >> 2;
+    i32[at] = this.#text.returnAddress | 0;
+    i32[at + 1] = -1;
   }
 
   /** Precondition: its registers are on the processor, and what was there is put aside. */

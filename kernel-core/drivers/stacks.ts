@@ -16,6 +16,8 @@ export interface KernelStack {
   readonly low: number;
   /** Behind the highest one. */
   readonly top: number;
+  /** Physical address of its last page. */
+  readonly topPage: number;
 }
 
 export class KernelStacks {
@@ -42,7 +44,8 @@ export class KernelStacks {
       return failed;
     }
     if (index === this.#next) this.#next++;
-    return { index, low, top: low + STACK_SIZE };
+    const top = low + STACK_SIZE;
+    return { index, low, top, topPage: this.#space.frameAt(top - PAGE_SIZE) * PAGE_SIZE };
   }
 
   give(stack: KernelStack): void {
