@@ -4,6 +4,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 const PROGRAMS = join(import.meta.dirname, 'programs');
+/** The headers of the driver interface, which are not copied to where the compiled bench lies. */
+const INTERFACE = join(process.cwd(), 'drivers/include');
 
 /** A C library stands for the compiler that links with it. */
 export const LIBRARIES = { glibc: 'gcc', musl: 'musl-gcc' } as const;
@@ -16,8 +18,12 @@ function compile(library: Library, sources: readonly string[], output: string, f
   execFileSync(LIBRARIES[library], [...FLAGS, ...flags, '-o', output, ...files, '-lm'], { stdio: 'pipe' });
 }
 
+/** Programs of their own. */
+const OTHERS = ['calls.c', 'bench-driver.c'];
+
 /** Every C file but those that are programs of their own. */
-const kernelSources = (): string[] => readdirSync(PROGRAMS).filter((name) => name.endsWith('.c') && name !== 'calls.c');
+const kernelSources = (): string[] =>
+  readdirSync(PROGRAMS).filter((name) => name.endsWith('.c') && !OTHERS.includes(name));
 
 /**
  * The compute kernels, all in one static program.
@@ -35,6 +41,14 @@ export function compileKernels(library: Library, folder: string, flags: readonly
 export function compileCalls(library: Library, folder: string): string {
   compile(library, ['calls.c'], join(folder, `calls-${library}`));
   return `calls-${library}`;
+}
+
+/** The driver that the system call rates load. @returns its file name in `folder` */
+export function compileDriver(folder: string): string {
+  const output = join(folder, 'bench-driver.o');
+  const flags = ['-O2', '-ffreestanding', '-Wall', '-Wextra', '-Werror', `-I${INTERFACE}`];
+  execFileSync('gcc', [...flags, '-c', '-o', output, join(PROGRAMS, 'bench-driver.c')], { stdio: 'pipe' });
+  return 'bench-driver.o';
 }
 
 /** First line of what went wrong, for the list of what is missing. */

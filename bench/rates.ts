@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bench, compare } from './bench.js';
-import { compileCalls, reason } from './compile.js';
+import { compileCalls, compileDriver, reason } from './compile.js';
 
 const CALLS = [
   { what: 'getpid', name: 'getpid', goal: '<= 0.5x' },
@@ -18,6 +18,7 @@ const CALLS = [
   { what: 'rights', name: 'descriptor passed there and back', goal: '' },
   { what: 'raw', name: 'terminal, raw echo', goal: '' },
   { what: 'line', name: 'terminal, canonical lines', goal: '' },
+  { what: 'ioctl', name: 'driver ioctl round trip', goal: '<= 3x' },
 ] as const;
 
 export async function measureRates(bench: Bench): Promise<void> {
@@ -32,6 +33,10 @@ export async function measureRates(bench: Bench): Promise<void> {
     return;
   }
   for (const { what, name, goal } of rows) {
+    if (what === 'ioctl') {
+      await measureDriver(bench, program, { name, goal });
+      continue;
+    }
     if (what === 'exec' && !existsSync(busybox)) {
       bench.results.missing.push(`${name}: busybox-static is not installed`);
       continue;
@@ -48,4 +53,26 @@ export async function measureRates(bench: Bench): Promise<void> {
       { qemu: what !== 'exec' },
     );
   }
+}
+
+/** There is no such driver natively: what it is compared with is getpid. */
+async function measureDriver(bench: Bench, program: string, head: { name: string; goal: string }): Promise<void> {
+  let driver: string;
+  try {
+    driver = join(bench.folder, compileDriver(bench.folder));
+  } catch (error) {
+    bench.results.missing.push(`${head.name}: ${reason(error)}`);
+    return;
+  }
+  await compare(
+    bench,
+    { group: 'rates', unit: 'ns', what: 'natively getpid', ...head },
+    async (engine) => {
+      const what = engine === bench.native ? 'getpid' : 'ioctl';
+      const { output } = await engine.run([program, what, bench.quick ? '20' : '60', driver]);
+      if (!(Number(output) > 0)) throw new Error(`unexpected output ${JSON.stringify(output)}`);
+      return { value: Number(output), check: '' };
+    },
+    { qemu: false },
+  );
 }

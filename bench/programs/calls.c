@@ -2,6 +2,7 @@
  * System call rates, the same static program natively, in qemu-user and in Banos.
  *
  *   calls WHAT MS [BUSYBOX]
+ *   calls ioctl MS MODULE
  *
  * Prints the nanoseconds of one round of WHAT, the best of five measurements of about MS milliseconds each:
  * getpid, clock (clock_gettime as libc makes it), pipe (a byte to another process and back), fork (fork, exit, wait),
@@ -9,7 +10,7 @@
  * stream, packet (a byte, 64 bytes, over a unix socket to another process and back), rights (the same with a descriptor),
  * raw (a byte through a terminal in raw mode to another process and back), line (a line of 40 bytes to a terminal, its echo and
  * the answer of the process that read it), event (an eventfd to another process and back, both in epoll_wait), idle (epoll_wait and what makes one descriptor ready,
- * beside 15,000 that are not).
+ * beside 15,000 that are not), ioctl (one of a driver, MODULE, that it loads into Banos).
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -286,6 +288,19 @@ static void segvs(long rounds) {
   }
 }
 
+/* The module whose path is where busybox's is otherwise; it is Banos's only. */
+static void ioctls(long rounds) {
+  static int device = -1;
+  if (device < 0 && (device = open("/dev/bench", O_RDWR)) < 0) {
+    int module = open(busybox, O_RDONLY);
+    if (module < 0 || syscall(SYS_finit_module, module, "", 0) < 0) fail(busybox);
+    close(module);
+    if ((device = open("/dev/bench", O_RDWR)) < 0) fail("/dev/bench");
+  }
+  for (long i = 0; i < rounds; i++)
+    if (ioctl(device, _IO('b', 1), i & 0xffff) != (i & 0xffff) + 1) fail("a wrong answer of the driver");
+}
+
 static double timed(void (*run)(long rounds), long rounds) {
   double start = now();
   run(rounds);
@@ -298,7 +313,8 @@ int main(int argc, char **argv) {
     void (*run)(long rounds);
   } table[] = {{"getpid", getpids}, {"clock", clocks}, {"pipe", pipes}, {"event", events},
                {"idle", idles},     {"fork", forks},   {"exec", execs}, {"fault", segvs},
-               {"stream", streams}, {"packet", packets}, {"rights", rights}, {"raw", raws}, {"line", lines}};
+               {"stream", streams}, {"packet", packets}, {"rights", rights}, {"raw", raws}, {"line", lines},
+               {"ioctl", ioctls}};
   double budget = argc >= 3 ? atof(argv[2]) * 1e6 : 0;
   busybox = argc == 4 ? argv[3] : "/bin/busybox";
   for (unsigned i = 0; budget > 0 && i < sizeof table / sizeof *table; i++) {
@@ -315,6 +331,6 @@ int main(int argc, char **argv) {
     printf("%.2f\n", best);
     return 0;
   }
-  fprintf(stderr, "usage: calls getpid|clock|pipe|event|idle|fork|exec|fault|stream|packet|rights|raw|line MS [BUSYBOX]\n");
+  fprintf(stderr, "usage: calls getpid|clock|pipe|event|idle|fork|exec|fault|stream|packet|rights|raw|line|ioctl MS [BUSYBOX|MODULE]\n");
   return 1;
 }
