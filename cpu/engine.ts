@@ -123,6 +123,9 @@ export class Engine implements HelperContext {
   #pageTable: PageTable | undefined;
   #run: (pc: number) => void;
   #copyWindows: (base: number) => void;
+  /** Copy what a run inside of a run puts aside to a place in memory, and back. */
+  readonly putAside: (place: number) => void;
+  readonly bringBack: (place: number) => void;
   #stop = false;
   /** The run begins with the instruction at a breakpoint that nobody wants to be told of. */
   #passing = false;
@@ -179,6 +182,8 @@ export class Engine implements HelperContext {
     });
     this.#exports = instance.exports;
     this.#run = instance.exports['run'] as (pc: number) => void;
+    this.putAside = instance.exports['putAside'] as (place: number) => void;
+    this.bringBack = instance.exports['bringBack'] as (place: number) => void;
     this.#copyWindows = instance.exports['windows'] as (base: number) => void;
   }
 

@@ -17,15 +17,10 @@ import type { Engine } from './engine.js';
 import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import { PAGE_SIZE, RESYNC, TLB } from './state.js';
-import { DESCRIPTORS, RETURNS, STACK_ROOM } from './tier1/layout.js';
+import { RETURNS } from './tier1/layout.js';
 
-/**
- * Bytes from address 0 that are put aside: the context, and what runs and regions keep in memory (tier1/layout.ts). Where
- * descriptors are, and what has been counted, is true afterwards, too.
- */
+/** Room for what is put aside. */
 const STATE_BYTES = RETURNS;
-const KEPT_FROM = DESCRIPTORS;
-const KEPT_TO = STACK_ROOM;
 /** Runs inside of each other, the outermost not counted. */
 const MAX_NESTING = 4;
 const FRAMES = Math.ceil((MAX_NESTING * STATE_BYTES) / PAGE_SIZE);
@@ -56,8 +51,8 @@ export class Nesting {
 
   /** Precondition: not full. */
   begin(pageTable: PageTable): void {
-    const { u8, u32 } = this.#memory;
-    u8.copyWithin(this.#placeOf(this.depth), 0, STATE_BYTES);
+    const { u32 } = this.#memory;
+    this.#engine.putAside(this.#placeOf(this.depth));
     this.#tables[this.depth++] = this.#engine.pageTable;
     if (u32[TLB >> 2] === pageTable.tlb && this.#engine.pageTable === pageTable) return;
     u32[TLB >> 2] = pageTable.tlb;
@@ -65,10 +60,9 @@ export class Nesting {
   }
 
   end(): void {
-    const { u8, u32 } = this.#memory;
+    const { u32 } = this.#memory;
     const place = this.#placeOf(--this.depth);
-    u8.copyWithin(0, place, place + KEPT_FROM);
-    u8.copyWithin(KEPT_TO, place + KEPT_TO, place + STATE_BYTES);
+    this.#engine.bringBack(place);
     const table = this.#tables[this.depth];
     this.#tables[this.depth] = undefined;
     // One that is gone is nobody's any more: whoever runs next activates its own.

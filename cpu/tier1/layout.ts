@@ -3,6 +3,8 @@
  * windows, and the descriptors of regions.
  */
 
+import { CONTEXT_SIZE, ZERO } from '../state.js';
+
 /** i32: what is left of the slice, in bytes of records, while a region runs or has just ended. */
 export const REST = 0x540;
 /** i32: why a region stopped at RIP (KIND_*), valid when it returned `UNWIND`. */
@@ -33,6 +35,16 @@ export const REFUSALS = 0x5a8;
 
 /** i64 each: values that flag sources name, which are in no register any more. */
 export const SAVED_FLAGS = 0x5b0;
+
+/**
+ * Bytes that are put aside while a run goes on inside of a run (nesting.ts): the context, and what runs and regions keep here.
+ * Where descriptors are, and what has been counted, is true afterwards, too. Multiples of 16.
+ */
+export const PUT_ASIDE: readonly (readonly [from: number, to: number])[] = [
+  [0, CONTEXT_SIZE],
+  [ZERO, DESCRIPTORS],
+  [STACK_ROOM, RETURNS],
+];
 
 /** What a region's function returns instead of an address: no canonical address has this value. */
 export const UNWIND = 1n << 62n;
