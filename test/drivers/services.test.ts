@@ -212,7 +212,7 @@ else {
       const { stdout } = await collect(kernel.spawn(['/programs/services']));
       assert.equal(stdout.trimEnd().split('\n'), expected);
       assert.is(inner.drivers.oopses, 1);
-      while (driver.owner.holds > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      while (driver.owner.holds > 0) await new Promise((resolve) => setImmediate(resolve));
       driver.owner.release();
       assert.is(inner.drivers.heap.blocks, 0);
       kernel.assertIdle();
@@ -249,7 +249,8 @@ else {
     const child = kernel.spawn(['/programs/sleeper']);
     const outcome = collect(child);
     await new Promise((resolve) => child.stdout!.once('data', resolve));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const isAsleep = (): boolean => kernel.dump().processes.some(({ waitsFor }) => waitsFor === 'wait_for_driver');
+    while (!isAsleep()) await new Promise((resolve) => setImmediate(resolve));
     assert.ok(kernel.dump().kernelThreads.some(({ command }) => command === 'forever'));
     driver.owner.release();
     assert.is(
