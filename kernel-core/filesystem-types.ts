@@ -7,9 +7,10 @@ import type { FileSystem } from '../vfs/filesystem.js';
  * Makes a file system, or gives the one there is when a type has only one.
  * @param source first column of /proc/mounts
  * @param options comma-separated, as mount(2)'s data
+ * @param readOnly it will be mounted so
  * @returns -EINVAL for options it does not know
  */
-export type FileSystemMaker = (source: string, options: string) => FileSystem | Err;
+export type FileSystemMaker = (source: string, options: string, readOnly: boolean) => FileSystem | Err;
 
 /** Minors of major 0 below it are left to boot's own file systems. */
 const FIRST_MINOR = 64;
@@ -22,15 +23,19 @@ export class FileSystemTypes {
     this.#makers.set(name, make);
   }
 
+  unregister(name: string): void {
+    this.#makers.delete(name);
+  }
+
   /** In the order of registration, for /proc/filesystems. */
   get names(): string[] {
     return [...this.#makers.keys()];
   }
 
   /** @returns the file system; -ENODEV for an unknown type; what its maker answers */
-  make(type: string, source: string, options: string): FileSystem | Err {
+  make(type: string, source: string, options: string, readOnly: boolean): FileSystem | Err {
     const make = this.#makers.get(type);
-    return make === undefined ? fail(ENODEV) : make(source, options);
+    return make === undefined ? fail(ENODEV) : make(source, options, readOnly);
   }
 
   /** An unused device number for a file system without a device. */

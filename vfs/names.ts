@@ -61,6 +61,21 @@ export function mkdirAt(ctx: FsContext, caller: Caller, at: Start, name: string,
   return makeName(ctx, caller, at, name, true, (dir, last) => dir.mkdir(last, S_IFDIR | bits, caller));
 }
 
+/** What mknod(2) says of a type before it looks at the name. @source Linux may_mknod */
+export function refuseNode(mode: number): 0 | Err {
+  switch (mode & S_IFMT) {
+    case 0:
+    case S_IFREG:
+    case S_IFCHR:
+    case S_IFBLK:
+    case S_IFIFO:
+    case S_IFSOCK:
+      return 0;
+    default:
+      return fail((mode & S_IFMT) === S_IFDIR ? EPERM : EINVAL);
+  }
+}
+
 /** mknodat(2). @param mode type (0: regular file) and permission bits @param rdev as st_rdev */
 export function mknodAt(
   ctx: FsContext,
@@ -70,10 +85,10 @@ export function mknodAt(
   mode: number,
   rdev: number,
 ): number | Err {
+  const refused = refuseNode(mode);
+  if (refused !== 0) return refused;
   const type = mode & S_IFMT || S_IFREG;
-  if (type === S_IFDIR) return fail(EPERM);
   const device = type === S_IFCHR || type === S_IFBLK;
-  if (type !== S_IFREG && type !== S_IFIFO && type !== S_IFSOCK && !device) return fail(EINVAL);
   const bits = mode & MODE_BITS & ~ctx.umask;
   return makeName(ctx, caller, at, name, false, (dir, last) =>
     device && !isSuperuser(caller.cred) && !(type === S_IFCHR && rdev === 0)

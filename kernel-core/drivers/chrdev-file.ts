@@ -6,7 +6,7 @@
  * during the call only. A module that went by force leaves files behind that answer -ENODEV.
  */
 import { EAGAIN, EINVAL, ENODEV, ENOMEM, ENOTTY, type Err, ESPIPE, fail } from '../../abi/errno.js';
-import { O_ASYNC } from '../../abi/fcntl.js';
+import { O_ASYNC, SEEK_CUR, SEEK_SET } from '../../abi/fcntl.js';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.js';
 import type { Caller } from '../../vfs/caller.js';
 import { OpenFile, SUSPENDED, type UserMemory } from '../../vfs/file.js';
@@ -154,12 +154,13 @@ export class DriverFile extends OpenFile {
     const { operations, flags } = this.inode.device;
     if (operations.llseek === null) {
       if ((flags & FLAG_SEEKABLE) === 0) return fail(ESPIPE);
-      const base = whence === 0 ? 0 : whence === 1 ? this.offset : Number.NaN;
+      const base = whence === SEEK_SET ? 0 : whence === SEEK_CUR ? this.offset : Number.NaN;
       if (!(base + offset >= 0)) return fail(EINVAL);
       this.offset = base + offset;
       return this.offset;
     }
-    const result = this.#atomic('llseek', offset, whence);
+    const [base, from] = whence === SEEK_CUR ? [this.offset, SEEK_SET] : [0, whence];
+    const result = this.#atomic('llseek', base + offset, from);
     if (result >= 0) this.offset = result;
     return result as Err;
   }

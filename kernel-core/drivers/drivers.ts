@@ -22,6 +22,8 @@ import type { DriverMapping } from './chrdev-mapping.js';
 import { EXPORTS } from './exports/index.js';
 import { MACHINE_CODE } from './exports/machine-code.js';
 import { DriverFamilies } from './families.js';
+import type { DriverInode } from './fs-inode.js';
+import type { DriverFsType } from './fs-types.js';
 import { KernelHeap } from './heap.js';
 import { Instance, ModuleArea, type SegmentBases, type SegmentSizes } from './instance.js';
 import { CANARY_OFFSET, KERNEL_TEXT, PER_CPU } from './layout.js';
@@ -62,6 +64,10 @@ export class Drivers {
   readonly threads = new Map<number, KernelThread>();
   /** Character devices by their first number. */
   readonly devices = new Map<number, DriverDevice>();
+  /** Types of file systems by name. */
+  readonly fsTypes = new Map<string, DriverFsType>();
+  /** Inodes of drivers' file systems by the address that drivers know them by. */
+  readonly fsInodes = new Map<number, DriverInode>();
   /** Mappings that a driver is being asked about, by the address that it knows them by. */
   readonly mappings = new Map<number, DriverMapping>();
   /** Names that modules export, for `banos_lookup_symbol`; the module table sets it. */

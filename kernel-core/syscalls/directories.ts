@@ -19,6 +19,7 @@ import {
   mkdirAt,
   mknodAt,
   readlinkAt,
+  refuseNode,
   renameAt,
   rmdirAt,
   symlinkAt,
@@ -128,7 +129,8 @@ function mkdirat(task: Task, dirfd: number, address: number, mode: number): numb
 }
 
 function mknodat(task: Task, dirfd: number, address: number, mode: number, device: number): number {
-  const loaded = pathArgument.load(task, dirfd, address);
+  const refused = refuseNode(mode);
+  const loaded = refused !== 0 ? refused : pathArgument.load(task, dirfd, address);
   return loaded !== 0
     ? loaded
     : mknodAt(task.fs, task, pathArgument.at, pathArgument.name, mode & 0xffff, device >>> 0);

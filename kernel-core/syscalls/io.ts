@@ -195,7 +195,6 @@ export function writeFile(
   waiting: Waiting = 'wait',
 ): number {
   if (file instanceof SocketFile) return writeSocket(task, file, from, waiting === 'no-wait');
-  if (file.waitsByItself) return writeDriver(task, file, from, position);
   let source = from;
   if (isRegular(file) && task.process.limit(RLIMIT_FSIZE) !== Number.POSITIVE_INFINITY) {
     const start = (file.flags & O_APPEND) !== 0 ? file.inode.size : position === AT_OFFSET ? file.offset : position;
@@ -203,6 +202,7 @@ export function writeFile(
     if (room < 0) return room;
     source = new LimitedIter(from, room);
   }
+  if (file.waitsByItself) return writeDriver(task, file, source, position);
   task.process.io.writeCalls++;
   let done = 0;
   if (position === AT_OFFSET && file.writeLock === null) {

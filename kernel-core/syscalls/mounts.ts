@@ -73,7 +73,7 @@ function mountAt(task: Task, at: Path, flags: number, source: string, type: stri
   if ((flags & PROPAGATION) !== 0) return changePropagation(at, flags);
   if ((flags & MS_MOVE) !== 0) return withSource(task, source, (from) => namespace.move(from, at));
   if (type === null) return fail(EINVAL);
-  const fs = task.kernel.fileSystemTypes.make(type, source, options);
+  const fs = task.kernel.fileSystemTypes.make(type, source, options, (flags & MS_RDONLY) !== 0);
   if (isErr(fs)) return fs;
   const mounted = namespace.mount(fs, at, flags, source === '' ? 'none' : source);
   if (isErr(mounted)) {

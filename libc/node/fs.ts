@@ -29,12 +29,7 @@ const join = (directory: string, name: string): string =>
 
 export class FsPromises {
   readonly #libc: Libc;
-  // The type is written out: what is made of it for users must not depend on how the compiler prints each number.
-  readonly constants: typeof fcntl & typeof stat & { readonly COPYFILE_EXCL: number } = {
-    ...fcntl,
-    ...stat,
-    COPYFILE_EXCL,
-  };
+  readonly constants = { ...fcntl, ...stat, COPYFILE_EXCL };
 
   /** @internal */
   constructor(libc: Libc) {

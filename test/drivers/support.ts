@@ -53,10 +53,10 @@ export const programs = mkdtempSync(join(tmpdir(), 'banos-driver-programs-'));
 test.after(() => rmSync(programs, { recursive: true, force: true }));
 
 /** Compiles C as a program of the guest, statically. */
-export function compileProgram(name: string, source: string): void {
+export function compileProgram(name: string, source: string, flags: readonly string[] = []): void {
   const path = join(directory, `${name}.c`);
   writeFileSync(path, source);
-  const result = spawnSync('gcc', ['-O1', '-static', '-w', '-pthread', '-o', join(programs, name), path], {
+  const result = spawnSync('gcc', ['-O1', '-static', '-w', '-pthread', ...flags, '-o', join(programs, name), path], {
     encoding: 'latin1',
   });
   assert.is(result.status, 0, result.stderr);

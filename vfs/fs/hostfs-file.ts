@@ -8,19 +8,18 @@
  * Host descriptors belong to the inode and live as long as somebody has the file open, one to read from as long as pages
  * are loaded. So a file that was unlinked stays usable, as it should.
  */
-import { EACCES, EBADF, EFBIG, EINVAL, ENOMEM, EOPNOTSUPP, EROFS, type Err, fail, isErr } from '../../abi/errno.js';
+import { EACCES, EBADF, EFBIG, EINVAL, EOPNOTSUPP, EROFS, type Err, fail, isErr } from '../../abi/errno.js';
 import { O_ACCMODE, O_APPEND, O_NOATIME, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.js';
 import { MAX_FILE_SIZE } from '../attributes.js';
 import type { Caller } from '../caller.js';
 import { OpenFile } from '../file.js';
-import { FrameExtents, PLACED_FILE } from '../frame-extents.js';
 import type { IoIter } from '../iter.js';
-import type { PageCache, PageMapper } from '../page-cache.js';
+import type { PageCache } from '../page-cache.js';
 import { withoutSetId, writeDropsSetId } from '../permission.js';
 import { seekTo } from '../seek.js';
+import { CachedPages, type PageStore } from './cached-pages.js';
 import type { HostStat } from './hostfs.js';
 import { HostInode } from './hostfs-inode.js';
-import { PAGE_SIZE } from './memory-fs.js';
 
 const BOUNCE_SIZE = 1 << 16;
 /** Bytes on their way between host and guest. Nothing waits while they are in it. */
@@ -34,8 +33,8 @@ const sameMoment = (a: HostStat, b: HostStat): boolean =>
   a.ctime.sec === b.ctime.sec &&
   a.ctime.nsec === b.ctime.nsec;
 
-export class HostFile extends HostInode {
-  readonly pages = new HostPages(this);
+export class HostFile extends HostInode implements PageStore {
+  readonly pages = new CachedPages(this);
   /** Host descriptors, -1 when there is none; the same one when it can do both. */
   #reader = -1;
   #writer = -1;
@@ -142,6 +141,22 @@ export class HostFile extends HostInode {
     return result;
   }
 
+  get frames() {
+    return this.fs.env.frames;
+  }
+
+  /** The host's own bytes, for a page. */
+  readBytes(target: Uint8Array, position: number): number | Err {
+    return this.fs.host.read(this.#reader, target, position);
+  }
+
+  /** Bytes of a page, to the host. Nobody has it open for writing: they cannot have changed. */
+  writeBytes(source: Uint8Array, position: number): number | Err {
+    if (this.#writer < 0) return source.length;
+    this.fs.changed();
+    return this.fs.host.write(this.#writer, source, position);
+  }
+
   /** Bytes that the guest reads: the host's, under pages that are not yet written back. */
   readAt(position: number, target: Uint8Array): number | Err {
     const count = this.fs.host.read(this.#reader, target, position);
@@ -175,171 +190,6 @@ export class HostFile extends HostInode {
     if (this.#writer >= 0 && this.#writer !== this.#reader) host.close(this.#writer);
     this.#reader = -1;
     this.#writer = -1;
-  }
-}
-
-class HostPages implements PageCache {
-  readonly mappers = new Set<PageMapper>();
-  readonly #file: HostFile;
-  readonly #frames = new Map<number, number>();
-  /** Null while the file is small. */
-  #extents: FrameExtents | null = null;
-  readonly #dirty = new Set<number>();
-  /** What a write-back ran into since the last report. */
-  #error: number | Err = 0;
-
-  constructor(file: HostFile) {
-    this.#file = file;
-  }
-
-  get size(): number {
-    return this.#file.knownSize;
-  }
-
-  /** Pages that are loaded. */
-  get count(): number {
-    return this.#frames.size;
-  }
-
-  page(index: number): number | Err {
-    const known = this.#frames.get(index);
-    if (known !== undefined) return known;
-    if (index * PAGE_SIZE >= this.#file.size) return 0;
-    const { frames } = this.#file.fs.env;
-    const pages = Math.ceil(this.#file.knownSize / PAGE_SIZE);
-    if (pages >= PLACED_FILE) this.#extents ??= new FrameExtents(frames);
-    const frame = this.#extents?.allocForFile(index, pages) ?? frames.allocFrame();
-    if (frame === 0) return fail(ENOMEM);
-    const start = frame * PAGE_SIZE;
-    const count = this.#file.fs.host.read(
-      this.#file.reader,
-      frames.u8.subarray(start, start + PAGE_SIZE),
-      index * PAGE_SIZE,
-    );
-    if (isErr(count)) {
-      frames.unref(frame);
-      return count;
-    }
-    this.#frames.set(index, frame);
-    return frame;
-  }
-
-  resident(index: number): number {
-    return this.#frames.get(index) ?? 0;
-  }
-
-  markDirty(index: number): void {
-    this.#dirty.add(index);
-  }
-
-  /** Puts dirty pages over bytes that were read from `position` on. */
-  overlay(position: number, target: Uint8Array): void {
-    if (this.#dirty.size === 0) return;
-    this.#each(position, target.length, (frame, within, at, count, dirty) => {
-      if (dirty) target.set(this.#bytes(frame, within, count), at);
-    });
-  }
-
-  /** Bytes were written to the host at `position`: loaded pages follow. */
-  update(position: number, source: Uint8Array): void {
-    if (this.#frames.size === 0) return;
-    this.#each(position, source.length, (frame, within, at, count) => {
-      this.#file.fs.env.frames.willWrite(frame);
-      this.#bytes(frame, within, count).set(source.subarray(at, at + count));
-    });
-  }
-
-  /**
-   * Writes dirty pages to the host. They stay marked while anybody has pages mapped, because a mapping may go on
-   * writing without telling.
-   * @returns 0 or the first error, which is kept for `takeError`, too
-   */
-  writeBack(): number | Err {
-    let result: number | Err = 0;
-    const { host } = this.#file.fs;
-    if (this.#dirty.size > 0) this.#file.fs.changed();
-    for (const index of this.#dirty) {
-      const frame = this.#frames.get(index);
-      const count = Math.min(PAGE_SIZE, this.#file.knownSize - index * PAGE_SIZE);
-      if (frame === undefined || count <= 0 || this.#file.writer < 0) continue;
-      for (let done = 0; done < count; ) {
-        const written = host.write(this.#file.writer, this.#bytes(frame, done, count - done), index * PAGE_SIZE + done);
-        if (isErr(written)) {
-          result = written;
-          break;
-        }
-        done += written;
-      }
-    }
-    if (this.mappers.size === 0) this.#dirty.clear();
-    if (isErr(result)) this.#error = result;
-    return result;
-  }
-
-  /** The error of a write-back that nobody has been told about; forgotten with this. */
-  takeError(): number | Err {
-    const error = this.#error;
-    this.#error = 0;
-    return error;
-  }
-
-  /** The last user is gone: nobody can write to the pages any more. */
-  settle(): void {
-    this.#dirty.clear();
-  }
-
-  /** The file is `size` bytes long now, which is less than before. */
-  cut(size: number): void {
-    const keep = Math.ceil(size / PAGE_SIZE);
-    const { frames } = this.#file.fs.env;
-    const last = this.#frames.get(keep - 1);
-    if (size % PAGE_SIZE !== 0 && last !== undefined) {
-      frames.willWrite(last);
-      this.#bytes(last, size % PAGE_SIZE, PAGE_SIZE - (size % PAGE_SIZE)).fill(0);
-    }
-    for (const mapper of this.mappers) mapper.invalidate(keep);
-    for (const index of this.#frames.keys()) if (index >= keep) this.#drop(index);
-  }
-
-  /**
-   * The host changed the file: loaded pages are out of date. Pages that are mapped stay as they are, because a
-   * program that runs from them has private pages among them.
-   */
-  dropUnused(): void {
-    if (this.mappers.size > 0) return;
-    for (const index of this.#frames.keys()) if (!this.#dirty.has(index)) this.#drop(index);
-  }
-
-  drop(): void {
-    this.cut(0);
-    this.#extents?.clear();
-  }
-
-  #drop(index: number): void {
-    this.#file.fs.env.frames.unref(this.#frames.get(index)!);
-    this.#frames.delete(index);
-    this.#dirty.delete(index);
-  }
-
-  #bytes(frame: number, within: number, count: number): Uint8Array {
-    const start = frame * PAGE_SIZE + within;
-    return this.#file.fs.env.frames.u8.subarray(start, start + count);
-  }
-
-  /** Calls back for each loaded page of a range; `at` counts from the start of the range. */
-  #each(
-    position: number,
-    length: number,
-    visit: (frame: number, within: number, at: number, count: number, dirty: boolean) => void,
-  ): void {
-    for (let at = 0; at < length; ) {
-      const within = (position + at) % PAGE_SIZE;
-      const count = Math.min(PAGE_SIZE - within, length - at);
-      const index = (position + at - within) / PAGE_SIZE;
-      const frame = this.#frames.get(index);
-      if (frame !== undefined) visit(frame, within, at, count, this.#dirty.has(index));
-      at += count;
-    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <banos/chrdev.h>
 #include <banos/driver.h>
 #include <banos/family.h>
+#include <banos/fs.h>
 #include <banos/memory.h>
 #include <banos/module.h>
 #include <banos/print.h>

@@ -72,7 +72,7 @@ struct banos_chrdev_ops {
 	int (*mmap)(struct banos_file *file, struct banos_mapping *mapping);
 	/* A process asks to be told by signal, or not any more: banos_notify does it. May not sleep. */
 	int (*fasync)(struct banos_file *file, int on);
-	/* The new position, or a negative error; may not sleep. */
+	/* The new position, or a negative error; may not sleep. `whence` is 0 or 2, of the beginning or the end. */
 	banos_s64 (*llseek)(struct banos_file *file, banos_s64 offset, int whence);
 	int (*fsync)(struct banos_file *file);
 };

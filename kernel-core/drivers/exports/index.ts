@@ -2,6 +2,7 @@
 import type { ExportRow } from '../row.js';
 import { chrdevExports } from './chrdev.js';
 import { familyExports } from './families.js';
+import { filesystemExports } from './filesystem.js';
 import { memoryExports } from './memory.js';
 import { printExports } from './print.js';
 import { syscallExports } from './syscalls.js';
@@ -18,4 +19,5 @@ export const EXPORTS: readonly ExportRow[] = [
   ...chrdevExports,
   ...syscallExports,
   ...familyExports,
+  ...filesystemExports,
 ];

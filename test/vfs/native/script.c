@@ -1,6 +1,6 @@
 /*
  * Runs a script of file system calls on the real kernel and prints one result per line: the call's value, or minus
- * the errno. Everything happens in a fresh tmpfs that is the root of a private mount namespace, so nothing of the
+ * the errno. Everything happens in a fresh tmpfs (or FS_TYPE) that is the root of a private mount namespace, so nothing of the
  * machine can be touched. One call per line, fields separated by tabs; see interpreter.ts, which knows the same calls.
  *
  *   script DIRECTORY < calls > results        exit status 77: not permitted here
@@ -22,6 +22,13 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+/* What is mounted: another file system is tried by defining these. */
+#ifndef FS_SOURCE
+#define FS_SOURCE "none"
+#define FS_TYPE "tmpfs"
+#define FS_OPTIONS "mode=755"
+#endif
 
 #define SLOT_BASE 100
 #define MAX_FIELDS 8
@@ -167,11 +174,23 @@ static void run(void) {
   printf("%ld\n", r);
 }
 
-int main(int argc, char **argv) {
-  if (argc != 2 || unshare(CLONE_NEWNS) < 0 || mount("none", "/", 0, MS_REC | MS_PRIVATE, 0) < 0) return 77;
-  if (mount("none", argv[1], "tmpfs", 0, "mode=755") < 0) return 77;
+/* Makes a fresh file system the root. */
+static int enter(const char *root) {
+#ifdef FS_CHROOT
+  /* The machine is there for this alone, and whoever runs us unmounts it. */
+  if (mount(FS_SOURCE, root, FS_TYPE, 0, FS_OPTIONS) < 0) return -1;
   proc_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
-  if (chdir(argv[1]) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0) return 77;
+  return chdir(root) < 0 ? -1 : chroot(".");
+#else
+  if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", 0, MS_REC | MS_PRIVATE, 0) < 0) return -1;
+  if (mount(FS_SOURCE, root, FS_TYPE, 0, FS_OPTIONS) < 0) return -1;
+  proc_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+  return chdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ? -1 : umount2(".", MNT_DETACH);
+#endif
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2 || enter(argv[1]) < 0) return 77;
   if (chdir("/") < 0 || setgroups(0, 0) < 0) return 77;
   umask(022);
   static char line[65536];
