@@ -29,7 +29,12 @@ const join = (directory: string, name: string): string =>
 
 export class FsPromises {
   readonly #libc: Libc;
-  readonly constants = { ...fcntl, ...stat, COPYFILE_EXCL };
+  // The type is written out: what is made of it for users must not depend on how the compiler prints each number.
+  readonly constants: typeof fcntl & typeof stat & { readonly COPYFILE_EXCL: number } = {
+    ...fcntl,
+    ...stat,
+    COPYFILE_EXCL,
+  };
 
   /** @internal */
   constructor(libc: Libc) {
