@@ -14,7 +14,17 @@
  */
 import { CLONE_THREAD, CLONE_VFORK } from '../abi/sched.js';
 import { SI_USER, SIGKILL, SIGTRAP } from '../abi/signal.js';
-import { DebugMarks, EXIT_BREAK, EXIT_FAULT, EXIT_SLICE, EXIT_STOP, type Watchpoint } from '../cpu/index.js';
+import {
+  DebugMarks,
+  EXIT_BREAK,
+  EXIT_FAULT,
+  EXIT_SLICE,
+  EXIT_STOP,
+  type PageTable,
+  type Watchpoint,
+} from '../cpu/index.js';
+import type { KernelCall } from './drivers/call.js';
+import { isKernelAddress } from './drivers/layout.js';
 import type { Kernel } from './kernel.js';
 import type { Process } from './process.js';
 import { kernelSignal, sendToProcess } from './signals/send.js';
@@ -45,15 +55,19 @@ export interface Going {
   readonly signal: number;
 }
 
-/** What the debugger has set in an attached process. */
-export interface Attached {
-  /** It was there before the debugger was. */
-  readonly wasThere: boolean;
+/** Breakpoints and watchpoints of an address space. */
+export interface Marks {
   /** Addresses. */
   readonly breakpoints: Set<number>;
   readonly watchpoints: Map<string, Watchpoint>;
   /** The processor does not know of the last change yet. */
   isStale: boolean;
+}
+
+/** What the debugger has set in an attached process. */
+export interface Attached extends Marks {
+  /** It was there before the debugger was. */
+  readonly wasThere: boolean;
 }
 
 /** A task that goes on. */
@@ -74,7 +88,9 @@ export class Debugger {
   catchesNext: boolean;
   /** Called when the machine has come to rest with an event, and for each one until `resume`. */
   onEvent: (() => void) | null = null;
-  /** Instructions that the last `run` executed. */
+  /** Marks in the kernel's half of the address space: for drivers, on whose behalf ever they run. */
+  readonly kernelMarks: Marks = { breakpoints: new Set(), watchpoints: new Map(), isStale: false };
+  /** Instructions that the last `run` or `runCall` executed. */
   retired = 0;
   readonly #kernel: Kernel;
   readonly #attached = new Map<Process, Attached>();
@@ -84,6 +100,8 @@ export class Debugger {
   readonly #events: DebugEvent[] = [];
   /** Signals that were told of: each waits for what is to become of it. */
   readonly #held = new Map<Task, SignalInfo>();
+  /** The driver's call on the processor can be stopped. */
+  #isCallStoppable = false;
 
   constructor(kernel: Kernel, catchesNext: boolean) {
     this.#kernel = kernel;
@@ -139,6 +157,9 @@ export class Debugger {
   detachAll(): void {
     for (const process of [...this.#attached.keys()]) this.detach(process);
     this.#events.length = 0;
+    this.kernelMarks.breakpoints.clear();
+    this.kernelMarks.watchpoints.clear();
+    this.#markKernel();
     this.catchesNext = false;
     this.followsForks = this.followsVforks = this.followsExec = false;
     this.passed = new Set();
@@ -188,6 +209,7 @@ export class Debugger {
       this.onEvent?.();
       return;
     }
+    if (this.kernelMarks.isStale) this.#markKernel();
     for (const [process, attached] of this.#attached) {
       if (attached.isStale) this.#mark(process, attached);
       this.#roam(process);
@@ -195,9 +217,9 @@ export class Debugger {
     this.#kernel.scheduler.release();
   }
 
-  /** The registers of a task that sleeps in a call are to be changed: the call ends as by a signal. @returns false: it cannot */
+  /** The registers of a task that sleeps in a call are to be changed (those of the program, that is): the call ends as by a signal. @returns false: it cannot */
   interrupt(task: Task): boolean {
-    if (task.wait.request === null) return true;
+    if (task.wait.request === null || task.driverCall !== null) return true;
     const result = task.wait.interrupt();
     if (result === 0) return false;
     task.state = 'running';
@@ -229,8 +251,36 @@ export class Debugger {
     return exit;
   }
 
-  /** Whether a breakpoint concerns the task that runs. */
-  wantsBreakpoint(): boolean {
+  /**
+   * Runs a driver's call whose registers are on the processor. One that cannot be put off does not stop.
+   * @param isInner it runs inside of another
+   * @returns as `run`
+   */
+  runCall(call: KernelCall, isInner: boolean, budget: number): number {
+    const { cpu } = this.#kernel;
+    const { task } = call;
+    this.#isCallStoppable = task !== null && call.maySleep && !isInner;
+    const active = task === null ? undefined : this.#active.get(task);
+    if (this.#isCallStoppable && active !== undefined && active.range !== null) {
+      return this.#step(task!, active, active.range, budget);
+    }
+    const exit = cpu.run(budget);
+    this.retired = cpu.retired;
+    if (!this.#isCallStoppable) return exit;
+    const isBreak = exit === EXIT_BREAK;
+    const watched = Number.isNaN(cpu.watchHit) ? undefined : watchpointAt(this.kernelMarks, cpu.watchHit);
+    // Whoever runs into it is what the debugger sees.
+    if (isBreak || watched !== undefined) this.attach(task!.process);
+    if (isBreak) this.#stop(task!, SIGTRAP, { kind: 'break' });
+    else if (watched !== undefined) {
+      this.#stop(task!, SIGTRAP, { kind: 'watch', address: cpu.watchHit, reads: watched.reads });
+    }
+    return exit;
+  }
+
+  /** Whether a breakpoint concerns what runs. */
+  wantsBreakpoint(address: number): boolean {
+    if (isKernelAddress(address)) return this.#isCallStoppable;
     const task = this.#kernel.scheduler.current;
     return task !== null && this.#attached.has(task.process);
   }
@@ -333,7 +383,7 @@ export class Debugger {
   #step(task: Task, active: Active, range: readonly [number, number], budget: number): number {
     const { cpu, scheduler } = this.#kernel;
     const [start, end] = range;
-    const breakpoints = this.#attached.get(task.process)!.breakpoints;
+    const marks = (): Marks => (isKernelAddress(cpu.rip) ? this.kernelMarks : this.#attached.get(task.process)!);
     this.retired = 0;
     const isInside = (): boolean => cpu.rip >= start && cpu.rip < end;
     if (active.isStepDone) {
@@ -358,7 +408,7 @@ export class Debugger {
         this.#stop(task, SIGTRAP, { kind: 'step' });
         return EXIT_STOP;
       }
-      if (breakpoints.has(cpu.rip)) {
+      if (marks().breakpoints.has(cpu.rip)) {
         this.#stop(task, SIGTRAP, { kind: 'break' });
         return EXIT_STOP;
       }
@@ -369,17 +419,11 @@ export class Debugger {
   #checkWatch(task: Task): boolean {
     const { watchHit } = this.#kernel.cpu;
     if (Number.isNaN(watchHit)) return false;
-    const found = this.#watchpointAt(task.process, watchHit);
+    const marks = isKernelAddress(watchHit) ? this.kernelMarks : this.#attached.get(task.process);
+    const found = marks && watchpointAt(marks, watchHit);
     if (found === undefined) return false;
     this.#stop(task, SIGTRAP, { kind: 'watch', address: watchHit, reads: found.reads });
     return true;
-  }
-
-  #watchpointAt(process: Process, at: number): Watchpoint | undefined {
-    for (const watchpoint of this.#attached.get(process)?.watchpoints.values() ?? []) {
-      if (at >= watchpoint.address && at < watchpoint.address + watchpoint.length) return watchpoint;
-    }
-    return undefined;
   }
 
   #stop(task: Task, signal: number, reason: StopReason): void {
@@ -417,10 +461,21 @@ export class Debugger {
   #mark(process: Process, attached: Attached): void {
     attached.isStale = false;
     const space = machineTask(process)?.mm;
-    if (!space) return;
-    const { breakpoints, watchpoints } = attached;
+    if (space) this.#apply(space.pageTable, attached);
+  }
+
+  /** Before the first driver there is nothing that could have them. */
+  #markKernel(): void {
+    const { drivers } = this.#kernel;
+    if (!drivers.isStarted) return;
+    this.kernelMarks.isStale = false;
+    this.#apply(drivers.space.pageTable, this.kernelMarks);
+  }
+
+  #apply(pageTable: PageTable, { breakpoints, watchpoints }: Marks): void {
     const isEmpty = breakpoints.size === 0 && watchpoints.size === 0;
-    this.#kernel.cpu.mark(space.pageTable, isEmpty ? null : new DebugMarks(breakpoints, watchpoints.values()));
+    if (isEmpty && pageTable.marks === null) return;
+    this.#kernel.cpu.mark(pageTable, isEmpty ? null : new DebugMarks(breakpoints, watchpoints.values()));
   }
 
   #clearMarks(process: Process): void {
@@ -430,6 +485,13 @@ export class Debugger {
     const sharer = [...this.#attached].find(([other]) => other !== process && machineTask(other)?.mm === space);
     if (sharer === undefined) this.#kernel.cpu.mark(space.pageTable, null);
   }
+}
+
+function watchpointAt({ watchpoints }: Marks, at: number): Watchpoint | undefined {
+  for (const watchpoint of watchpoints.values()) {
+    if (at >= watchpoint.address && at < watchpoint.address + watchpoint.length) return watchpoint;
+  }
+  return undefined;
 }
 
 /** A task of a process that runs machine code; the first one if it can be. */

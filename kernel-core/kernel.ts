@@ -167,7 +167,7 @@ export class Kernel {
     const hooks: CpuHooks = {
       pageFault: (address, access) => this.#pageFault(address, access),
       syscall: () => this.#syscall(),
-      breakpoint: () => this.debugger?.wantsBreakpoint() === true,
+      breakpoint: (address) => this.debugger?.wantsBreakpoint(address) === true,
       rdtsc: () => this.host.monotonic(),
       clock: () => this.host.monotonic(),
     };

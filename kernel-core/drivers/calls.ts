@@ -185,6 +185,8 @@ export class CallRunner {
   /** Goes on with a suspended call. @returns as `invoke` */
   resume(call: KernelCall): number {
     if (call.isAborted) return this.#finish(call, fail(ENODEV));
+    // A debugger has stopped it just now: whoever waits tries at once.
+    if (this.kernel.scheduler.isHeld) return SUSPENDED;
     const { attempt } = call;
     let result = 0;
     if (attempt !== null) {
@@ -289,7 +291,7 @@ export class CallRunner {
 
   /** Precondition: its registers are on the processor, and what was there is put aside. */
   #run(call: KernelCall): number {
-    const { cpu, scheduler, host } = this.kernel;
+    const { cpu, scheduler, host, debugger: debug } = this.kernel;
     const outer = this.active;
     this.active = call;
     call.state = 'running';
@@ -299,8 +301,8 @@ export class CallRunner {
     for (;;) {
       this.#outcome = 'none';
       const budget = scheduler.current === null ? SLICE : Math.max(scheduler.sliceLeft, LEAST_BUDGET);
-      const exit = cpu.run(budget);
-      const { retired } = cpu;
+      const exit = debug === null ? cpu.run(budget) : debug.runCall(call, outer !== null, budget);
+      const { retired } = debug ?? cpu;
       scheduler.charge(retired);
       host.elapsed(retired);
       call.instructions += retired;
@@ -325,6 +327,11 @@ export class CallRunner {
       }
       if (exit === EXIT_FAULT) {
         result = this.#fail(call, { kind: 'fault' });
+        break;
+      }
+      // Only a call that can be put off is stopped by a debugger.
+      if (scheduler.isHeld && call.maySleep && outer === null) {
+        isReady = true;
         break;
       }
       if (exit !== EXIT_SLICE) continue;

@@ -4,6 +4,7 @@
  * @source GDB manual, "Packets"; Intel SDM vol. 3, 17.2.4
  */
 import type { Debugger } from '../debugger.js';
+import { isKernelAddress } from '../drivers/layout.js';
 import type { Task } from '../task.js';
 import { ERROR, parseAddress, parseCount, UNSUPPORTED } from './packet.js';
 
@@ -22,8 +23,9 @@ export function breakpointPacket(task: Task | null, debug: Debugger, packet: str
   if (!isBreakpoint && kind !== WATCH_WRITE && kind !== WATCH_ACCESS) return UNSUPPORTED;
   const address = parseAddress(at);
   const bytes = parseCount(length);
-  const marks = task === null ? undefined : debug.marksOf(task.process);
-  if (marks === undefined || Number.isNaN(address) || Number.isNaN(bytes)) return ERROR;
+  if (task === null || Number.isNaN(address) || Number.isNaN(bytes)) return ERROR;
+  const marks = isKernelAddress(address) ? debug.kernelMarks : debug.marksOf(task.process);
+  if (marks === undefined) return ERROR;
   const { breakpoints, watchpoints } = marks;
   const key = `${kind},${at},${length}`;
   marks.isStale = true;

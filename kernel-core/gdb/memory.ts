@@ -3,8 +3,11 @@
  * copied for the one that is written to, as copy-on-write does it; the file behind it stays as it is.
  * @source Linux mm/gup.c FOLL_FORCE
  */
+
+import { isErr } from '../../abi/errno.js';
 import { PROT_WRITE } from '../../abi/mman.js';
 import { PTE_READ, PTE_WRITE } from '../../cpu/index.js';
+import type { Kernel } from '../kernel.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import { faultPage } from '../mm/fault.js';
 import { PAGE_SIZE, pageFloor, pageOf } from '../mm/layout.js';
@@ -30,6 +33,21 @@ function ownCopy(space: AddressSpace, address: number): number {
   space.pageTable.protect(vpn, pteRights(prot));
   space.memory.willWrite(space.pageTable.frameOf(vpn));
   return behindRights(space, address);
+}
+
+/** Kernel memory, for drivers. @returns as `peek` */
+export function peekKernel({ drivers }: Kernel, address: number, target: Uint8Array): number {
+  if (!drivers.isStarted) return 0;
+  return pieces(
+    address,
+    target.length,
+    (at, done, count) => !isErr(drivers.space.read(at, target.subarray(done, done + count))),
+  );
+}
+
+/** @returns as `poke` */
+export function pokeKernel({ drivers }: Kernel, address: number, source: Uint8Array): boolean {
+  return drivers.isStarted && drivers.space.install(address, source) === 0;
 }
 
 /** @returns how many of the bytes are in `target`, from its beginning: fewer where nothing is mapped */

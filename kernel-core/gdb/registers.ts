@@ -11,6 +11,8 @@ const FXSAVE_SIZE = 512;
 const FX = { fcw: 0, fsw: 2, fop: 6, fip: 8, fdp: 16, mxcsr: 24, st: 32, xmm: 160 };
 const USER_CS = 0x33;
 const USER_SS = 0x2b;
+const KERNEL_CS = 0x10;
+const KERNEL_SS = 0x18;
 /** Encoding numbers of the general registers in gdb's order. */
 const GENERAL: readonly (readonly [name: string, index: number])[] = [
   ['rax', 0],
@@ -27,23 +29,52 @@ const RAX = 0;
 /** Flags that a debugger may change: CF PF AF ZF SF TF(no) DF OF NT RF(no) AC ID. */
 const WRITABLE_FLAGS = 0x244cd5;
 
-/** Values of a task whose registers are on the CPU; what is set takes effect with `commit`. */
+/**
+ * Registers of a task on the CPU: of its program or, while a driver runs on its behalf, of that call. What is set takes effect
+ * with `commit`; `done` puts things back.
+ */
 class Frame {
   readonly task: Task;
   readonly fx = new Uint8Array(FXSAVE_SIZE);
   readonly view = new DataView(this.fx.buffer);
   isFxChanged = false;
+  /** The program's, while the call's are there. */
+  readonly #program: Uint8Array | null;
 
   constructor(task: Task) {
     this.task = task;
-    task.kernel.scheduler.load(task);
-    task.kernel.cpu.fxsave(this.fx, 0);
+    const { cpu, scheduler } = task.kernel;
+    scheduler.load(task);
+    this.#program = task.driverCall === null ? null : cpu.newContext();
+    if (this.#program !== null) {
+      cpu.saveContext(this.#program);
+      cpu.loadContext(task.driverCall!.context);
+    }
+    cpu.fxsave(this.fx, 0);
+  }
+
+  get isKernel(): boolean {
+    return this.#program !== null;
   }
 
   /** @returns false for values that the processor refuses */
   commit(): boolean {
     return !this.isFxChanged || this.task.kernel.cpu.fxrstor(this.fx, 0);
   }
+
+  done(): void {
+    if (this.#program === null) return;
+    const { cpu } = this.task.kernel;
+    cpu.saveContext(this.task.driverCall!.context);
+    cpu.loadContext(this.#program);
+  }
+}
+
+function withFrame<T>(task: Task, act: (frame: Frame) => T): T {
+  const frame = new Frame(task);
+  const result = act(frame);
+  frame.done();
+  return result;
 }
 
 interface Register {
@@ -61,11 +92,12 @@ function general(name: string, index: number): Register {
     name,
     bits: 64,
     type: name === 'rsp' || name === 'rbp' ? 'data_ptr' : 'int64',
-    get: ({ task }) => {
+    get: ({ task, isKernel }) => {
       const { cpu } = task.kernel;
       const { request } = task.wait;
       // A debugger that saves and restores the registers of a call that sleeps makes it start again, as on Linux.
-      if (index === RAX && request !== null) return BigInt.asUintN(64, BigInt(-(request.interrupted ?? ERESTARTSYS)));
+      if (index === RAX && request !== null && !isKernel)
+        return BigInt.asUintN(64, BigInt(-(request.interrupted ?? ERESTARTSYS)));
       return (BigInt(cpu.regHi(index)) << 32n) | BigInt(cpu.regLo(index));
     },
     set: ({ task }, value) => {
@@ -77,8 +109,8 @@ function general(name: string, index: number): Register {
 /** Canonical addresses only: others cannot be in these registers. */
 const canonical = (value: bigint): number => Number(BigInt.asIntN(48, value));
 
-function segment(name: string, selector: number): Register {
-  return { name, bits: 32, type: 'int32', get: () => BigInt(selector) };
+function segment(name: string, user: number, kernel: number): Register {
+  return { name, bits: 32, type: 'int32', get: ({ isKernel }) => BigInt(isKernel ? kernel : user) };
 }
 
 /** A field of the fxsave image of up to 16 bits, shown with 32. */
@@ -138,9 +170,9 @@ const CORE: readonly Register[] = [
       cpu.rflags = (cpu.rflags & ~WRITABLE_FLAGS) | (Number(value & 0xffffffffn) & WRITABLE_FLAGS);
     },
   },
-  segment('cs', USER_CS),
-  segment('ss', USER_SS),
-  ...['ds', 'es', 'fs', 'gs'].map((name) => segment(name, 0)),
+  segment('cs', USER_CS, KERNEL_CS),
+  segment('ss', USER_SS, KERNEL_SS),
+  ...['ds', 'es', 'fs', 'gs'].map((name) => segment(name, 0, 0)),
   ...Array.from({ length: 8 }, (_, i) => wide(`st${i}`, FX.st + 16 * i, 10, 'i387_ext')),
   control('fctrl', FX.fcw),
   control('fstat', FX.fsw),
@@ -229,14 +261,14 @@ function numberIn(text: string, bits: number): bigint | null {
 
 /** The data of a `g` packet's answer. */
 export function readAll(task: Task): string {
-  const frame = new Frame(task);
-  return REGISTERS.map((register) => digits(register.get(frame), register.bits)).join('');
+  return withFrame(task, (frame) => REGISTERS.map(({ get, bits }) => digits(get(frame), bits)).join(''));
 }
 
 /** @returns the digits; null: there is no register of that number */
 export function readOne(task: Task, number: number): string | null {
   const register = REGISTERS[number];
-  return register === undefined ? null : digits(register.get(new Frame(task)), register.bits);
+  if (register === undefined) return null;
+  return withFrame(task, (frame) => digits(register.get(frame), register.bits));
 }
 
 /** @returns whether it was all registers, with values that they can have */
@@ -245,9 +277,10 @@ export function writeAll(task: Task, text: string): boolean {
   let at = 0;
   const values = REGISTERS.map(({ bits }) => numberIn(text.slice(at, (at += bits / 4)), bits));
   if (values.includes(null)) return false;
-  const frame = new Frame(task);
-  for (const [i, register] of REGISTERS.entries()) register.set?.(frame, values[i]!);
-  return frame.commit();
+  return withFrame(task, (frame) => {
+    for (const [i, register] of REGISTERS.entries()) register.set?.(frame, values[i]!);
+    return frame.commit();
+  });
 }
 
 export function writeOne(task: Task, number: number, text: string): boolean {
@@ -255,19 +288,19 @@ export function writeOne(task: Task, number: number, text: string): boolean {
   if (register === undefined) return false;
   const value = numberIn(text, register.bits);
   if (value === null) return false;
-  const frame = new Frame(task);
-  register.set?.(frame, value);
-  return frame.commit();
+  return withFrame(task, (frame) => {
+    register.set?.(frame, value);
+    return frame.commit();
+  });
 }
 
 /** `n:r;` fields of a stop reply. */
 export function expedited(task: Task): string {
-  const frame = new Frame(task);
-  const field = (number: number): string => {
+  const field = (frame: Frame, number: number): string => {
     const { bits, get } = REGISTERS[number]!;
     return `${number.toString(16).padStart(2, '0')}:${digits(get(frame), bits)};`;
   };
-  return EXPEDITED.map(field).join('');
+  return withFrame(task, (frame) => EXPEDITED.map((number) => field(frame, number)).join(''));
 }
 
 const TYPES = {

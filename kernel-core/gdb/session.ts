@@ -9,13 +9,14 @@
  */
 import { SIGINT } from '../../abi/signal.js';
 import type { DebugEvent, Debugger, Going } from '../debugger.js';
+import { isKernelAddress } from '../drivers/layout.js';
 import type { Connection } from '../host-listener.js';
 import type { Kernel } from '../kernel.js';
 import type { Process } from '../process.js';
 import type { Task } from '../task.js';
 import { GuestFiles } from './files.js';
 import { breakpointPacket } from './marks.js';
-import { peek, poke } from './memory.js';
+import { peek, peekKernel, poke, pokeKernel } from './memory.js';
 import {
   ERROR,
   encodePacket,
@@ -324,7 +325,7 @@ export class Session {
     const space = this.task?.mm;
     if (!space || Number.isNaN(address) || !(count >= 0)) return ERROR;
     const bytes = new Uint8Array(Math.min(count, MAX_PACKET / 2));
-    const got = peek(space, address, bytes);
+    const got = isKernelAddress(address) ? peekKernel(this.kernel, address, bytes) : peek(space, address, bytes);
     return got === 0 && count > 0 ? ERROR : toHex(bytes.subarray(0, got));
   }
 
@@ -336,7 +337,8 @@ export class Session {
     const bytes = isBinary ? Uint8Array.from(Buffer.from(data, 'latin1')) : fromHex(data);
     const space = this.task?.mm;
     if (!space || Number.isNaN(address) || bytes === null || bytes.length !== parseCount(length)) return ERROR;
-    return poke(space, address, bytes) ? OK : ERROR;
+    const isDone = isKernelAddress(address) ? pokeKernel(this.kernel, address, bytes) : poke(space, address, bytes);
+    return isDone ? OK : ERROR;
   }
 }
 

@@ -25,7 +25,7 @@ export function compile(name: string, ...flags: string[]): string {
   return program;
 }
 
-const asOptions = (commands: readonly string[]): string[] => commands.flatMap((command) => ['-ex', command]);
+export const asOptions = (commands: readonly string[]): string[] => commands.flatMap((command) => ['-ex', command]);
 
 interface GdbRun {
   readonly output: Promise<string>;
@@ -74,10 +74,10 @@ interface Session {
   pid: number;
 }
 
-export async function bootForGdb(options: BootOptions = {}): Promise<Kernel> {
+export async function bootForGdb({ mounts = [], ...options }: BootOptions = {}): Promise<Kernel> {
   const libraries = LIBRARIES.map((folder) => ({ host: folder, guest: folder, readOnly: true }));
   return boot({
-    mounts: [{ host: programs, guest: programs, readOnly: true }, ...libraries],
+    mounts: [{ host: programs, guest: programs, readOnly: true }, ...libraries, ...mounts],
     gdb: { port: 0, wait: true },
     ...options,
   });
