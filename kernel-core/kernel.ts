@@ -18,7 +18,7 @@ import type { MountNamespace } from '../vfs/mount.js';
 import { holdPath, releasePath } from '../vfs/namei.js';
 import { UserQuota } from '../vfs/user-quota.js';
 import type { CodeDump } from './code-dump.js';
-import type { Debugger } from './debugger.js';
+import type { Debugger } from './debug/debugger.js';
 import { Drivers } from './drivers/drivers.js';
 import { makeKernelTask } from './drivers/thread.js';
 import { Vdso } from './exec/vdso.js';

@@ -3,7 +3,7 @@
  * memory stays as it is. Watchpoints for reads alone are refused, as x86 has none: gdb takes one for access instead.
  * @source GDB manual, "Packets"; Intel SDM vol. 3, 17.2.4
  */
-import type { Debugger } from '../debugger.js';
+import type { Debugger } from '../debug/debugger.js';
 import { isKernelAddress } from '../drivers/layout.js';
 import type { Task } from '../task.js';
 import { ERROR, parseAddress, parseCount, UNSUPPORTED } from './packet.js';

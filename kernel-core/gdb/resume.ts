@@ -4,7 +4,7 @@
  * @source GDB manual, "vCont packet"
  */
 
-import type { Going } from '../debugger.js';
+import type { Going } from '../debug/events.js';
 import { LAST_SIGNAL } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { parseAddress } from './packet.js';

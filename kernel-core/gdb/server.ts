@@ -1,5 +1,5 @@
 /** The port at which gdb finds the machine: `boot({ gdb })`. One debugger at a time. */
-import { Debugger } from '../debugger.js';
+import { Debugger } from '../debug/debugger.js';
 import { type Listener, listen } from '../host-listener.js';
 import type { Kernel } from '../kernel.js';
 import { Session } from './session.js';

@@ -8,7 +8,8 @@
  * @source GDB manual, appendix "Remote Protocol"
  */
 import { SIGINT } from '../../abi/signal.js';
-import type { DebugEvent, Debugger, Going } from '../debugger.js';
+import type { Debugger } from '../debug/debugger.js';
+import type { DebugEvent, Going } from '../debug/events.js';
 import { isKernelAddress } from '../drivers/layout.js';
 import type { Connection } from '../host-listener.js';
 import type { Kernel } from '../kernel.js';

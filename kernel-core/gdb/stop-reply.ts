@@ -1,5 +1,6 @@
 /** Stop replies: why the machine stopped. @source GDB manual, "Stop Reply Packets" */
-import type { DebugEvent, Debugger, StopReason } from '../debugger.js';
+import type { Debugger } from '../debug/debugger.js';
+import type { DebugEvent, StopReason } from '../debug/events.js';
 import { latin1Bytes } from '../text.js';
 import { formatAddress, toHex } from './packet.js';
 import { expedited } from './registers.js';

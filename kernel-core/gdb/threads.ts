@@ -2,7 +2,7 @@
  * Names of threads in packets: `pPID.TID` with the multiprocess extension, `TID` without, hexadecimal; -1 is all, 0 any.
  * @source GDB manual, "Packets", thread-id syntax
  */
-import type { Debugger } from '../debugger.js';
+import type { Debugger } from '../debug/debugger.js';
 import type { Process } from '../process.js';
 import type { Task } from '../task.js';
 

@@ -12,63 +12,18 @@
  * `atRest` tells the session. Events that come together (a step that ends in a breakpoint, processes that die with each
  * other) are told one after the other.
  */
-import { CLONE_THREAD, CLONE_VFORK } from '../abi/sched.js';
-import { SI_USER, SIGKILL, SIGTRAP } from '../abi/signal.js';
-import {
-  DebugMarks,
-  EXIT_BREAK,
-  EXIT_FAULT,
-  EXIT_SLICE,
-  EXIT_STOP,
-  type PageTable,
-  type Watchpoint,
-} from '../cpu/index.js';
-import type { KernelCall } from './drivers/call.js';
-import { isKernelAddress } from './drivers/layout.js';
-import type { Kernel } from './kernel.js';
-import type { Process } from './process.js';
-import { kernelSignal, sendToProcess } from './signals/send.js';
-import { makeSignalInfo, type SignalInfo } from './signals/state.js';
-import type { Task } from './task.js';
-
-/** Why a task stopped, besides a signal. */
-export type StopReason =
-  | { kind: 'signal' | 'step' | 'break' | 'vforkdone' }
-  /** It accessed what is watched. */
-  | { kind: 'watch'; address: number; reads: boolean }
-  /** It has executed a program. */
-  | { kind: 'exec'; path: string }
-  | { kind: 'fork' | 'vfork'; child: Task };
-
-export type DebugEvent =
-  | { type: 'stopped'; task: Task; signal: number; reason: StopReason }
-  /** @property status word of wait(2) */
-  | { type: 'ended'; pid: number; status: number }
-  /** All tasks that may run have ended; others are left that may not. */
-  | { type: 'nothing runs' };
-
-/** How a task goes on. */
-export interface Going {
-  /** Executes until rip leaves [start, end), one instruction at least. Null: until something happens. */
-  readonly range: readonly [start: number, end: number] | null;
-  /** Signal that it gets first; 0: none. */
-  readonly signal: number;
-}
-
-/** Breakpoints and watchpoints of an address space. */
-export interface Marks {
-  /** Addresses. */
-  readonly breakpoints: Set<number>;
-  readonly watchpoints: Map<string, Watchpoint>;
-  /** The processor does not know of the last change yet. */
-  isStale: boolean;
-}
-
-/** What the debugger has set in an attached process. */
-export interface Attached extends Marks {
-  /** It was there before the debugger was. */
-  readonly wasThere: boolean;
-}
+import { CLONE_THREAD, CLONE_VFORK } from '../../abi/sched.js';
+import { SI_USER, SIGKILL, SIGTRAP } from '../../abi/signal.js';
+import { EXIT_BREAK, EXIT_FAULT, EXIT_SLICE, EXIT_STOP } from '../../cpu/index.js';
+import type { KernelCall } from '../drivers/call.js';
+import { isKernelAddress } from '../drivers/layout.js';
+import type { Kernel } from '../kernel.js';
+import type { Process } from '../process.js';
+import { kernelSignal, sendToProcess } from '../signals/send.js';
+import { makeSignalInfo, type SignalInfo } from '../signals/state.js';
+import type { Task } from '../task.js';
+import type { DebugEvent, Going, StopReason } from './events.js';
+import { type Attached, applyMarks, clearMarks, type Marks, machineTask, makeMarks, watchpointAt } from './marks.js';
 
 /** A task that goes on. */
 interface Active {
@@ -89,7 +44,7 @@ export class Debugger {
   /** Called when the machine has come to rest with an event, and for each one until `resume`. */
   onEvent: (() => void) | null = null;
   /** Marks in the kernel's half of the address space: for drivers, on whose behalf ever they run. */
-  readonly kernelMarks: Marks = { breakpoints: new Set(), watchpoints: new Map(), isStale: false };
+  readonly kernelMarks: Marks = makeMarks();
   /** Instructions that the last `run` or `runCall` executed. */
   retired = 0;
   readonly #kernel: Kernel;
@@ -132,7 +87,7 @@ export class Debugger {
     const task = machineTask(process);
     if (task === null || process === this.#kernel.init) return false;
     if (!this.#attached.has(process)) {
-      this.#attached.set(process, { wasThere, breakpoints: new Set(), watchpoints: new Map(), isStale: false });
+      this.#attached.set(process, { ...makeMarks(), wasThere });
     }
     this.hold();
     return true;
@@ -157,8 +112,7 @@ export class Debugger {
   detachAll(): void {
     for (const process of [...this.#attached.keys()]) this.detach(process);
     this.#events.length = 0;
-    this.kernelMarks.breakpoints.clear();
-    this.kernelMarks.watchpoints.clear();
+    clearMarks(this.kernelMarks);
     this.#markKernel();
     this.catchesNext = false;
     this.followsForks = this.followsVforks = this.followsExec = false;
@@ -211,7 +165,8 @@ export class Debugger {
     }
     if (this.kernelMarks.isStale) this.#markKernel();
     for (const [process, attached] of this.#attached) {
-      if (attached.isStale) this.#mark(process, attached);
+      const space = attached.isStale ? machineTask(process)?.mm : null;
+      if (space) applyMarks(this.#kernel.cpu, space.pageTable, attached);
       this.#roam(process);
     }
     this.#kernel.scheduler.release();
@@ -252,14 +207,17 @@ export class Debugger {
   }
 
   /**
-   * Runs a driver's call whose registers are on the processor. One that cannot be put off does not stop.
+   * Runs a driver's call whose registers are on the processor. One that cannot be put off, as one that holds a spinlock,
+   * does not stop.
    * @param isInner it runs inside of another
    * @returns as `run`
    */
   runCall(call: KernelCall, isInner: boolean, budget: number): number {
     const { cpu } = this.#kernel;
     const { task } = call;
-    this.#isCallStoppable = task !== null && call.maySleep && !isInner;
+    // Kernel threads and TypeScript programs are nothing that a debugger sees.
+    const isProgram = task !== null && task.mm !== null && task.program === null && task.state !== 'dead';
+    this.#isCallStoppable = isProgram && call.maySleep && !isInner;
     const active = task === null ? undefined : this.#active.get(task);
     if (this.#isCallStoppable && active !== undefined && active.range !== null) {
       return this.#step(task!, active, active.range, budget);
@@ -353,9 +311,7 @@ export class Debugger {
     const attached = this.#attached.get(task.process);
     if (attached === undefined) return;
     // They were those of the old program.
-    attached.breakpoints.clear();
-    attached.watchpoints.clear();
-    attached.isStale = false;
+    clearMarks(attached);
     if (task.program !== null) this.detach(task.process);
     else if (this.followsExec) this.#stop(task, SIGTRAP, { kind: 'exec', path });
     // As under ptrace without that option.
@@ -436,6 +392,20 @@ export class Debugger {
     if (!this.#kernel.scheduler.isInTurn) this.onEvent?.();
   }
 
+  #markKernel(): void {
+    const { drivers, cpu } = this.#kernel;
+    // Before the first driver there is nothing that could have them.
+    if (drivers.isStarted) applyMarks(cpu, drivers.space.pageTable, this.kernelMarks);
+  }
+
+  #clearMarks(process: Process): void {
+    const space = machineTask(process)?.mm;
+    if (!space || space.pageTable.marks === null) return;
+    // The parent of a vfork has the same space, and keeps its own.
+    const sharer = [...this.#attached].find(([other]) => other !== process && machineTask(other)?.mm === space);
+    if (sharer === undefined) this.#kernel.cpu.mark(space.pageTable, null);
+  }
+
   #drop(isGone: (event: DebugEvent) => boolean): void {
     for (let i = this.#events.length - 1; i >= 0; i--) if (isGone(this.#events[i]!)) this.#events.splice(i, 1);
   }
@@ -457,48 +427,4 @@ export class Debugger {
   #roam(process: Process): void {
     for (const task of process.threads) if (this.mayRun(task)) this.#kernel.scheduler.enqueue(task);
   }
-
-  #mark(process: Process, attached: Attached): void {
-    attached.isStale = false;
-    const space = machineTask(process)?.mm;
-    if (space) this.#apply(space.pageTable, attached);
-  }
-
-  /** Before the first driver there is nothing that could have them. */
-  #markKernel(): void {
-    const { drivers } = this.#kernel;
-    if (!drivers.isStarted) return;
-    this.kernelMarks.isStale = false;
-    this.#apply(drivers.space.pageTable, this.kernelMarks);
-  }
-
-  #apply(pageTable: PageTable, { breakpoints, watchpoints }: Marks): void {
-    const isEmpty = breakpoints.size === 0 && watchpoints.size === 0;
-    if (isEmpty && pageTable.marks === null) return;
-    this.#kernel.cpu.mark(pageTable, isEmpty ? null : new DebugMarks(breakpoints, watchpoints.values()));
-  }
-
-  #clearMarks(process: Process): void {
-    const space = machineTask(process)?.mm;
-    if (!space || space.pageTable.marks === null) return;
-    // The parent of a vfork has the same space, and keeps its own.
-    const sharer = [...this.#attached].find(([other]) => other !== process && machineTask(other)?.mm === space);
-    if (sharer === undefined) this.#kernel.cpu.mark(space.pageTable, null);
-  }
-}
-
-function watchpointAt({ watchpoints }: Marks, at: number): Watchpoint | undefined {
-  for (const watchpoint of watchpoints.values()) {
-    if (at >= watchpoint.address && at < watchpoint.address + watchpoint.length) return watchpoint;
-  }
-  return undefined;
-}
-
-/** A task of a process that runs machine code; the first one if it can be. */
-export function machineTask(process: Process): Task | null {
-  if (process.isZombie) return null;
-  for (const task of [process.leader, ...process.threads]) {
-    if (task.mm !== null && task.program === null && task.state !== 'dead') return task;
-  }
-  return null;
 }
