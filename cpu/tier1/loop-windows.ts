@@ -249,12 +249,10 @@ function typeOf(field: number): 'i32' | 'i64' {
   return field === START ? 'i32' : 'i64';
 }
 
-function* probesOf(statements: readonly Statement[]): Generator<Value> {
-  for (const s of statements) {
-    if (s.s === 'value' && s.value.op === 'probe') yield s.value;
-    else if (s.s === 'if') {
-      yield* probesOf(s.body);
-      yield* probesOf(s.otherwise);
-    }
-  }
+/** All accesses of an instruction. */
+export function probesOf(statements: readonly Statement[]): Value[] {
+  return statements.flatMap((s) => {
+    if (s.s === 'if') return [...probesOf(s.body), ...probesOf(s.otherwise)];
+    return s.s === 'value' && s.value.op === 'probe' ? [s.value] : [];
+  });
 }

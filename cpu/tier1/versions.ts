@@ -20,6 +20,7 @@
 import type { Value } from '../ir/ir.js';
 import { FlowGraph } from './graph/flow-graph.js';
 import type { Membership } from './groups.js';
+import { probesOf } from './loop-windows.js';
 import { hasSync, type PlannedBlock } from './planned-block.js';
 import { alignmentOf, Strides, staysAligned, type Walk } from './strides.js';
 
@@ -112,10 +113,12 @@ class VersionMaker {
     const size = all.reduce((sum, { steps }) => sum + steps.length, 0);
     if (size > MAX_LOOP || !this.#turnsOften(header, members)) return undefined;
     const walks = this.#walks(header, members);
-    if (walks.size === 0) return undefined;
+    const checks = this.#checksLeft(all, walks);
+    if (walks.size <= checks) return undefined;
     let written = 0;
     for (const { steps } of all) for (const { writes } of steps) written |= writes;
-    const turns = TURNS.find(([most]) => size <= most)?.[1] ?? 1;
+    // What is live at a way out is kept in memory by V8, in each round again: several of these are worth nothing then.
+    const turns = checks > 0 ? 1 : (TURNS.find(([most]) => size <= most)?.[1] ?? 1);
     return {
       header: this.#origin[header]!,
       members,
@@ -125,6 +128,20 @@ class VersionMaker {
       size,
       written,
     };
+  }
+
+  /** Accesses that are checked in the fast version, too. */
+  #checksLeft(blocks: readonly PlannedBlock[], walks: ReadonlyMap<Value, Walk>): number {
+    const left = new Set<Value>();
+    for (const { steps, groups } of blocks) {
+      for (const { statements } of steps) {
+        for (const v of probesOf(statements)) {
+          const leader = groups.get(v)?.group.leader ?? v;
+          if (!walks.has(leader)) left.add(leader);
+        }
+      }
+    }
+    return left.size;
   }
 
   #heat(node: number): number {
