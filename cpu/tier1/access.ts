@@ -4,8 +4,8 @@
  * What is in neither leaves the region before the instruction has had an effect.
  */
 import type { Probe, Value } from '../ir/ir.js';
-import { EXTENT_BLOCK_SHIFT, EXTENT_HASH_SHIFT, TLB, TLB_EXTENTS, TLB_HASH } from '../state.js';
 import type { Code } from '../wasm/code.js';
+import { emitThroughExtents } from './extents.js';
 import type { Group, Membership } from './groups.js';
 import {
   GROUP_ACCESS,
@@ -20,7 +20,6 @@ import {
   W_READ_WIDE,
   W_WRITE,
   W_WRITE_WIDE,
-  WINDOW_SIZE,
   WRITE_ACCESS,
 } from './layout.js';
 import { LoopWindows, readWindow, storeWindow, type WindowUse } from './loop-windows.js';
@@ -325,7 +324,7 @@ export class Accesses {
     // In neither: it may be in a third one.
     const relocation = { kind: 'miss', slot, flags: details } as const;
     const keep = (part: number): void => storeWindow(code, slot, SECOND_WINDOW + part);
-    this.#throughExtents(address, size, write, pa, keep, () =>
+    emitThroughExtents(code, address, limit, pa, keep, () =>
       this.#around.stop(missKind(slot, details), address, relocation),
     );
     code.end();
@@ -378,68 +377,11 @@ export class Accesses {
     const code = this.#code;
     const kind = KIND_EXTENT_MISS | (write ? WRITE_ACCESS : 0);
     const slot = SITE_SLOTS + (step.instruction.address % SITE_SLOTS);
-    this.#outside(slot, 0, limitField(size, write), address, pa);
+    const limit = limitField(size, write);
+    this.#outside(slot, 0, limit, address, pa);
     code.rarely();
     const keep = (part: number): void => storeWindow(code, slot, part);
-    this.#throughExtents(address, size, write, pa, keep, () => this.#around.stop(kind, address));
+    emitThroughExtents(code, address, limit, pa, keep, () => this.#around.stop(kind, address));
     code.end();
-  }
-
-  #pushPhysical(address: number, delta: number): void {
-    this.#code.get(address);
-    this.#code.op('i32.wrap_i64');
-    this.#code.get(delta);
-    this.#code.op('i32.add');
-  }
-
-  /**
-   * Sets `pa` by the extent that holds an address.
-   * @param keep stores a part of its record, which is on the stack behind a zero, to a window
-   */
-  #throughExtents(
-    address: number,
-    size: number,
-    write: boolean,
-    pa: number,
-    keep: (part: number) => void,
-    miss: () => void,
-  ): void {
-    const code = this.#code;
-    const limit = limitField(size, write);
-    const extent = pa;
-    code.get(address);
-    code.get(address);
-    code.i64(EXTENT_BLOCK_SHIFT);
-    code.op('i64.shr_u');
-    code.op('i32.wrap_i64');
-    code.i32(TLB_HASH);
-    code.op('i32.mul');
-    code.i32(EXTENT_HASH_SHIFT);
-    code.op('i32.shr_u');
-    code.i32(Math.log2(WINDOW_SIZE));
-    code.op('i32.shl');
-    code.i32(0);
-    code.memory('i32.load', TLB);
-    code.op('i32.add');
-    code.tee(extent);
-    code.memory('i64.load', TLB_EXTENTS + W_LOW);
-    code.op('i64.sub');
-    code.get(extent);
-    code.memory('i64.load32_u', TLB_EXTENTS + limit);
-    code.op('i64.ge_u');
-    code.rarely();
-    miss();
-    code.end();
-    for (let part = 0; part < WINDOW_SIZE; part += 16) {
-      code.i32(0);
-      code.get(extent);
-      code.memory('v128.load', TLB_EXTENTS + part);
-      keep(part);
-    }
-    code.get(extent);
-    code.memory('i32.load', TLB_EXTENTS + W_DELTA);
-    code.set(pa);
-    this.#pushPhysical(address, pa);
-    code.set(pa);
   }
 }

@@ -12,18 +12,19 @@
  */
 
 import { RECORD_SIZE } from '../record.js';
-import { RIP } from '../state.js';
 import { Code } from '../wasm/code.js';
 import type { AccessPolicy } from './access.js';
-import { type CallEnvironment, Calls, ROOM } from './calls.js';
+import { type CallEnvironment, Calls } from './calls.js';
 import { emitDispatch } from './dispatch.js';
+import { BlockEnds } from './ends.js';
+import { emitEntry } from './entry.js';
 import type { FlagState } from './flags.js';
 import type { FlowGraph } from './graph/flow-graph.js';
 import { type Edge, type StructureEmitter, structure } from './graph/structure.js';
-import { DOOR, KIND_ROOM, KIND_STEP, MISSED_AT, MISSED_TO, REST, STOP_KIND, UNWIND } from './layout.js';
 import { Lowering } from './lowering.js';
+import { Nodes } from './nodes.js';
 import { NEED_WORDS, type Plan } from './plan.js';
-import { hasSync, type PlannedBlock } from './planned-block.js';
+import { endsInSync, hasSync, type PlannedBlock } from './planned-block.js';
 import { edgesOf } from './region.js';
 import { Registers } from './registers.js';
 import { Temps } from './temps.js';
@@ -58,18 +59,17 @@ class RegionEmitter implements StructureEmitter {
   readonly code = new Code(1, 1 << 14);
   #plan: Plan;
   #graph: FlowGraph;
-  #env: RegionEnvironment;
   #marks: SourceMark[] | undefined;
   #registers: Registers;
   #temps: Temps;
   #lowering: Lowering;
   #out: WaysOut;
   #calls: Calls;
+  #nodes: Nodes;
+  #ends: BlockEnds;
   #dirty = 0;
   #arrivals = new Map<number, Arrival>();
   #selectorLocal = -1;
-  /** Local that is not 0 when the region was entered at a door; −1 when it has none. */
-  #viaDoor = -1;
   /** Of loops in two versions: local of what `rest` may come down to, and of which one a gate has chosen. */
   #limit = -1;
   #chosen = -1;
@@ -82,7 +82,6 @@ class RegionEmitter implements StructureEmitter {
     const { code } = this;
     this.#plan = plan;
     this.#graph = plan.graph;
-    this.#env = env;
     this.#marks = marks;
     this.#least = plan.longest * RECORD_SIZE;
     const rest = code.local('i32', 'rest');
@@ -91,112 +90,31 @@ class RegionEmitter implements StructureEmitter {
     this.#temps = new Temps(code);
     this.#lowering = new Lowering(code, this.#registers, this.#temps, this.#out, env);
     this.#calls = new Calls(plan, env, this.#lowering, this.#out, this.#least);
+    this.#nodes = new Nodes(plan);
+    this.#ends = new BlockEnds({
+      code,
+      plan,
+      nodes: this.#nodes,
+      registers: this.#registers,
+      lowering: this.#lowering,
+      out: this.#out,
+      calls: this.#calls,
+      region: (root) => env.region(root),
+    });
   }
 
   *emit(): Generator<number, boolean> {
-    this.#prologue();
-    this.#out.open(this.#dirtySets());
-    const blocks = structure(this.#graph, this, (node) => this.#isMultiway(node));
+    this.#ends.viaDoor = emitEntry(this.code, this.#plan, this.#registers, this.#out, this.#least);
+    this.#out.open(this.#nodes.dirtySets());
+    const blocks = structure(this.#graph, this, (node) => this.#nodes.isMultiway(node));
     for (;;) {
       const { done, value } = blocks.next();
       if (done) {
         if (value) this.#out.close();
         return value;
       }
-      yield this.#planned(value)?.steps.length ?? 0;
+      yield this.#nodes.planned(value)?.steps.length ?? 0;
     }
-  }
-
-  #planned(node: number): PlannedBlock | undefined {
-    return this.#plan.blocks[this.#plan.origin[node]!];
-  }
-
-  /** The node where indirect jumps meet. */
-  #isDispatch(node: number): boolean {
-    return this.#plan.dispatch !== undefined && this.#plan.origin[node] === this.#plan.dispatch.node;
-  }
-
-  /** A node that versions have brought, without code of the guest. */
-  #isGlue(node: number): boolean {
-    return (this.#plan.roles.get(node)?.kind ?? 'fast') !== 'fast';
-  }
-
-  /** A node that chooses where to go by the number in `#selector`. */
-  #isSelector(node: number): boolean {
-    return this.#plan.origin[node]! < 0 && this.#plan.route[node]! < 0;
-  }
-
-  #isMultiway(node: number): boolean {
-    if (this.#isDispatch(node) || this.#isSelector(node)) return true;
-    if (this.#isGlue(node)) return false;
-    const kind = this.#planned(node)?.block.end.kind;
-    if (kind === 'enter') return this.#graph.successors[node]!.length > 1;
-    return kind === 'indirect' && this.#plan.dispatch === undefined;
-  }
-
-  /** All sets of registers that some way out writes back. */
-  #dirtySets(): Set<number> {
-    const sets = new Set<number>([0]);
-    for (const { steps, dirtyIn, dirtyOut } of this.#plan.blocks) {
-      for (const { dirty } of steps) sets.add(dirty);
-      sets.add(dirtyIn);
-      sets.add(dirtyOut);
-    }
-    if (this.#plan.dispatch !== undefined) sets.add(this.#plan.dispatch.dirty);
-    return sets;
-  }
-
-  #prologue(): void {
-    const { code } = this;
-    const { region, blocks } = this.#plan;
-    const hasDoors = region.doors.length > 0;
-    if (hasDoors) this.#whichDoor();
-    code.i32(0);
-    code.memory('i32.load', REST);
-    code.tee(this.#out.rest);
-    code.i32(this.#least);
-    code.op('i32.le_s');
-    code.rarely();
-    if (hasDoors) code.get(this.#out.rip);
-    else code.i64(region.root);
-    code.return();
-    code.end();
-    code.get(ROOM);
-    code.i32(0);
-    code.op('i32.lt_s');
-    code.rarely();
-    // Were it only refused, each caller would go on from there with what room it has left: one call at a time.
-    code.i32(0);
-    code.i32(KIND_ROOM);
-    code.memory('i32.store', STOP_KIND);
-    code.i32(0);
-    if (hasDoors) code.get(this.#out.rip);
-    else code.i64(region.root);
-    code.memory('i64.store', RIP);
-    code.i64(UNWIND);
-    code.return();
-    code.end();
-    this.#registers.load(blocks[0]!.liveIn);
-  }
-
-  /** rip = where the region is entered. */
-  #whichDoor(): void {
-    const { code } = this;
-    this.#viaDoor = code.local('i32');
-    code.i32(0);
-    code.memory('i64.load', DOOR);
-    code.tee(this.#out.rip);
-    code.op('i64.eqz');
-    code.if();
-    code.i64(this.#plan.region.root);
-    code.set(this.#out.rip);
-    code.else();
-    code.i32(1);
-    code.set(this.#viaDoor);
-    code.i32(0);
-    code.i64(0);
-    code.memory('i64.store', DOOR);
-    code.end();
   }
 
   // Structure
@@ -213,7 +131,7 @@ class RegionEmitter implements StructureEmitter {
     if (role?.kind === 'gate') this.#lowering.openLoop([]);
     else {
       const blocks = this.#graph.members(header).flatMap((node) => {
-        const planned = this.#planned(node);
+        const planned = this.#nodes.planned(node);
         const of = roles.get(node);
         const isFirst = of === undefined || (of.kind === 'fast' && of.turn === 0);
         return planned === undefined || !isFirst ? [] : [{ planned, depth: this.#graph.loopDepth[node]! }];
@@ -233,7 +151,7 @@ class RegionEmitter implements StructureEmitter {
 
   #pushCondition(node: number, negated: boolean): void {
     const { code } = this;
-    if (!this.#isGlue(node)) {
+    if (!this.#nodes.isGlue(node)) {
       this.#lowering.pushCondition(negated);
       return;
     }
@@ -253,7 +171,7 @@ class RegionEmitter implements StructureEmitter {
 
   body(block: number): void {
     this.#arrive(block);
-    const planned = this.#planned(block);
+    const planned = this.#nodes.planned(block);
     if (planned === undefined) {
       this.#glue(block);
       return;
@@ -275,8 +193,8 @@ class RegionEmitter implements StructureEmitter {
         this.#out.executed++;
       }
     }
-    this.#dirty = planned.dirtyOut;
-    this.#end(planned);
+    this.#ends.end(planned, planned.dirtyOut);
+    this.#dirty = endsInSync(planned.block) ? 0 : planned.dirtyOut;
     this.#prepareEdges(block);
   }
 
@@ -295,7 +213,7 @@ class RegionEmitter implements StructureEmitter {
       this.code.i32(route[node]!);
       this.code.set(this.#selector());
     }
-    if (this.#isDispatch(node)) this.#dirty = dispatch!.dirty;
+    if (this.#nodes.isDispatch(node)) this.#dirty = dispatch!.dirty;
     if (this.#graph.successors[node]!.length > 0) this.#prepareEdges(node);
   }
 
@@ -309,7 +227,7 @@ class RegionEmitter implements StructureEmitter {
     this.#pushCondition(edge.from, negated);
     if (edge.inline) throw new Error('an inline edge is no branch');
     // A turn has just looked at what is left of the slice.
-    if (!edge.back || this.#isGlue(edge.from)) {
+    if (!edge.back || this.#nodes.isGlue(edge.from)) {
       code.brIf(edge.label);
       return;
     }
@@ -332,7 +250,7 @@ class RegionEmitter implements StructureEmitter {
       if (edge.back) this.#backEdge(edge);
       code.br(edge.label);
     };
-    if (this.#isSelector(node)) {
+    if (this.#nodes.isSelector(node)) {
       for (const edge of edges.slice(0, -1)) {
         code.get(this.#selector());
         code.i32(edge.index);
@@ -344,10 +262,10 @@ class RegionEmitter implements StructureEmitter {
       take(edges.at(-1)!);
       return;
     }
-    const end = this.#planned(node)?.block.end;
-    const targets = this.#isDispatch(node) ? this.#plan.dispatch!.targets : end === undefined ? [] : edgesOf(end);
+    const end = this.#nodes.planned(node)?.block.end;
+    const targets = this.#nodes.isDispatch(node) ? this.#plan.dispatch!.targets : end === undefined ? [] : edgesOf(end);
     const address = this.#temps.take('i64');
-    if (this.#isDispatch(node) || end?.kind === 'enter') code.get(this.#out.rip);
+    if (this.#nodes.isDispatch(node) || end?.kind === 'enter') code.get(this.#out.rip);
     else this.#lowering.pushTarget();
     code.set(address);
     emitDispatch(
@@ -357,7 +275,10 @@ class RegionEmitter implements StructureEmitter {
       (i) => take(edges[i]!),
     );
     const isJump = ({ block }: PlannedBlock): boolean => block.end.kind === 'indirect';
-    this.#noteMiss(this.#isDispatch(node) ? this.#plan.blocks.find(isJump) : this.#planned(node), address);
+    this.#ends.noteMiss(
+      this.#nodes.isDispatch(node) ? this.#plan.blocks.find(isJump) : this.#nodes.planned(node),
+      address,
+    );
     this.#out.leaveWords();
     code.get(address);
     code.set(this.#out.rip);
@@ -365,93 +286,8 @@ class RegionEmitter implements StructureEmitter {
     this.#lowering.endBlock();
   }
 
-  /** For the profile, an indirect jump to a place that the region does not have. Where jumps meet, any of them will do. */
-  #noteMiss(jump: PlannedBlock | undefined, target: number): void {
-    const { code } = this;
-    const at = jump?.steps.at(-1)?.instruction.address;
-    if (at === undefined) return;
-    code.i32(0);
-    code.i64(at);
-    code.memory('i64.store', MISSED_AT);
-    code.i32(0);
-    code.get(target);
-    code.memory('i64.store', MISSED_TO);
-  }
-
   exit(block: number): void {
-    const planned = this.#planned(block);
-    if (planned === undefined) {
-      const { from, address } = this.#plan.leaving[this.#plan.origin[block]! - this.#plan.blocks.length]!;
-      const { dirtyOut } = this.#plan.blocks[from]!;
-      const func = this.#env.region(address);
-      if (func === undefined) {
-        this.#out.leaveWords();
-        this.#out.leaveTo(address, dirtyOut);
-      } else this.#calls.chain(func, dirtyOut);
-      return;
-    }
-    const { end } = planned.block;
-    switch (end.kind) {
-      case 'return':
-        if (this.#lowering.flags !== 'inherited') {
-          this.#return();
-          break;
-        }
-        this.#leaveToTarget();
-        break;
-      case 'indirect':
-        this.#leaveToTarget();
-        break;
-      case 'stop':
-        // The last instruction has left already, if it is one that stops.
-        this.#out.leaveFlags();
-        this.#out.setKind(KIND_STEP);
-        this.#out.leaveTo(planned.steps.at(-1)?.instruction.address ?? planned.block.address, this.#dirty);
-        break;
-      case 'guessed':
-        this.#out.leaveWords();
-        this.#out.leaveTo(end.to.address, this.#dirty);
-        break;
-      case 'call':
-      case 'indirectCall':
-        this.#out.leaveWords();
-        this.#out.leaveTo(end.next.address, 0);
-        break;
-      default:
-        throw new Error(`no way on from ${end.kind}`);
-    }
-    this.#lowering.endBlock();
-  }
-
-  /** A return goes round inside of the region only if there is no caller that waits for it: behind a door. */
-  #returnToCaller(): void {
-    const { code } = this;
-    code.get(this.#viaDoor);
-    code.op('i32.eqz');
-    code.if();
-    this.#leaveToTarget();
-    code.end();
-  }
-
-  #leaveToTarget(): void {
-    this.#out.leaveWords();
-    this.#lowering.pushTarget();
-    this.code.set(this.#out.rip);
-    this.#out.leave(this.#dirty);
-  }
-
-  /** The return of a function, which is no rare way out: it has no reason to tell, and its flags are in the words. */
-  #return(): void {
-    const { code } = this;
-    this.#out.leaveWords();
-    this.#registers.store(this.#dirty);
-    code.i32(0);
-    code.get(this.#out.rest);
-    code.i32(this.#out.executed * RECORD_SIZE);
-    code.op('i32.sub');
-    code.memory('i32.store', REST);
-    this.#lowering.pushTarget();
-    code.return();
+    this.#ends.exit(block, this.#dirty);
   }
 
   // Blocks
@@ -502,9 +338,9 @@ class RegionEmitter implements StructureEmitter {
   }
 
   #flagsInto(node: number): number {
-    const planned = this.#planned(node);
+    const planned = this.#nodes.planned(node);
     if (planned !== undefined) return planned.flagsIn;
-    return this.#isDispatch(node) ? this.#plan.dispatch!.flagsIn : NEED_WORDS;
+    return this.#nodes.isDispatch(node) ? this.#plan.dispatch!.flagsIn : NEED_WORDS;
   }
 
   #backEdge(edge: Edge): void {
@@ -520,49 +356,12 @@ class RegionEmitter implements StructureEmitter {
 
   /** Goes out to where a back edge leads. */
   #leaveAtNode({ from, to }: Edge): void {
-    const node = this.#isSelector(to) ? this.#graph.successors[to]![this.#plan.route[from]!]! : to;
-    const planned = this.#planned(node);
-    const isGlue = (this.#planned(from) === undefined && !this.#isDispatch(from)) || this.#isGlue(from);
-    if (this.#isDispatch(node)) this.#out.leave(isGlue ? this.#plan.dispatch!.dirty : this.#dirty);
+    const node = this.#nodes.isSelector(to) ? this.#graph.successors[to]![this.#plan.route[from]!]! : to;
+    const planned = this.#nodes.planned(node);
+    const isGlue =
+      (this.#nodes.planned(from) === undefined && !this.#nodes.isDispatch(from)) || this.#nodes.isGlue(from);
+    if (this.#nodes.isDispatch(node)) this.#out.leave(isGlue ? this.#plan.dispatch!.dirty : this.#dirty);
     else this.#out.leaveTo(planned!.block.address, isGlue ? planned!.dirtyIn : this.#dirty);
-  }
-
-  // Ends of blocks
-
-  #end(planned: PlannedBlock): void {
-    const { end } = planned.block;
-    const { code } = this;
-    switch (end.kind) {
-      case 'guessed':
-        this.#lowering.pushTarget();
-        code.i64(end.to.address);
-        code.op('i64.ne');
-        code.rarely();
-        this.#out.leaveWords();
-        this.#lowering.pushTarget();
-        code.set(this.#out.rip);
-        if (planned.steps.at(-1)?.instruction.flow !== 'return') this.#noteMiss(planned, this.#out.rip);
-        this.#out.leave(this.#dirty);
-        code.end();
-        this.#lowering.endBlock();
-        return;
-      case 'call':
-        this.#calls.call(end.callee, end.next, this.#dirty);
-        this.#dirty = 0;
-        return;
-      case 'indirectCall':
-        this.#calls.indirectCall(end.targets, end.next, this.#dirty);
-        this.#dirty = 0;
-        return;
-      case 'indirect':
-        if (this.#plan.dispatch === undefined || end.targets.length === 0) return;
-        if (this.#viaDoor >= 0 && planned.steps.at(-1)?.instruction.flow === 'return') this.#returnToCaller();
-        this.#lowering.pushTarget();
-        code.set(this.#out.rip);
-        this.#lowering.endBlock();
-        return;
-      default:
-    }
   }
 }
 
