@@ -5,7 +5,7 @@
  */
 
 import { STB_GLOBAL, STB_LOCAL, STT_FUNC } from '../../abi/elf.js';
-import { EACCES, EINVAL, ENOENT, ENOMEM, ENOTTY, ENXIO, type Err, fail, isErr } from '../../abi/errno.js';
+import { EACCES, EINVAL, ENOENT, ENOTTY, ENXIO, type Err, fail, isErr } from '../../abi/errno.js';
 import { O_ACCMODE, O_RDONLY } from '../../abi/fcntl.js';
 import { KIOCGSIZE, KIOCGSYMBOL, KIOCGVALUE } from '../../abi/ksyms.js';
 import { S_IFREG } from '../../abi/stat.js';
@@ -13,16 +13,15 @@ import { type KernelArea, type KernelSymbol, ksymsImage } from '../../elf/ksyms.
 import { SEGMENTS } from '../../elf/link/layout.js';
 import type { Caller } from '../../vfs/caller.js';
 import { OpenFile, type UserMemory } from '../../vfs/file.js';
-import type { FrameStore } from '../../vfs/filesystem.js';
 import type { Devfs } from '../../vfs/fs/devfs.js';
+import { FramePages } from '../../vfs/fs/frame-pages.js';
 import { ALWAYS_READY } from '../../vfs/fs/memory-file.js';
 import { MemoryInode } from '../../vfs/fs/memory-fs.js';
 import type { Inode } from '../../vfs/inode.js';
 import type { IoIter } from '../../vfs/iter.js';
-import type { PageCache, PageMapper } from '../../vfs/page-cache.js';
+import type { PageCache } from '../../vfs/page-cache.js';
 import { seekTo } from '../../vfs/seek.js';
 import type { Kernel } from '../kernel.js';
-import { PAGE_SIZE } from '../mm/layout.js';
 
 const NAME = 'ksyms';
 const MODE = 0o400;
@@ -131,50 +130,10 @@ class Snapshot extends MemoryInode {
   }
 }
 
-/** The image in frames, for mmap. */
-class ImagePages implements PageCache {
-  readonly mappers = new Set<PageMapper>();
-  readonly #frames: FrameStore;
-  readonly #image: Uint8Array;
-  readonly #pages = new Map<number, number>();
-
-  constructor(frames: FrameStore, image: Uint8Array) {
-    this.#frames = frames;
-    this.#image = image;
-  }
-
-  get size(): number {
-    return this.#image.length;
-  }
-
-  page(index: number): number | Err {
-    if (index * PAGE_SIZE >= this.size) return 0;
-    let frame = this.#pages.get(index);
-    if (frame === undefined) {
-      frame = this.#frames.allocFrame();
-      if (frame === 0) return fail(ENOMEM);
-      this.#frames.u8.set(this.#image.subarray(index * PAGE_SIZE, (index + 1) * PAGE_SIZE), frame * PAGE_SIZE);
-      this.#pages.set(index, frame);
-    }
-    return frame;
-  }
-
-  resident(index: number): number {
-    return this.#pages.get(index) ?? 0;
-  }
-
-  markDirty(_index: number): void {}
-
-  release(): void {
-    for (const frame of this.#pages.values()) this.#frames.unref(frame);
-    this.#pages.clear();
-  }
-}
-
 class KsymsFile extends OpenFile {
   readonly #image: Uint8Array;
   readonly #snapshot: Snapshot;
-  #pages: ImagePages | null = null;
+  #pages: FramePages | null = null;
 
   constructor(inode: KsymsInode, flags: number, image: Uint8Array) {
     super(inode, flags);
@@ -201,7 +160,10 @@ class KsymsFile extends OpenFile {
   }
 
   override mapping(): PageCache | Err {
-    this.#pages ??= new ImagePages(this.inode.fs.env.frames, this.#image);
+    const image = this.#image;
+    this.#pages ??= new FramePages(this.inode.fs.env.frames, image.length, (page, offset) =>
+      page.set(image.subarray(offset, offset + page.length)),
+    );
     return this.#pages;
   }
 

@@ -61,6 +61,11 @@ export function hideModule({ sysfs }: Kernel, module: Module): void {
   }
 }
 
+/** /sys/kernel/oops_count: how often a driver has crashed. @source Linux kernel/exit.c */
+export function showOopses({ sysfs, drivers }: Kernel): void {
+  sysfs.root.directory('kernel').addFile('oops_count', { mode: READ_ALL, show: () => `${drivers.oopses}\n` });
+}
+
 /** /sys/kernel/security/module_digests: SHA-256 of images that may be loaded at any securelevel, a line each. */
 export function showSecurity({ root }: Sysfs, security: ModuleSecurity): void {
   root.at('kernel/security').addFile('module_digests', {

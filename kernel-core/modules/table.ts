@@ -8,12 +8,13 @@
 import { EventEmitter } from 'eventemitter3';
 import { KERN_ERR, KERN_WARNING, LOG_KERN } from '../../abi/klog.js';
 import type { TaintLetter } from '../../abi/modules.js';
+import type { Owner } from '../drivers/owner.js';
 import type { Kernel } from '../kernel.js';
 import type { Hook } from '../wait.js';
 import { Linker } from './linker.js';
 import type { Module, ModuleExport, ModuleState } from './module.js';
 import { ModuleSecurity } from './security.js';
-import { hideModule, showModule, showSecurity } from './sysfs.js';
+import { hideModule, showModule, showOopses, showSecurity } from './sysfs.js';
 import { isFreeLicense, Taints } from './taint.js';
 
 /** Where a name leads. */
@@ -41,11 +42,12 @@ export class ModuleTable {
     this.linker = new Linker(kernel, this.hook);
     this.security = new ModuleSecurity(kernel.host);
     showSecurity(kernel.sysfs, this.security);
+    showOopses(kernel);
     const { drivers } = kernel;
     drivers.lookup = (name) => this.#exports.get(name)?.address;
     drivers.listModules = () => this.list().map(reportName).join(' ');
     drivers.describeTaint = () => this.taints.text;
-    drivers.onOops = () => this.taints.add('D');
+    drivers.onOops = (owner) => this.#crashed(owner);
   }
 
   /** The youngest first, as /proc/modules has them. */
@@ -135,6 +137,12 @@ export class ModuleTable {
   taint(module: Module, letter: TaintLetter, reason: string): void {
     module.taints.add(letter);
     if (this.taints.add(letter)) this.log(module.name, reason, KERN_WARNING);
+  }
+
+  /** A module has crashed: it is marked, and goes by force only. */
+  #crashed(owner: Owner): void {
+    this.taints.add('D');
+    for (const module of this.#modules.values()) if (module.owner === owner) module.taints.add('D');
   }
 
   /** What a module is by itself: its licence, where it comes from. */

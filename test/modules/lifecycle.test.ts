@@ -1,8 +1,19 @@
 /** How modules come and go: what init and uninit may answer, force, crashes, and what is left afterwards. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hasCompiler } from '../drivers/support.js';
+import type { RelocatableObject } from '../../elf/link/object.js';
+import { parseObject } from '../../elf/link/parse.js';
+import { Refusal } from '../../elf/link/refusal.js';
+import { compileDriver, hasCompiler } from '../drivers/support.js';
+import { aoutOf } from '../support/aout.js';
 import { driver, resources, withMachine } from './support.js';
+
+/** The object of a driver, taken apart. */
+function parsed(source: string): RelocatableObject {
+  const object = parseObject(compileDriver(source));
+  if (object instanceof Refusal) throw new Error(object.reason);
+  return object;
+}
 
 if (!hasCompiler) console.log('SKIP life of modules: they need gcc on x86-64');
 else {
@@ -82,7 +93,7 @@ else {
       async ({ say, kernel }) => {
         await say('insmod /drivers/crash.o');
         assert.is(await say('/drivers/call delete crash; /drivers/call delete crash'), 'EIO\nEBUSY\n');
-        assert.match(await say('cat /proc/modules'), /^crash /);
+        assert.match(await say('cat /proc/modules; cat /sys/kernel/oops_count'), /^crash .* \(D\)\n1\n$/);
         assert.is(await say('/drivers/call delete crash 512; cat /proc/modules'), '0\n');
         assert.is(kernel.inner.modules.list().length, 0);
       },
@@ -154,6 +165,29 @@ else {
           await say('rmmod Old_Driver_; /drivers/call install /drivers/short.o; /drivers/call delete short'),
           '1\nEBUSY\n',
         );
+      },
+    ));
+
+  test('the same driver as an a.out object', () =>
+    withMachine(
+      {
+        'old.out': aoutOf(
+          parsed(
+            driver('old', 'static int count = 3; BANOS_PARAM(count, int, 0444);', {
+              init: 'banos_printk("count is %d", count); return 0;',
+            }),
+          ),
+        ),
+      },
+      async ({ say, news }) => {
+        assert.is(
+          await say(
+            'insmod /drivers/old.out count=8; cut -d" " -f1 /proc/modules; cat /sys/module/old/parameters/count',
+          ),
+          'old\n8\n',
+        );
+        assert.equal(news(), ['count is 8']);
+        assert.match(await say('grep -w init /proc/kallsyms; rmmod old'), /^ffffffffc0\w{6} t init\t\[old\]\n$/);
       },
     ));
 

@@ -1,14 +1,14 @@
 /** The memory devices: null, zero, full, random, urandom. @source Linux drivers/char/mem.c, drivers/char/random.c */
-import { EINVAL, ENODEV, ENOMEM, ENOSPC, type Err, fail, isErr } from '../../abi/errno.js';
+import { EINVAL, ENODEV, ENOSPC, type Err, fail, isErr } from '../../abi/errno.js';
 import { RNDGETENTCNT } from '../../abi/ioctl.js';
 import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.js';
 import type { Caller } from '../caller.js';
 import type { DeviceTable } from '../devices.js';
 import { OpenFile, type UserMemory } from '../file.js';
-import type { FrameStore } from '../filesystem.js';
 import type { Inode } from '../inode.js';
 import type { IoIter } from '../iter.js';
-import type { PageCache, PageMapper } from '../page-cache.js';
+import type { PageCache } from '../page-cache.js';
+import { FramePages } from './frame-pages.js';
 
 export const MEM_MAJOR = 1;
 const READY = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
@@ -54,42 +54,9 @@ class NullFile extends MemoryDevice {
   }
 }
 
-/** Anonymous memory behind a mapping of /dev/zero. */
-class ZeroPages implements PageCache {
-  readonly size = Number.POSITIVE_INFINITY;
-  readonly mappers = new Set<PageMapper>();
-  readonly #frames: FrameStore;
-  readonly #pages = new Map<number, number>();
-
-  constructor(frames: FrameStore) {
-    this.#frames = frames;
-  }
-
-  page(index: number): number | Err {
-    let frame = this.#pages.get(index);
-    if (frame === undefined) {
-      frame = this.#frames.allocFrame();
-      if (frame === 0) return fail(ENOMEM);
-      this.#pages.set(index, frame);
-    }
-    return frame;
-  }
-
-  resident(index: number): number {
-    return this.#pages.get(index) ?? 0;
-  }
-
-  markDirty(_index: number): void {}
-
-  release(): void {
-    for (const frame of this.#pages.values()) this.#frames.unref(frame);
-    this.#pages.clear();
-  }
-}
-
 class ZeroFile extends NullFile {
   /** One for each mapping: mappings of /dev/zero share nothing but with a process's own children. */
-  readonly #mapped: ZeroPages[] = [];
+  readonly #mapped: FramePages[] = [];
 
   override get splicesOut(): boolean {
     return true;
@@ -100,7 +67,7 @@ class ZeroFile extends NullFile {
   }
 
   override mapping(): PageCache | Err {
-    const pages = new ZeroPages(this.inode.fs.env.frames);
+    const pages = new FramePages(this.inode.fs.env.frames, Number.POSITIVE_INFINITY);
     this.#mapped.push(pages);
     return pages;
   }
