@@ -117,9 +117,10 @@ export class Windows {
     const entry = this.#entryOf(vpn);
     if ((entry & PTE_ANY) === 0 || (write && !this.#isWritable(entry))) return CLOSED;
     const at = (this.#base + slot * WINDOW_SIZE) >> 2;
-    // A neighbour of what the slot holds: only what is new needs a look.
+    // Of what is known already, only what is new needs a look.
     const old = this.#held(slot);
-    const known = old === undefined ? [] : [old];
+    const known = this.#known();
+    if (old !== undefined) known.push(old);
     const extent = this.#around(vpn, entry, known);
     const isTaken = old !== undefined && (old.low < extent.low || old.low >= extent.end);
     if (isTaken && !replace) return TAKEN;
@@ -140,11 +141,7 @@ export class Windows {
   note(vpn: number, write: boolean): void {
     const entry = this.#entryOf(vpn);
     if ((entry & PTE_ANY) === 0 || (write && !this.#isWritable(entry))) return;
-    const { codeMarks } = this.#memory;
-    if (this.#codeMarks !== codeMarks) {
-      this.#extents.length = 0;
-      this.#codeMarks = codeMarks;
-    }
+    this.#extents = this.#known();
     const writable = this.#isWritable(entry);
     let extent = this.#extents.find((known) => known.writable === writable && known.low <= vpn && vpn < known.end);
     if (extent === undefined) {
@@ -159,6 +156,15 @@ export class Windows {
     if (this.#isActive()) this.#memory.activeWindows |= SECOND_SLOTS;
   }
 
+  /** What the records by address are made from, if no frame has become code since. */
+  #known(): Extent[] {
+    const { codeMarks } = this.#memory;
+    if (this.#codeMarks === codeMarks) return [...this.#extents];
+    this.#codeMarks = codeMarks;
+    this.#extents.length = 0;
+    return [];
+  }
+
   /**
    * All pages around one that have its rights and its distance.
    * @param known extents of this address space: where one of them goes on, its pages need no look
@@ -167,8 +173,9 @@ export class Windows {
     const writable = this.#isWritable(entry);
     const delta = (entry >>> FRAME_SHIFT) - vpn;
     const isPart = (other: Extent): boolean => other.delta === delta && other.writable === writable;
-    let low = vpn;
-    let end = vpn + 1;
+    const inside = known.find((other) => other.low <= vpn && vpn < other.end && isPart(other));
+    let low = inside?.low ?? vpn;
+    let end = inside?.end ?? vpn + 1;
     for (; end - low < MAX_PAGES && this.#fits(end, delta, writable); end++) {
       const part = known.find((other) => other.low === end && isPart(other));
       if (part !== undefined) end = part.end - 1;
