@@ -12,6 +12,8 @@
  */
 
 export const PAGE_SIZE = 4096;
+/** Of an address: its page. */
+export const PAGE_MASK = -PAGE_SIZE;
 /** Frames below this one hold the CPU state and scratch areas and are never given out. */
 export const RESERVED_FRAMES = 2;
 

@@ -77,3 +77,11 @@ export function tlbOffset(c: Code, address: number): void {
   c.i32(0x1ff0);
   c.op('i32.and');
 }
+
+/** target = address of the TLB entry for the i64 address. Both are locals. */
+export function tlbEntry(code: Code, { tlb }: HotFrame, address: number, target: number): void {
+  tlbOffset(code, address);
+  code.get(tlb);
+  code.op('i32.add');
+  code.set(target);
+}

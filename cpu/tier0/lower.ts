@@ -7,23 +7,10 @@
  * Hot mode: inline in the main loop, without any call: whatever is not the fast case (TLB miss, unknown jump target,
  * trap) branches to `leave` before a side effect has happened; the run loop then executes the record in function mode.
  */
-import { TRAP_GP } from '../exits.js';
 import { type Helper, systemCall } from '../helpers.js';
 import type { Statement, Value } from '../ir/ir.js';
-import {
-  R_A,
-  R_B,
-  R_BASE,
-  R_DISP,
-  R_IMM,
-  R_INDEX,
-  R_OFF,
-  R_SCALE,
-  R_SEGMENT,
-  R_TARGET,
-  RECORD_SIZE,
-} from '../record.js';
-import { PAGE_VA, RSP, SPLIT_WRITE, TLB_EXEC, TLB_WRITE } from '../state.js';
+import { R_A, R_B, R_BASE, R_DISP, R_IMM, R_INDEX, R_OFF, R_SCALE, R_SEGMENT, RECORD_SIZE } from '../record.js';
+import { PAGE_MASK, RSP, SPLIT_WRITE, TLB_WRITE } from '../state.js';
 import type { Code } from '../wasm/code.js';
 import {
   type EaMode,
@@ -35,15 +22,10 @@ import {
   PROBE_STACK,
   PROBE_WRITE,
   type RuntimeIndices,
-  tlbOffset,
+  tlbEntry,
 } from './frame.js';
+import { JumpLowering } from './lower-jumps.js';
 
-interface Jump {
-  to: 'near' | 'far' | Value;
-  cond: Value | undefined;
-}
-
-const PAGE_MASK = -4096;
 const FIELDS: Record<string, number> = { a: R_A, b: R_B, off: R_OFF };
 export class Lowering {
   readonly code: Code;
@@ -53,9 +35,7 @@ export class Lowering {
   #mode: EaMode;
   /** Bytes of records that this handler stands for. */
   #span: number;
-  #jump: Jump | undefined;
-  #jumpTarget = -1;
-  #jumpPage = -1;
+  readonly #jumps: JumpLowering;
   #writes: number[] = [];
   #helperId = 0;
 
@@ -66,6 +46,12 @@ export class Lowering {
     this.#hot = hot;
     this.#mode = mode;
     this.#span = records * RECORD_SIZE;
+    const around = {
+      value: (v: Value) => this.#value(v),
+      inLocal: (v: Value) => this.#inLocal(v),
+      commit: () => this.#commit(),
+    };
+    this.#jumps = new JumpLowering(code, pool, runtime, hot, this.#span, around);
   }
 
   /**
@@ -165,10 +151,10 @@ export class Lowering {
         this.#returnZeroIf();
         return;
       case 'target':
-        this.#target(statement.to, statement.cond);
+        this.#jumps.target(statement.to, statement.cond);
         return;
       case 'jump':
-        this.#jumpTo(statement.cond);
+        this.#jumps.jump(statement.cond);
         return;
       case 'done':
         this.#value(statement.cond);
@@ -318,7 +304,7 @@ export class Lowering {
       code.op('i32.and');
       code.brIf(this.#hot.leave);
     }
-    this.#tlbEntry(address, v.local);
+    tlbEntry(code, this.#hot!, address, v.local);
     const part = write ? TLB_WRITE : 0;
     code.get(v.local);
     code.memory('i64.load', part);
@@ -337,15 +323,6 @@ export class Lowering {
     code.memory('i32.load', part + 8);
     code.op('i32.add');
     code.set(v.local);
-  }
-
-  /** target = address of the TLB entry for the i64 address. */
-  #tlbEntry(address: number, target: number): void {
-    const { code } = this;
-    tlbOffset(code, address);
-    code.get(this.#hot!.tlb);
-    code.op('i32.add');
-    code.set(target);
   }
 
   #inLocal(v: Value): number {
@@ -377,140 +354,6 @@ export class Lowering {
     code.i32(0);
     code.return();
     if (cond !== undefined) code.end();
-  }
-
-  #target(to: 'near' | 'far' | Value, cond: Value | undefined): void {
-    this.#jump = { to, cond };
-    if (typeof to !== 'string') {
-      const address = this.#inLocal(to);
-      if (this.#hot === undefined) this.#requireCanonical(address);
-    }
-    // A conditional jump looks its target up only when it is taken: nothing has happened before it.
-    if (this.#hot !== undefined && cond === undefined) this.#resolve();
-  }
-
-  /** A jump to a non-canonical address faults at the jump. */
-  #requireCanonical(address: number): void {
-    const { code } = this;
-    code.get(address);
-    code.i64(16);
-    code.op('i64.shl');
-    code.i64(16);
-    code.op('i64.shr_s');
-    code.get(address);
-    code.op('i64.ne');
-    code.if();
-    code.i32(TRAP_GP);
-    code.get(PC);
-    code.call(this.#runtime.trap);
-    code.i32(0);
-    code.return();
-    code.end();
-  }
-
-  /** Hot mode: puts the target record into a local, and its page if it may be another; leaves when not cached. */
-  #resolve(): void {
-    const { code } = this;
-    const { to } = this.#jump!;
-    this.#jumpTarget = this.#pool.take('i32');
-    if (to === 'near') {
-      code.get(PC);
-      code.memory('i32.load', this.#span - RECORD_SIZE + R_TARGET);
-      code.tee(this.#jumpTarget);
-      code.op('i32.eqz');
-      code.brIf(this.#hot!.leave);
-      return;
-    }
-    const address = to === 'far' ? this.#pool.take('i64') : this.#inLocal(to);
-    if (to === 'far') {
-      this.#farAddress();
-      code.set(address);
-    }
-    const page = this.#pool.take('i64');
-    this.#jumpPage = page;
-    this.#tlbEntry(address, this.#jumpTarget);
-    code.get(this.#jumpTarget);
-    code.memory('i64.load', TLB_EXEC);
-    code.get(address);
-    code.i64(PAGE_MASK);
-    code.op('i64.and');
-    code.tee(page);
-    code.op('i64.ne');
-    code.brIf(this.#hot!.leave);
-    code.get(this.#jumpTarget);
-    code.memory('i32.load', TLB_EXEC + 8);
-    code.get(address);
-    code.op('i32.wrap_i64');
-    code.i32(0xfff);
-    code.op('i32.and');
-    code.i32(2);
-    code.op('i32.shl');
-    code.op('i32.add');
-    code.memory('i32.load', 0);
-    code.tee(this.#jumpTarget);
-    code.op('i32.eqz');
-    code.brIf(this.#hot!.leave);
-  }
-
-  #farAddress(): void {
-    const { code } = this;
-    code.i32(0);
-    code.memory('i64.load', PAGE_VA);
-    code.get(PC);
-    code.memory('i64.load32_s', this.#span - RECORD_SIZE + R_DISP);
-    code.op('i64.add');
-  }
-
-  #jumpTo(cond: Value | undefined): void {
-    const { code } = this;
-    if (this.#hot === undefined) this.#commit();
-    if (cond !== undefined) {
-      this.#value(cond);
-      code.if();
-    }
-    if (this.#hot !== undefined) this.#hotJump();
-    else this.#functionJump();
-    if (cond !== undefined) code.end();
-  }
-
-  #hotJump(): void {
-    const { code } = this;
-    const { fuel, next, exhausted } = this.#hot!;
-    if (this.#jump!.cond !== undefined) this.#resolve();
-    if (this.#jump!.to !== 'near') {
-      code.i32(0);
-      code.get(this.#jumpPage);
-      code.memory('i64.store', PAGE_VA);
-    }
-    const rest = this.#pool.take('i32');
-    code.get(fuel);
-    code.get(PC);
-    code.op('i32.sub');
-    code.i32(this.#span);
-    code.op('i32.sub');
-    code.tee(rest);
-    code.get(this.#jumpTarget);
-    code.tee(PC);
-    code.op('i32.add');
-    code.set(fuel);
-    code.get(rest);
-    code.i32(0);
-    code.op('i32.le_s');
-    code.brIf(exhausted);
-    code.br(next);
-  }
-
-  #functionJump(): void {
-    const { code } = this;
-    const { to } = this.#jump!;
-    code.get(PC);
-    if (to === 'near') code.call(this.#runtime.near);
-    else {
-      if (to === 'far') this.#farAddress();
-      else this.#value(to);
-      code.call(this.#runtime.go);
-    }
-    code.return();
   }
 
   /** Function mode: writes back a store that went to the split buffer. */

@@ -8,7 +8,7 @@
  */
 
 import { R_BASE, R_DISP, R_INDEX, R_OP, R_SCALE, R_SEGMENT, R_TARGET } from '../record.js';
-import { EXIT_REASON, RESYNC, SLOW_EA, SLOW_PC, TLB } from '../state.js';
+import { EXIT_REASON, PAGE_MASK, RESYNC, SLOW_EA, SLOW_PC, TLB } from '../state.js';
 import { Code } from '../wasm/code.js';
 import type { ModuleBuilder } from '../wasm/module.js';
 import type { ValueType } from '../wasm/opcodes.js';
@@ -49,8 +49,6 @@ export interface Runtime extends RuntimeIndices {
   goto: number;
   crossPage: number;
 }
-
-const PAGE_MASK = -4096;
 
 export function addRuntime(module: ModuleBuilder): Runtime {
   const imports: Record<string, number> = {};

@@ -10,7 +10,7 @@ import type { CodeReader } from './code-reader.js';
 import { type Door, destinations, type EmittedModule } from './emit-module.js';
 import type { FlagSource } from './flags.js';
 import type { RegionFormer } from './form.js';
-import { type InstalledRegions, type RegionBody, RegionModule, type Translation } from './installed.js';
+import type { InstalledRegions } from './installed.js';
 import type { KeptCode } from './kept-code.js';
 import type { Linker } from './linker.js';
 import type { Plan } from './plan.js';
@@ -19,6 +19,7 @@ import type { SiteWindows } from './site-windows.js';
 import { some } from './some.js';
 import type { StaleFlags } from './stale-flags.js';
 import type { Step } from './step.js';
+import { type RegionBody, RegionModule, type Translation } from './translation.js';
 import type { RegionWatcher } from './watch.js';
 
 /** Guest instructions translated at one time. */

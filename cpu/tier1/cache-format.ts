@@ -10,8 +10,8 @@
  */
 import { type Place, writeFixed } from '../wasm/code.js';
 import type { FlagOperand, FlagSource } from './flags.js';
-import type { RegionBody } from './installed.js';
 import { missKind, type Relocation, WIDTH, windowField } from './relocation.js';
+import type { RegionBody } from './translation.js';
 
 const MAGIC = Uint8Array.of(0x62, 0x61, 0x6e, 0x6f, 0x73, 0x54, 0x43, 0x01);
 const DIGEST = 32;

@@ -9,7 +9,7 @@
 import type { PhysicalMemory } from '../physical-memory.js';
 import { PAGE_SIZE } from '../state.js';
 import { type Digest, decodeFile, encodeFile, type StoredModule } from './cache-format.js';
-import type { RegionModule } from './installed.js';
+import type { RegionModule } from './translation.js';
 
 /** Where modules are kept: names are hexadecimal, files whole or absent. */
 export interface CodeStore {

@@ -7,11 +7,11 @@ import { Code, type Place } from '../wasm/code.js';
 import { ModuleBuilder } from '../wasm/module.js';
 import type { FlagSource } from './flags.js';
 import { emitRegion, type RegionEnvironment } from './function.js';
-import type { RegionFunction } from './installed.js';
 import { DOOR } from './layout.js';
 import type { Plan } from './plan.js';
 import type { Relocation } from './relocation.js';
 import type { Step } from './step.js';
+import type { RegionFunction } from './translation.js';
 import type { SourceMark, TranslatedRegion } from './watch.js';
 
 const MAX_MEMORY_PAGES = 65536;

@@ -7,11 +7,12 @@ import { relocate, type StoredModule } from './cache-format.js';
 import type { Chooser } from './chooser.js';
 import type { CodeReader } from './code-reader.js';
 import type { EmittedModule } from './emit-module.js';
-import { type InstalledRegions, type RegionBody, RegionModule, type SiteFacts, type Translation } from './installed.js';
+import type { InstalledRegions } from './installed.js';
 import type { Linker } from './linker.js';
 import type { Profile } from './profile.js';
 import type { SiteWindows } from './site-windows.js';
 import type { StaleFlags } from './stale-flags.js';
+import { type RegionBody, RegionModule, type SiteFacts, type Translation } from './translation.js';
 
 export interface KeptCodeParts {
   cache: TranslationCache;

@@ -3,7 +3,8 @@
  * that have just been emitted and for those of other runs alike.
  */
 import { instantiate, type RegionImports } from './emit-module.js';
-import type { InstalledRegions, RegionBody, RegionModule, Translation } from './installed.js';
+import type { InstalledRegions } from './installed.js';
+import type { RegionBody, RegionModule, Translation } from './translation.js';
 
 export class Linker {
   /** All since the processor was made; bytes of WebAssembly, instructions of the guest. */

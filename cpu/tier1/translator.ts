@@ -15,7 +15,7 @@ import { type CodeStore, TranslationCache } from './cache.js';
 import { Chooser } from './chooser.js';
 import { CodeReader } from './code-reader.js';
 import { RegionFormer } from './form.js';
-import { InstalledRegions, includes, type RegionBody } from './installed.js';
+import { InstalledRegions } from './installed.js';
 import { KeptCode } from './kept-code.js';
 import { KIND_EXTENT_MISS, KIND_MISS, KIND_RECORD, KIND_STEP, REFUSALS, RETURNS } from './layout.js';
 import { Linker } from './linker.js';
@@ -23,6 +23,7 @@ import { Profile, Site } from './profile.js';
 import { Profiler } from './profiler.js';
 import { SiteWindows } from './site-windows.js';
 import { StaleFlags } from './stale-flags.js';
+import { includes, type RegionBody } from './translation.js';
 import type { RegionReturns, TranslatorOptions, TranslatorStats } from './translator-options.js';
 import type { RegionWatcher } from './watch.js';
 
