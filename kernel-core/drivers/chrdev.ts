@@ -9,7 +9,8 @@ import { minorOf } from '../../vfs/devices.js';
 import type { OpenFile } from '../../vfs/file.js';
 import type { VfsEnv } from '../../vfs/filesystem.js';
 import { AnonymousInode } from '../../vfs/fs/anon-inode.js';
-import { addSysDevice } from '../sysfs/devices.js';
+import type { SysFile } from '../../vfs/fs/sysfs/index.js';
+import { addSysDevice, deviceDirectory } from '../sysfs/devices.js';
 import type { DriverFunction } from './calls.js';
 import { DriverFile } from './chrdev-file.js';
 import type { Drivers } from './drivers.js';
@@ -71,6 +72,8 @@ export class DriverDevice implements Owned {
   /** What the driver keeps with it. */
   readonly data: number;
   readonly minors: readonly MinorInode[];
+  /** Attributes in /sys by their files. */
+  readonly attributes = new Map<SysFile, Owned>();
   /** Its driver has taken it away, or has gone. */
   isGone = false;
   readonly #nodes: readonly string[];
@@ -93,6 +96,12 @@ export class DriverDevice implements Owned {
     this.minors = Array.from({ length: count }, (_, i) => new MinorInode(vfsEnv, this, firstMinor + i));
   }
 
+  /** Directory in /sys of the minor with a device number; undefined: that is another device's. */
+  sysPath(number: number): string | undefined {
+    const node = this.#nodes[number - numberOf(this.major, this.firstMinor)];
+    return node === undefined ? undefined : deviceDirectory({ className: this.name, name: node });
+  }
+
   open(flags: number, minor: number, caller: Caller): OpenFile | Err {
     const inode = this.minors[minor - this.firstMinor];
     if (inode === undefined) return fail(ENXIO);
@@ -107,6 +116,7 @@ export class DriverDevice implements Owned {
     const { vfsEnv, devfs } = this.drivers.kernel;
     for (const { minor } of this.minors) vfsEnv.devices.unregisterCharDevice(this.major, minor);
     for (const node of this.#nodes) devfs.removeDevice(node);
+    for (const attribute of this.attributes.values()) this.owner.remove(attribute);
     for (const hide of this.#hide) hide();
     this.drivers.devices.delete(numberOf(this.major, this.firstMinor));
     for (const inode of this.minors) inode.notify(POLL_ANY);

@@ -17,6 +17,10 @@ export interface SysDevice {
 /** Directories cannot have slashes in their names. @source Linux drivers/base/core.c: device names */
 const directoryName = (name: string): string => name.replaceAll('/', '!');
 
+/** Where a device is, below /sys. */
+export const deviceDirectory = ({ className, name }: Pick<SysDevice, 'className' | 'name'>): string =>
+  `devices/virtual/${className}/${directoryName(name)}`;
+
 /** @returns takes it away again */
 export function addSysDevice({ root }: Sysfs, device: SysDevice): () => void {
   const { className, major, minor, mode } = device;
@@ -25,14 +29,15 @@ export function addSysDevice({ root }: Sysfs, device: SysDevice): () => void {
   const devices = root.at(`devices/virtual/${className}`);
   const classes = root.at(`class/${className}`);
   const numbers = root.at('dev/char');
-  const directory = devices.directory(name);
+  const path = deviceDirectory(device);
+  const directory = root.at(path);
   directory.addFile('dev', { mode: READ_ALL, show: () => `${number}\n` });
   const modeLine = mode === undefined ? '' : `DEVMODE=0${mode.toString(8)}\n`;
   const uevent = `MAJOR=${major}\nMINOR=${minor}\nDEVNAME=${device.name}\n${modeLine}`;
   directory.addFile('uevent', { mode: READ_ALL, show: () => uevent });
   directory.addLink('subsystem', `../../../../class/${className}`);
-  classes.addLink(name, `../../devices/virtual/${className}/${name}`);
-  numbers.addLink(number, `../../devices/virtual/${className}/${name}`);
+  classes.addLink(name, `../../${path}`);
+  numbers.addLink(number, `../../${path}`);
   return () => {
     devices.remove(name);
     classes.remove(name);

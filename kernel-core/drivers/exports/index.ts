@@ -1,5 +1,6 @@
 /** What the kernel offers to drivers, in the order of the stubs. Append-only within a row's name; see row.ts. */
 import type { ExportRow } from '../row.js';
+import { attributeExports } from './attributes.js';
 import { chrdevExports } from './chrdev.js';
 import { familyExports } from './families.js';
 import { filesystemExports } from './filesystem.js';
@@ -20,4 +21,5 @@ export const EXPORTS: readonly ExportRow[] = [
   ...syscallExports,
   ...familyExports,
   ...filesystemExports,
+  ...attributeExports,
 ];
