@@ -24,6 +24,7 @@ export function exitTask(task: Task, status: number): void {
   task.wait.abandon();
   task.program?.ended();
   kernel.tracer?.exit(task, status);
+  task.traced = null;
   releaseMemory(task);
   task.files.unref(task);
   releaseFs(task);

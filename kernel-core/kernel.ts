@@ -20,6 +20,7 @@ import { UserQuota } from '../vfs/user-quota.js';
 import type { CodeDump } from './code-dump.js';
 import type { Debugger } from './debug/debugger.js';
 import { Drivers } from './drivers/drivers.js';
+import type { SyscallProbes } from './drivers/syscall-probes.js';
 import { makeKernelTask } from './drivers/thread.js';
 import { Vdso } from './exec/vdso.js';
 import { FdTable } from './fd-table.js';
@@ -42,7 +43,7 @@ import { isRestart } from './signals/deliver.js';
 import { SignalHandlers } from './signals/state.js';
 import { tellUrgent } from './syscalls/async-io.js';
 import type { SyscallRow } from './syscalls/row.js';
-import { type SharedFsContext, Task } from './task.js';
+import { type SharedFsContext, Task, type TracedCall } from './task.js';
 import { TimerQueue } from './timers.js';
 import type { Tracer } from './trace/tracer.js';
 import { CONTEXT_REPLACED, PENDING } from './wait.js';
@@ -128,7 +129,6 @@ export class Kernel {
   readonly modules: ModuleTable;
   /** Where new programs start: the root of the namespace. Held by init. */
   readonly rootContext: SharedFsContext;
-  tracer: Tracer | null = null;
   debugger: Debugger | null = null;
   /** Where debuggers find it. */
   gdb: GdbServer | null = null;
@@ -143,6 +143,11 @@ export class Kernel {
   onReaped: (() => void) | null = null;
   /** Called after each turn of the scheduler. */
   onTurnEnd: (() => void) | null = null;
+  #tracer: Tracer | null = null;
+  /** What drivers want to be told of; null: nothing. */
+  #callProbes: SyscallProbes | null = null;
+  /** System calls have a tracer or probes. */
+  #isWatched = false;
   /** When translated code was last written for later runs. */
   #codeKept = 0;
   /** The TypeScript program's task that makes a call outside of a slice. */
@@ -233,19 +238,30 @@ export class Kernel {
     this.host.elapsed(CALL_COST);
     task.syscall = number;
     const [a, b, c, d, e, f] = args;
-    if (this.tracer !== null) {
-      this.tracer.enter(task, row, args);
-      task.traced = { row, args };
-    }
     this.#programCaller = task;
-    const result = row.fn(task, a, b, c, d, e, f);
+    const veto = this.#isWatched ? this.#beginWatched(task, { number, row, args }) : 0;
+    const result = veto === 0 ? row.fn(task, a, b, c, d, e, f) : veto;
     this.#programCaller = null;
     this.scheduler.timersChanged();
     if (result === PENDING) return result;
     if (result !== CONTEXT_REPLACED) return this.#settle(task, result);
-    if (this.tracer !== null && task.traced !== null) this.tracer.leave(task, row, args, 0);
-    task.traced = null;
+    this.#endWatched(task, 0);
     return result;
+  }
+
+  get tracer(): Tracer | null {
+    return this.#tracer;
+  }
+
+  set tracer(tracer: Tracer | null) {
+    this.#tracer = tracer;
+    this.#isWatched = tracer !== null || this.#callProbes !== null;
+  }
+
+  /** Tells probes of system calls from now on; null: there are none any more. */
+  watchCalls(probes: SyscallProbes | null): void {
+    this.#callProbes = probes;
+    this.#isWatched = this.#tracer !== null || probes !== null;
   }
 
   /** The task that the kernel works for now; null when it works for itself. */
@@ -304,25 +320,38 @@ export class Kernel {
     const d = count > 3 ? cpu.reg(R10) : 0;
     const e = count > 4 ? cpu.reg(R8) : 0;
     const f = count > 5 ? cpu.reg(R9) : 0;
-    if (this.tracer !== null) return this.#traced(task, row, [a, b, c, d, e, f]);
+    if (this.#isWatched) return this.#watched(task, row, [a, b, c, d, e, f]);
     const result = row.fn(task, a, b, c, d, e, f);
     if (result === PENDING) return false;
     if (result === CONTEXT_REPLACED) return this.#mayEnter(task);
     return this.#return(task, result);
   }
 
-  /** As #syscall, with the tracer told before and after. Its own copy of the arguments outlives a sleep. */
-  #traced(task: Task, row: SyscallRow, args: number[]): boolean {
-    this.tracer!.enter(task, row, args);
-    task.traced = { row, args };
-    const result = row.fn(task, args[0], args[1], args[2], args[3], args[4], args[5]);
+  /** As #syscall, with the tracer and probes told before and after. Its own copy of the arguments outlives a sleep. */
+  #watched(task: Task, row: SyscallRow, args: number[]): boolean {
+    const veto = this.#beginWatched(task, { number: task.syscall, row, args });
+    const result = veto === 0 ? row.fn(task, args[0], args[1], args[2], args[3], args[4], args[5]) : veto;
     if (result === PENDING) return false;
     if (result === CONTEXT_REPLACED) {
-      if (task.traced !== null) this.tracer!.leave(task, row, args, 0);
-      task.traced = null;
+      this.#endWatched(task, 0);
       return false;
     }
     return this.#return(task, result);
+  }
+
+  /** @returns 0, or what the call answers without having been made */
+  #beginWatched(task: Task, call: TracedCall): number {
+    this.#tracer?.enter(task, call.row, call.args);
+    task.traced = call;
+    return this.#callProbes?.enter(task, call) ?? 0;
+  }
+
+  #endWatched(task: Task, result: number): void {
+    const call = task.traced;
+    if (call === null) return;
+    task.traced = null;
+    this.#tracer?.leave(task, call.row, call.args, result);
+    this.#callProbes?.leave(task, call, result);
   }
 
   /** Puts the result into rax. @returns whether the program may go on without a look at signals */
@@ -344,10 +373,7 @@ export class Kernel {
 
   /** A call has its result. @returns what the program is to see, unless it asks to be restarted */
   #settle(task: Task, result: number): number {
-    if (this.tracer !== null && task.traced !== null) {
-      this.tracer.leave(task, task.traced.row, task.traced.args, result);
-      task.traced = null;
-    }
+    if (task.traced !== null) this.#endWatched(task, result);
     const answer = task.mm?.outOfMemory === true ? this.#exhausted(task, result) : result;
     if (!isRestart(answer)) task.syscall = -1;
     return answer;

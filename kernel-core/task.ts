@@ -38,6 +38,13 @@ export interface TaskParts {
   netNamespace: NetNamespace;
 }
 
+/** A system call that somebody watches. */
+export interface TracedCall {
+  readonly number: number;
+  readonly row: SyscallRow;
+  readonly args: readonly number[];
+}
+
 /** How a call that a stop or a signal without handler interrupted goes on (restart_syscall(2)). */
 export type RestartBlock = (task: Task) => number;
 
@@ -85,8 +92,8 @@ export class Task implements TtyCaller {
   /** Number of the system call the task is in, -1 outside; what a restart puts back into rax. */
   syscall = -1;
   restart: RestartBlock | null = null;
-  /** The call that the tracer has seen begin and not end. */
-  traced: { row: SyscallRow; args: readonly number[] } | null = null;
+  /** The call that the tracer and probes have seen begin and not end. */
+  traced: TracedCall | null = null;
   /** exit(2) clears this word and wakes its futex. */
   clearChildTid = 0;
   /** Address of the list of robust futexes, 0: none (robust-list.ts). */

@@ -301,11 +301,12 @@ export class CallRunner {
     for (;;) {
       this.#outcome = 'none';
       const budget = scheduler.current === null ? SLICE : Math.max(scheduler.sliceLeft, LEAST_BUDGET);
-      const exit = debug === null ? cpu.run(budget) : debug.runCall(call, outer !== null, budget);
+      let exit = debug === null ? cpu.run(budget) : debug.runCall(call, outer !== null, budget);
       const { retired } = debug ?? cpu;
       scheduler.charge(retired);
       host.elapsed(retired);
       call.instructions += retired;
+      if (exit === EXIT_FAULT) exit = this.kernel.drivers.probes.trapped(call);
       if (call.task !== null) call.task.process.usage.stime += retired;
       if (exit === EXIT_SYSCALL) {
         const outcome = this.#outcome as 'none' | 'returned' | 'suspended' | 'bug' | 'syscall';

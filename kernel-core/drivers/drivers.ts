@@ -29,8 +29,10 @@ import { Instance, ModuleArea, type SegmentBases, type SegmentSizes } from './in
 import { CANARY_OFFSET, KERNEL_TEXT, PER_CPU } from './layout.js';
 import { describeOops, type OopsContext } from './oops.js';
 import { Owner } from './owner.js';
+import { Probes } from './probes.js';
 import { KernelSpace, RW } from './space.js';
 import { SymbolIndex } from './symbols.js';
+import { SyscallProbes } from './syscall-probes.js';
 import { DriverSyscalls } from './syscalls.js';
 import { type KernelSymbol, KernelText } from './text.js';
 import { KernelThread, makeKernelTask } from './thread.js';
@@ -84,6 +86,8 @@ export class Drivers {
   readonly syscalls: DriverSyscalls;
   /** Instructions after which any call is ended; for people who debug a driver. */
   deadline = Number.POSITIVE_INFINITY;
+  readonly syscallProbes = new SyscallProbes(this);
+  readonly probes = new Probes(this);
   /** Reports so far. */
   oopses = 0;
   #started: Started | null = null;
@@ -110,6 +114,10 @@ export class Drivers {
 
   get heap(): KernelHeap {
     return this.#started!.heap;
+  }
+
+  get text(): KernelText {
+    return this.#started!.text;
   }
 
   get runner(): CallRunner {
@@ -146,7 +154,14 @@ export class Drivers {
       undo();
       return failed;
     }
-    this.symbols.add({ module: null, start: KERNEL_TEXT, end: KERNEL_TEXT + text.size, symbols: text.symbols });
+    this.symbols.add({
+      module: null,
+      start: KERNEL_TEXT,
+      end: KERNEL_TEXT + text.size,
+      symbols: text.symbols,
+      owner: null,
+      isCode: true,
+    });
     const heap = new KernelHeap(space);
     heap.onDamage = (line) => kernel.log.write(KERN_ALERT, 0, `BUG ${line}`);
     const runner = new CallRunner({ kernel, space, text, nesting, oops: (call, reason) => this.#oops(call, reason) });

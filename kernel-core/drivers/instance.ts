@@ -109,6 +109,8 @@ export class Instance implements Owned {
       start: address,
       end: address + size,
       symbols: sorted.filter((symbol) => symbol.address >= address && symbol.address < address + size),
+      owner,
+      isCode: address === linked.segments.text.address,
     }));
     for (const range of this.#ranges) symbols.add(range);
   }

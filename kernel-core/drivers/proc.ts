@@ -6,5 +6,6 @@ import type { Drivers } from './drivers.js';
 export const procBanos = (drivers: Drivers): Row<ProcSource> =>
   directory('banos', [
     file('families', () => drivers.families.describe()),
+    file('probes', () => drivers.syscallProbes.describe() + drivers.probes.describe()),
     file('syscalls', () => drivers.syscalls.describe()),
   ]);

@@ -2,6 +2,7 @@
  * Names for addresses: what a backtrace, `%pS` and /proc/kallsyms show. Symbols of the kernel text and of each loaded object,
  * looked up by the nearest one below.
  */
+import type { Owner } from './owner.js';
 import type { KernelSymbol } from './text.js';
 
 /** Symbols of one range of addresses. */
@@ -13,6 +14,10 @@ export interface SymbolRange {
   readonly end: number;
   /** Ascending by address. */
   readonly symbols: readonly KernelSymbol[];
+  /** Whose it is; null: the kernel's. */
+  readonly owner: Owner | null;
+  /** It can be executed. */
+  readonly isCode: boolean;
 }
 
 export class SymbolIndex {
@@ -24,6 +29,17 @@ export class SymbolIndex {
 
   remove(range: SymbolRange): void {
     this.#ranges.delete(range);
+  }
+
+  /** Address of a function of a module. @param name maybe with its module in front: `module:function` */
+  find(name: string): number | undefined {
+    const [symbol, module] = name.split(':').reverse();
+    for (const range of this.#ranges) {
+      if (!range.isCode || range.module === null || (module !== undefined && range.module !== module)) continue;
+      const found = range.symbols.find((one) => one.name === symbol);
+      if (found !== undefined) return found.address;
+    }
+    return undefined;
   }
 
   /** The range that an address lies in. */

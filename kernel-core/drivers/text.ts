@@ -34,7 +34,7 @@ export class KernelText {
   readonly symbols: readonly KernelSymbol[];
   readonly size: number;
   readonly #byName = new Map<string, number>();
-  readonly #rows: readonly ExportRow[];
+  readonly #rows: ExportRow[];
   readonly #pages: number;
 
   /** Maps the text. @returns -ENOMEM */
@@ -45,7 +45,7 @@ export class KernelText {
   }
 
   private constructor(rows: readonly ExportRow[], code: readonly CodeRow[]) {
-    this.#rows = rows;
+    this.#rows = [...rows];
     const symbols: KernelSymbol[] = [];
     const add = (name: string, address: number, size: number): void => {
       symbols.push({ name, address, size });
@@ -93,6 +93,21 @@ export class KernelText {
     const index = offset / STUB_SIZE;
     if (index === RETURN_STUB) return null;
     return this.#rows[index - 1];
+  }
+
+  /** The export whose stub begins at an address. */
+  rowOf(address: number): ExportRow | undefined {
+    return this.#rows[(address - KERNEL_TEXT) / STUB_SIZE - 1];
+  }
+
+  /** Puts another handler in the place of the one that is called from a stub. */
+  replace(address: number, row: ExportRow): void {
+    this.#rows[(address - KERNEL_TEXT) / STUB_SIZE - 1] = row;
+  }
+
+  /** Behind the stubs: functions that are machine code of their own. */
+  get codeStart(): number {
+    return KERNEL_TEXT + (this.#rows.length + 1) * STUB_SIZE;
   }
 
   unmap(space: KernelSpace): void {

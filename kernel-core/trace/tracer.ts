@@ -144,7 +144,6 @@ export class Tracer {
     if (pending !== null) {
       if (pending.next < pending.kinds.length) this.#line += ' <unfinished ...>';
       this.#finish('?');
-      task.traced = null;
     }
     const signal = status & 0x7f;
     const how = signal === 0 ? `exited with ${(status >> 8) & 0xff}` : `killed by ${signalText(signal)}`;

@@ -9,6 +9,7 @@
 #include <banos/memory.h>
 #include <banos/module.h>
 #include <banos/print.h>
+#include <banos/probe.h>
 #include <banos/syscall.h>
 #include <banos/sysfs.h>
 #include <banos/task.h>

@@ -6,6 +6,7 @@ import { familyExports } from './families.js';
 import { filesystemExports } from './filesystem.js';
 import { memoryExports } from './memory.js';
 import { printExports } from './print.js';
+import { probeExports } from './probes.js';
 import { syscallExports } from './syscalls.js';
 import { taskExports } from './task.js';
 import { timeExports } from './time.js';
@@ -22,4 +23,5 @@ export const EXPORTS: readonly ExportRow[] = [
   ...familyExports,
   ...filesystemExports,
   ...attributeExports,
+  ...probeExports,
 ];

@@ -1,0 +1,303 @@
+/**
+ * Probes on functions that run in kernel mode: a driver's handler is called when an instruction is about to execute. On an
+ * exported function of the kernel the handler stands in front of the row's own; anywhere else it is a breakpoint: the first byte
+ * of the instruction is int3, and behind the handler the instruction executes by itself with its own byte back. Handlers may
+ * not sleep, see the registers and cannot change them.
+ *
+ * A probe belongs to the module that asked for it, and is tied to the module whose code it is in: it goes with either.
+ */
+import { EINVAL, ENOENT, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import { Disassembler, EXIT_FAULT, EXIT_SLICE } from '../../cpu/index.js';
+import type { KernelCall } from './call.js';
+import type { Drivers } from './drivers.js';
+import type { Owned, Owner } from './owner.js';
+import type { ExportRow } from './row.js';
+import type { SymbolRange } from './symbols.js';
+
+/** struct banos_probe_event. */
+const EVENT_SIZE = 176;
+const E_PID = 4;
+const E_ADDRESS = 8;
+const E_REGISTERS = 16;
+const E_RFLAGS = 144;
+const E_DATA = 152;
+const REGISTERS = 16;
+const RCX = 1;
+const R10 = 10;
+const INT3 = 0xcc;
+/** Exception vector of int3. @source Intel SDM vol. 3, 6.15 */
+const TRAP_BREAKPOINT = 3;
+const MAX_INSTRUCTION = 15;
+/** Rounds of a repeated instruction that one hit covers. */
+const MAX_ROUNDS = 100_000;
+const KERN_WARNING = 4;
+
+interface ProbeParts {
+  readonly handler: number;
+  readonly data: number;
+}
+
+class Probe implements Owned {
+  readonly point: Point;
+  readonly owner: Owner;
+  readonly parts: ProbeParts;
+  /** Of its struct banos_probe_event. */
+  readonly event: number;
+  hits = 0;
+  /** Times that it was not told, because a probe was being told. */
+  missed = 0;
+
+  constructor(point: Point, owner: Owner, parts: ProbeParts, event: number) {
+    this.point = point;
+    this.owner = owner;
+    this.parts = parts;
+    this.event = event;
+  }
+
+  release(): void {
+    this.point.remove(this);
+  }
+}
+
+/** An instruction with probes. */
+abstract class Point {
+  readonly address: number;
+  readonly probes: Probe[] = [];
+  protected readonly drivers: Drivers;
+  readonly #forget: () => void;
+
+  constructor(drivers: Drivers, address: number, forget: () => void) {
+    this.drivers = drivers;
+    this.address = address;
+    this.#forget = forget;
+  }
+
+  /** The last probe is gone: the code is as it was. */
+  protected abstract restore(): void;
+
+  remove(probe: Probe): void {
+    const at = this.probes.indexOf(probe);
+    if (at < 0) return;
+    this.probes.splice(at, 1);
+    if (this.probes.length > 0) return;
+    this.restore();
+    this.#forget();
+  }
+
+  /** Calls the handlers. The registers are on the processor, as they are at the instruction. */
+  tell(call: KernelCall, isExport: boolean): void {
+    for (const probe of [...this.probes]) this.#tell(probe, call, isExport);
+  }
+
+  #tell(probe: Probe, call: KernelCall, isExport: boolean): void {
+    const { drivers } = this;
+    if (drivers.probes.isTelling) {
+      probe.missed++;
+      return;
+    }
+    const { space, runner, kernel } = drivers;
+    const { owner, event, parts } = probe;
+    const { cpu } = kernel;
+    space.writeU32(event + E_PID, call.task?.pid ?? 0);
+    for (let i = 0; i < REGISTERS; i++) {
+      // The stub has moved it, since the system call instruction takes rcx.
+      const register = isExport && i === RCX ? R10 : i;
+      space.writeU32(event + E_REGISTERS + 8 * i, cpu.regLo(register));
+      space.writeU32(event + E_REGISTERS + 8 * i + 4, cpu.regHi(register));
+    }
+    space.writeI64(event + E_RFLAGS, cpu.rflags >>> 0);
+    drivers.probes.isTelling = true;
+    runner.invokeAtomic(owner, call.task, { address: parts.handler, isInt: false }, event);
+    drivers.probes.isTelling = false;
+    probe.hits++;
+    if (!owner.hasCrashed || !this.probes.includes(probe)) return;
+    kernel.log.write(KERN_WARNING, 0, `${owner.name}: its probe on ${this} is off: it has crashed`);
+    owner.remove(probe);
+    this.remove(probe);
+  }
+
+  toString(): string {
+    return this.drivers.symbols.describe(this.address);
+  }
+}
+
+/** The entry of an exported function. */
+class ExportPoint extends Point {
+  readonly #row: ExportRow;
+
+  constructor(drivers: Drivers, address: number, forget: () => void, row: ExportRow) {
+    super(drivers, address, forget);
+    this.#row = row;
+    const { fn } = row;
+    // It has as many parameters as any can: the registers are for all of them.
+    drivers.text.replace(address, {
+      ...row,
+      fn: (call, a, b, c, d, e, f) => {
+        this.tell(call, true);
+        return fn(call, a, b, c, d, e, f);
+      },
+    });
+  }
+
+  protected override restore(): void {
+    this.drivers.text.replace(this.address, this.#row);
+  }
+}
+
+/** Any other instruction. */
+class BreakPoint extends Point implements Owned {
+  readonly #original: Uint8Array;
+  readonly #target: Owner | null;
+  #isGone = false;
+
+  constructor(drivers: Drivers, address: number, forget: () => void, target: Owner | null) {
+    super(drivers, address, forget);
+    this.#original = new Uint8Array(1);
+    drivers.space.read(address, this.#original);
+    this.#target = target;
+    target?.add(this);
+    this.arm();
+  }
+
+  arm(): void {
+    if (!this.#isGone) this.drivers.space.install(this.address, Uint8Array.of(INT3));
+  }
+
+  disarm(): void {
+    if (!this.#isGone) this.drivers.space.install(this.address, this.#original);
+  }
+
+  protected override restore(): void {
+    this.disarm();
+    this.#isGone = true;
+    this.#target?.remove(this);
+  }
+
+  /** Puts its byte where it is in `bytes`, which were read from `start` on. */
+  showOriginal(bytes: Uint8Array, start: number): void {
+    const at = this.address - start;
+    if (at >= 0 && at < bytes.length) bytes[at] = this.#original[0]!;
+  }
+
+  /** The module whose code it is in goes. */
+  release(): void {
+    this.disarm();
+    this.#isGone = true;
+    for (const probe of [...this.probes]) {
+      probe.owner.remove(probe);
+      this.remove(probe);
+    }
+  }
+}
+
+export class Probes {
+  /** A handler runs: what it passes is not told of. */
+  isTelling = false;
+  readonly #drivers: Drivers;
+  readonly #points = new Map<number, Point>();
+
+  constructor(drivers: Drivers) {
+    this.#drivers = drivers;
+  }
+
+  /**
+   * @param symbol a function; `module:function` when several modules have it
+   * @returns the address that the driver knows it by; -ENOENT: no such function; -EINVAL: not the start of an instruction, or no code; -ENOMEM
+   */
+  register(owner: Owner, symbol: string, offset: number, parts: ProbeParts): number | Err {
+    const drivers = this.#drivers;
+    if (parts.handler === 0) return fail(EINVAL);
+    const start = drivers.find(symbol) ?? drivers.symbols.find(symbol);
+    if (start === undefined) return fail(ENOENT);
+    const address = start + offset;
+    const event = drivers.heap.alloc(owner, EVENT_SIZE, 0);
+    if (event === 0) return fail(ENOMEM);
+    const point = this.#points.get(address) ?? this.#makePoint(start, address);
+    if (isErr(point)) {
+      drivers.heap.free(event);
+      return point;
+    }
+    const { space } = drivers;
+    space.fill(event, 0, EVENT_SIZE);
+    space.writeU32(event, EVENT_SIZE);
+    space.writeI64(event + E_ADDRESS, address);
+    space.writeI64(event + E_DATA, parts.data);
+    point.probes.push(owner.add(new Probe(point, owner, parts, event)));
+    return event;
+  }
+
+  /** @returns -ENOENT */
+  unregister(owner: Owner, event: number): number | Err {
+    for (const point of this.#points.values()) {
+      const probe = point.probes.find((one) => one.event === event && one.owner === owner);
+      if (probe === undefined) continue;
+      owner.remove(probe);
+      point.remove(probe);
+      this.#drivers.heap.free(event);
+      return 0;
+    }
+    return fail(ENOENT);
+  }
+
+  /**
+   * A run in kernel mode has ended with a fault: was it at a probe? Then that is told, and its instruction executes.
+   * @returns how the instruction ended, EXIT_*; EXIT_FAULT also when it was no probe
+   */
+  trapped(call: KernelCall): number {
+    const { cpu } = this.#drivers.kernel;
+    if (cpu.fault.trapno !== TRAP_BREAKPOINT || this.#points.size === 0) return EXIT_FAULT;
+    const address = cpu.rip - 1;
+    const point = this.#points.get(address);
+    if (!(point instanceof BreakPoint)) return EXIT_FAULT;
+    cpu.rip = address;
+    point.tell(call, false);
+    point.disarm();
+    let exit = cpu.step();
+    for (let rounds = 0; exit === EXIT_SLICE && cpu.rip === address && rounds < MAX_ROUNDS; rounds++) exit = cpu.step();
+    point.arm();
+    return exit;
+  }
+
+  /** Lines of /proc/banos/probes: place, module, times told, times missed. */
+  describe(): string {
+    return [...this.#points.values()]
+      .flatMap((point) =>
+        point.probes.map(({ owner, hits, missed }) => `function ${point} ${owner.name} ${hits} ${missed}\n`),
+      )
+      .join('');
+  }
+
+  #makePoint(start: number, address: number): Point | Err {
+    const drivers = this.#drivers;
+    const forget = (): void => {
+      this.#points.delete(address);
+    };
+    const row = drivers.text.rowOf(address);
+    const range = drivers.symbols.rangeOf(address);
+    if (row === undefined && (range?.isCode !== true || !this.#isInstruction(start, address, range))) {
+      return fail(EINVAL);
+    }
+    const point =
+      row === undefined
+        ? new BreakPoint(drivers, address, forget, range!.owner)
+        : new ExportPoint(drivers, address, forget, row);
+    this.#points.set(address, point);
+    return point;
+  }
+
+  /** Does an instruction begin there, counted from the start of its function? */
+  #isInstruction(start: number, address: number, range: SymbolRange): boolean {
+    const drivers = this.#drivers;
+    if (address < start || address >= range.end || start < drivers.text.codeStart) return false;
+    const bytes = new Uint8Array(Math.min(address - start + MAX_INSTRUCTION, range.end - start));
+    if (isErr(drivers.space.read(start, bytes))) return false;
+    // Under other probes lies what was there before.
+    for (const point of this.#points.values()) {
+      if (point instanceof BreakPoint) point.showOriginal(bytes, start);
+    }
+    const disassembler = new Disassembler();
+    let at = 0;
+    while (at < address - start) at += disassembler.at(bytes, at, bytes.length, 0n).length;
+    return at === address - start;
+  }
+}
