@@ -268,6 +268,7 @@ function makeProcfs(kernel: Kernel, device: number): Procfs {
   const procfs = new Procfs(kernel.vfsEnv, device, procSource(kernel));
   procfs.add(procKmsg(kernel.log));
   procfs.add(procBanos(kernel.drivers));
+  procfs.add(kernel.drivers.procFiles.directory);
   procfs.add(kallsyms(kernel));
   return procfs;
 }

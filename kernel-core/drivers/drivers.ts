@@ -30,6 +30,7 @@ import { CANARY_OFFSET, KERNEL_TEXT, PER_CPU } from './layout.js';
 import { describeOops, type OopsContext } from './oops.js';
 import { Owner } from './owner.js';
 import { Probes } from './probes.js';
+import { DriverProcFiles } from './proc-files.js';
 import { KernelSpace, RW } from './space.js';
 import { SymbolIndex } from './symbols.js';
 import { SyscallProbes } from './syscall-probes.js';
@@ -57,6 +58,7 @@ export class Drivers {
   readonly symbols = new SymbolIndex();
   /** What the kernel itself starts on behalf of modules that need not know. */
   readonly owner = new Owner('kernel');
+  readonly procFiles = new DriverProcFiles();
   readonly waitQueues = new WaitQueues();
   readonly mutexes = new Mutexes();
   readonly spinLocks = new SpinLocks();

@@ -10,6 +10,7 @@
 #include <banos/module.h>
 #include <banos/print.h>
 #include <banos/probe.h>
+#include <banos/proc.h>
 #include <banos/syscall.h>
 #include <banos/sysfs.h>
 #include <banos/task.h>

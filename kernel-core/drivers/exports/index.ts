@@ -7,6 +7,7 @@ import { filesystemExports } from './filesystem.js';
 import { memoryExports } from './memory.js';
 import { printExports } from './print.js';
 import { probeExports } from './probes.js';
+import { procExports } from './proc.js';
 import { syscallExports } from './syscalls.js';
 import { taskExports } from './task.js';
 import { timeExports } from './time.js';
@@ -19,6 +20,7 @@ export const EXPORTS: readonly ExportRow[] = [
   ...waitExports,
   ...taskExports,
   ...chrdevExports,
+  ...procExports,
   ...syscallExports,
   ...familyExports,
   ...filesystemExports,

@@ -203,6 +203,10 @@ export class ProcDirectory<S> extends ProcParent<S> {
     this.nlink++;
   }
 
+  override get volatileNames(): boolean {
+    return this.row.changes === true || super.volatileNames;
+  }
+
   override lookup(name: string): Inode | Err {
     const row = this.isAlive ? this.row.rows.find((one) => one.name === name) : undefined;
     if (row === undefined) return fail(ENOENT);

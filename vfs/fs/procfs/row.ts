@@ -43,6 +43,8 @@ export interface SpecialRow<S> extends RowBase {
 
 export interface DirectoryRow<S> extends RowBase {
   readonly kind: 'directory';
+  /** Its rows come and go: nothing is remembered about names. */
+  readonly changes?: boolean;
   readonly rows: readonly Row<S>[];
 }
 
