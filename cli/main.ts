@@ -43,6 +43,7 @@ const withRunOptions = (command: Command): Command =>
       'serve gdb on this port of loopback (0: any); `run` waits for it with its program',
       parsePort,
     )
+    .option('--crash-dump <file>', 'write a core file of the kernel, for gdb, when a driver crashes first')
     .option('--stats', 'at the end, tell on standard error what the processor did')
     .option('--code-cache <dir>', 'keep translated code of programs in this directory, for a fast start the next time')
     .option(

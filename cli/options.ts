@@ -30,6 +30,8 @@ export interface RunOptions {
   kernelLog?: boolean;
   /** TCP port; 0: any that is free. */
   gdb?: number;
+  /** File for a core of the kernel. */
+  crashDump?: string;
   /** Directory for translated code. */
   codeCache?: string;
   /** Bytes. */
@@ -111,6 +113,7 @@ const VALUED = [
   '--memory',
   '--dump-code',
   '--gdb',
+  '--crash-dump',
   '--code-cache',
   '--code-cache-limit',
 ];

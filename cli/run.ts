@@ -1,5 +1,5 @@
 /** Boots a kernel for one program and passes standard streams, signals and the exit status through. */
-import { createWriteStream, readFileSync, type WriteStream } from 'node:fs';
+import { closeSync, createWriteStream, openSync, readFileSync, type WriteStream, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import {
   boot,
@@ -34,6 +34,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
       dumpCode: options.dumpCode.length === 0 ? undefined : { addresses: options.dumpCode, write: writeError },
       kernelLog: options.kernelLog ? (record) => showRecord(record, options.tty === true) : undefined,
       gdb: options.gdb === undefined ? undefined : { port: options.gdb, wait: options.isShell !== true },
+      crashDump: options.crashDump === undefined ? undefined : crashDump(options.crashDump),
       trace: trace === null ? undefined : (line) => trace.write(line),
     });
   } catch (error) {
@@ -48,6 +49,19 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   await closeTrace(trace);
   return status;
 }
+
+const crashDump =
+  (file: string) =>
+  (pieces: Iterable<Uint8Array>): void => {
+    try {
+      const fd = openSync(file, 'w', 0o600);
+      for (const piece of pieces) writeFileSync(fd, piece);
+      closeSync(fd);
+      complain(`a driver has crashed: the kernel's core is in ${file}`);
+    } catch (error) {
+      complain(`cannot write the kernel's core: ${(error as Error).message}`);
+    }
+  };
 
 function codeCache(directory: string, limit: number | undefined): CodeCacheOptions {
   return { directory, limit, onWarning: complain };

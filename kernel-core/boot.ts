@@ -95,6 +95,10 @@ export interface BootOptions {
    * none; calls that cannot be put off have one of their own.
    */
   driverDeadline?: number;
+  /**
+   * Gets an ELF core file of the kernel when a driver crashes, once: to be read at once, piece by piece, before it returns. gdb opens it.
+   */
+  crashDump?: (pieces: Iterable<Uint8Array>) => void;
   /** Serves gdb's remote protocol, see docs/how-to/debug-with-gdb.md. Who connects has the rights of the user of this process inside. */
   gdb?: GdbOptions;
   /** Tasks that may exist at once. Default: 4096. */
@@ -218,6 +222,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
     mountAt(kernel, hostfs, toKernelText(guest), readOnly === true ? MS_RDONLY : 0, toKernelText(path));
   }
   logMounts(kernel);
+  kernel.drivers.crashDump = options.crashDump ?? null;
   if (options.gdb !== undefined) {
     const { GdbServer } = await import('./gdb/server.js');
     kernel.gdb = await GdbServer.start(kernel, options.gdb);

@@ -19,6 +19,7 @@ import type { KernelCall } from './call.js';
 import { CallRunner, type OopsReason } from './calls.js';
 import type { DriverDevice } from './chrdev.js';
 import type { DriverMapping } from './chrdev-mapping.js';
+import { crashCore } from './crash-dump.js';
 import { EXPORTS } from './exports/index.js';
 import { MACHINE_CODE } from './exports/machine-code.js';
 import { DriverFamilies } from './families.js';
@@ -80,6 +81,8 @@ export class Drivers {
   listModules: () => string = () => '';
   /** `Not tainted` or `Tainted: …`; the module table, which knows all reasons, sets it. */
   describeTaint: () => string = () => (this.oopses > 1 ? 'Tainted: G      D' : 'Not tainted');
+  /** Gets a core file of the kernel at the first crash, to be read at once. */
+  crashDump: ((pieces: Iterable<Uint8Array>) => void) | null = null;
   /** Told of each crash, when its report is in the log. */
   onOops: ((owner: Owner) => void) | null = null;
   /** Address families of drivers. */
@@ -304,6 +307,10 @@ export class Drivers {
     };
     const lines = describeOops(context, call, reason);
     for (const [i, line] of lines.entries()) kernel.log.write(i === 0 ? KERN_ALERT : KERN_EMERG, 0, line);
+    const { crashDump } = this;
+    // What comes later may follow from it.
+    this.crashDump = null;
+    crashDump?.(crashCore(kernel, space, call, reason));
     this.onOops?.(call.owner);
   }
 }

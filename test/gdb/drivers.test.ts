@@ -7,7 +7,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readEmbeddedBusybox } from '../../kernel-core/host-userland.js';
 import type { Kernel } from '../../kernel-core/index.js';
-import { PROJECT } from '../cli/command.js';
+import { banos, PROJECT } from '../cli/command.js';
 import { collect } from '../support/guest.js';
 import { asOptions, bootForGdb, compile, connect, hasTools, normalised, startGdb } from './debug.js';
 
@@ -15,9 +15,9 @@ const objects = mkdtempSync(join(tmpdir(), 'banos-gdb-drivers-'));
 test.after(() => rmSync(objects, { recursive: true, force: true }));
 
 /** Compiles an example driver as people do who debug. */
-function compileDriver(name: string): string {
+function compileDriver(name: string, folder = join(PROJECT, 'drivers', 'examples')): string {
   const object = join(objects, `${name}.o`);
-  const source = join(PROJECT, 'drivers', 'examples', `${name}.c`);
+  const source = join(folder, `${name}.c`);
   const flags = ['-g', '-O1', '-fno-inline', '-fno-omit-frame-pointer', '-ffreestanding'];
   const include = `-I${join(PROJECT, 'drivers', 'include')}`;
   const { status, stderr } = spawnSync('gcc', [...flags, include, '-c', '-o', object, source]);
@@ -25,20 +25,24 @@ function compileDriver(name: string): string {
   return object;
 }
 
+/** Shell commands that print where a module's sections are. */
+const sectionsOf = (module: string): string =>
+  `cd /sys/module/${module}/sections && for s in .[a-z]*; do echo $s $(cat $s); done`;
+
+/** @param sections what those printed */
+function addSymbols(object: string, sections: string): string {
+  const lines = sections.trim().split('\n');
+  return `add-symbol-file ${object} ${lines.map((line) => `-s ${line}`).join(' ')}`;
+}
+
 /** A kernel with the message device, and gdb's command that reads the driver's symbols. */
 async function bootWithDriver(): Promise<{ kernel: Kernel; addSymbols: string }> {
   const object = compileDriver('message');
   const kernel = await bootForGdb({ gdb: { port: 0 }, mounts: [{ host: objects, guest: '/drivers', readOnly: true }] });
-  const script =
-    'insmod /drivers/message.o && cd /sys/module/message/sections && for s in .text .data .bss .rodata; do [ -e $s ] && echo $s $(cat $s); done';
+  const script = `insmod /drivers/message.o && ${sectionsOf('message')}`;
   const { stdout, stderr } = await collect(kernel.spawn(['sh', '-c', script]));
   assert.is(stderr, '');
-  const sections = stdout
-    .trim()
-    .split('\n')
-    .map((line) => `-s ${line}`)
-    .join(' ');
-  return { kernel, addSymbols: `add-symbol-file ${object} ${sections}` };
+  return { kernel, addSymbols: addSymbols(object, stdout) };
 }
 
 async function debugDriver(commands: readonly string[]): Promise<{ text: string; code: number | null }> {
@@ -134,6 +138,34 @@ test('the registers of a driver are changed: what it returns is what the program
 test('gdb goes while a driver is stopped: the call goes on', async () => {
   const { code } = await debugDriver(['break message_write', 'continue', 'python import os; os._exit(0)']);
   assert.is(code, 40);
+});
+
+test('--crash-dump: gdb shows where the driver was, with lines and values', async () => {
+  const object = compileDriver('crasher', join(PROJECT, 'test', 'gdb', 'programs'));
+  const core = join(objects, 'core');
+  const script = `insmod /drivers/crasher.o && (${sectionsOf('crasher')}); for i in 1 2; do echo x > /dev/crasher || echo failed; done`;
+  const args = ['run', '--crash-dump', core, '--mount', `${objects}:/drivers:ro`, '--', 'sh', '-c', script];
+  const { stdout, stderr, status } = await banos(args);
+  assert.is(status, 0, stderr);
+  assert.match(stderr, `banos: a driver has crashed: the kernel's core is in ${core}\n`);
+  assert.is(stderr.split('has crashed').length, 2, 'the first crash only');
+  const [sections] = stdout.split('failed');
+  const { output } = startGdb([
+    ...asOptions([
+      addSymbols(object, sections!),
+      `core-file ${core}`,
+      'backtrace 2',
+      'print first.value',
+      'print *first.next',
+    ]),
+    ...asOptions(['up', 'info registers cs']),
+  ]);
+  const text = await output;
+  assert.match(text, /terminated with signal SIGSEGV/, text);
+  assert.match(text, /#0 .*third_value \(node=.*<first>\) at .*crasher\.c:13\n13/);
+  assert.match(text, /#1 .* in crasher_write \(.*\) at .*crasher\.c:17/);
+  assert.match(text, /\$1 = 6\n\$2 = \{value = 7, next = 0x0\}/);
+  assert.match(text, /cs +0x10/);
 });
 
 if (!hasTools || readEmbeddedBusybox() === null)
