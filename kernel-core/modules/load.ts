@@ -124,6 +124,9 @@ function* loadNeeded(job: Job, { layout, depends }: Prepared, chain: readonly st
     const result = yield* loadByName(job, name, chain);
     if (isErr(result)) return result;
   }
+  // What the kernel itself has is known from then on.
+  const started = job.table.kernel.drivers.start();
+  if (isErr(started)) return started;
   for (const { name: symbol, weak } of layout.imports) {
     if (weak || job.table.resolve(symbol) !== undefined) continue;
     const name = moduleExporting(job.task.fs, symbol);

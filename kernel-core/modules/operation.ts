@@ -89,7 +89,7 @@ export function perform(task: Task, hook: Hook, steps: Steps<number | Err>, what
 }
 
 /** @source Linux MAX_ERRNO */
-const MAX_ERRNO = 4095;
+export const MAX_ERRNO = 4095;
 
 /** What a driver's init or uninit that returned something else than 0 means: upstream's drivers return errnos of either sign. */
 export function errnoOf(result: number): Err {

@@ -2,7 +2,7 @@
  * Where modules lie that others need: /lib/modules/RELEASE, with the indices that depmod writes. Read by the kernel itself,
  * when a module that is loaded needs one that is not. @source modprobe(8), modules.dep(5)
  */
-import { EFBIG, EINVAL, ENOENT, type Err, fail, isErr } from '../../abi/errno.js';
+import { EFBIG, EINVAL, EIO, ENOENT, type Err, fail, isErr } from '../../abi/errno.js';
 import { O_RDONLY } from '../../abi/fcntl.js';
 import { S_IFMT, S_IFREG } from '../../abi/stat.js';
 import { KERNEL_CALLER } from '../../vfs/caller.js';
@@ -11,6 +11,7 @@ import { BytesIter } from '../../vfs/iter.js';
 import type { FsContext } from '../../vfs/namei.js';
 import { openAt } from '../../vfs/open.js';
 import { KERNEL_RELEASE } from '../syscalls/system.js';
+import { MAX_ERRNO } from './operation.js';
 
 export const MODULE_DIRECTORY = `/lib/modules/${KERNEL_RELEASE}`;
 /** Bytes of an object. */
@@ -28,8 +29,9 @@ export function readWhole(file: OpenFile, limit: number): Uint8Array | Err {
   const bytes = new BytesIter(new Uint8Array(inode.size));
   while (bytes.remaining > 0) {
     const count = file.read(bytes, bytes.position, KERNEL_CALLER);
-    if (isErr(count)) return count;
-    if (count <= 0) break;
+    // A file system may have to wait for a driver of its own: not here.
+    if (isErr(count)) return count < -MAX_ERRNO ? fail(EIO) : count;
+    if (count === 0) break;
   }
   return bytes.bytes.subarray(0, bytes.position);
 }

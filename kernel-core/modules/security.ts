@@ -58,7 +58,7 @@ export class ModuleSecurity implements ProcSecurity {
   }
 
   get permitsUnloading(): boolean {
-    return this.#level <= 0;
+    return this.#level <= 0 && !this.#isDisabled;
   }
 
   /** Registered digests, a line each. */
