@@ -1,5 +1,5 @@
 /**
- * Emits the statements of instructions into a region's function: values into temporaries or straight where they are used,
+ * Emits the statements of instructions into a region's function: values into temporaries or straight where they are used (values.ts),
  * registers as locals (registers.ts), flags as pending operations (pending.ts), memory through windows and extents (access.ts).
  * What cannot be done here leaves the region before the instruction has had an effect (`Exits`).
  */
@@ -7,24 +7,11 @@ import type { FlagsStatement, Statement, Value } from '../ir/ir.js';
 import { writeFlags } from '../ir/lazy-flags.js';
 import type { Code } from '../wasm/code.js';
 import { Accesses, type AccessPolicy, type FastRound } from './access.js';
-import { isSameRegister } from './concrete.js';
 import { countDemand } from './demand.js';
 import type { Exits } from './exits.js';
-import {
-  conditionValue,
-  type FlagState,
-  hasFlags,
-  isFlagWord,
-  isOnlyForFlags,
-  needsWords,
-  type Pending,
-  pendingWord,
-  sourceOf,
-  surviving,
-} from './flags.js';
+import { type FlagState, hasFlags, isOnlyForFlags, needsWords, type Pending, sourceOf, surviving } from './flags.js';
 import type { Membership } from './groups.js';
 import { Halves } from './halves.js';
-import { emitHighProduct } from './high-product.js';
 import { KIND_STEP } from './layout.js';
 import { pendingOver, protect } from './pending.js';
 import type { Registers } from './registers.js';
@@ -33,6 +20,7 @@ import type { Speculation } from './speculation.js';
 import { registerOf, type Step } from './step.js';
 import { emitStringMove, type StringSurroundings } from './strings.js';
 import type { Temps } from './temps.js';
+import { Values } from './values.js';
 import { WindowChecks } from './window-checks.js';
 
 export class Lowering {
@@ -46,6 +34,7 @@ export class Lowering {
   #exits: Exits;
   #checks: WindowChecks;
   #accesses: Accesses;
+  #values: Values;
   #halves: Halves;
   #step!: Step;
   #firstSet = new Int32Array(32);
@@ -69,15 +58,29 @@ export class Lowering {
       leaveAt: (step, count) => exits.leaveAt(step, count),
       count: () => exits.count(),
     });
+    this.#values = new Values(code, registers, temps, {
+      get step() {
+        return lowering.#step;
+      },
+      get flags() {
+        return lowering.flags;
+      },
+      set flags(flags) {
+        lowering.flags = flags;
+      },
+      firstSet: this.#firstSet,
+      run: (statements) => this.#run(statements, true),
+    });
     this.#accesses = new Accesses(code, registers, temps, policy, {
-      push: (v) => this.#push(v),
-      inLocal: (v) => this.#inLocal(v),
-      copy: (v) => this.#copy(v),
+      push: (v) => this.#values.push(v),
+      inLocal: (v) => this.#values.inLocal(v),
+      copy: (v) => this.#values.copy(v),
       stop: (kind, address, relocation) => this.#stop(kind, address, relocation),
     });
+    this.#values.accesses = this.#accesses;
     this.#halves = new Halves(code, registers, {
-      push: (v) => this.#push(v),
-      pushAddress: (v) => this.#pushAddress(v),
+      push: (v) => this.#values.push(v),
+      pushAddress: (v) => this.#values.pushAddress(v),
       offsetOf: (address) => this.#accesses.offsetOf(address),
     });
   }
@@ -164,13 +167,13 @@ export class Lowering {
   /** Pushes the i32 that decides a conditional end. */
   pushCondition(negated: boolean): void {
     const v = this.condition!;
-    this.#push(v);
+    this.#values.push(v);
     if (negated) this.code.op('i32.eqz');
   }
 
   /** Pushes the i64 address that an indirect jump, call or return goes to. */
   pushTarget(): void {
-    this.#push(this.target!);
+    this.#values.push(this.target!);
   }
 
   /** Writes pending flags to the flag words, here and now on every path. */
@@ -191,7 +194,7 @@ export class Lowering {
   }
 
   pushValue(v: Value): void {
-    this.#push(v);
+    this.#values.push(v);
   }
 
   #run(statements: readonly Statement[], side = false): void {
@@ -210,14 +213,14 @@ export class Lowering {
     const { code } = this;
     switch (s.s) {
       case 'value':
-        this.#define(s.value);
+        this.#values.define(s.value);
         return;
       case 'set':
         this.#set((s.address.imm as number) + s.offset, s.name, s.value);
         return;
       case 'store':
-        this.#pushAddress(s.address);
-        this.#push(s.value);
+        this.#values.pushAddress(s.address);
+        this.#values.push(s.value);
         code.memory(s.name, s.offset + this.#accesses.offsetOf(s.address));
         return;
       case 'flags':
@@ -231,7 +234,7 @@ export class Lowering {
           this.#stop(KIND_STEP, -1);
           return;
         }
-        this.#push(s.cond);
+        this.#values.push(s.cond);
         code.rarely();
         this.#stop(KIND_STEP, -1);
         code.end();
@@ -258,13 +261,13 @@ export class Lowering {
     if (s.cond.op === 'finite' || s.cond.op === 'ordered') {
       this.#checks.condition(
         s.cond,
-        (v) => this.#inLocal(v),
+        (v) => this.#values.inLocal(v),
         () => this.#stop(KIND_STEP, -1),
       );
       this.#list(s.body);
       return;
     }
-    this.#push(s.cond);
+    this.#values.push(s.cond);
     if (s.otherwise.length === 1 && s.otherwise[0]!.s === 'helper') {
       // The exact way is tier 0's.
       code.op('i32.eqz');
@@ -292,7 +295,7 @@ export class Lowering {
     const register = registerOf(address);
     const { registers, code } = this;
     if (registers.isPair(register) && name === 'v128.store' && this.#halves.set(register, v)) return;
-    registers.write(address, name, () => this.#push(v));
+    registers.write(address, name, () => this.#values.push(v));
     if (register < 0 || register >= 16) return;
     const byte = address & 7;
     const inner = v.op === 'i64.extend_i32_u' ? v.args[0]! : v;
@@ -312,137 +315,6 @@ export class Lowering {
     inner.local = local;
   }
 
-  // Values
-
-  #define(v: Value): void {
-    if (v.op === 'probe') {
-      this.#accesses.probe(v, this.#step);
-      return;
-    }
-    // Checks are made where they decide.
-    if (v.op === 'finite' || v.op === 'ordered') return;
-    if (v.op === 'cond') {
-      this.#defineCondition(v);
-      return;
-    }
-    if (v.uses === 0 && !(v.pinned && v.flagged)) return;
-    if (v.op === 'const') return;
-    if (v.op === 'get') {
-      this.#defineRead(v);
-      return;
-    }
-    if (!v.pinned && v.uses === 1) return;
-    // A load into a pair of doubles happens where it is written.
-    if (v.op === 'load' && v.type === 'v128' && v.uses === 1 && this.#goesToPair) return;
-    this.#emit(v);
-    v.local = this.temps.take(v.type);
-    this.code.set(v.local);
-  }
-
-  get #goesToPair(): boolean {
-    const { writes } = this.#step;
-    const register = 31 - Math.clz32(writes);
-    return writes !== 0 && (writes & (writes - 1)) === 0 && this.registers.isPair(register);
-  }
-
-  #defineRead(v: Value): void {
-    const address = (v.args[0]!.imm as number) + (v.imm as number);
-    const register = registerOf(address);
-    const local = register < 0 ? -1 : this.registers.holding(register, address, v.name);
-    const overwritten = register >= 0 && (this.#step.writes & (1 << register)) !== 0;
-    const isStable = !(overwritten && (v.flagged || v.last > this.#firstSet[register]!));
-    if (local >= 0 && isStable) {
-      v.local = local;
-      return;
-    }
-    // Read once, before it is written: better there.
-    if (register >= 0 && v.uses === 1 && !v.flagged && isStable) return;
-    this.#readState(address, v.name);
-    v.local = this.temps.take(v.type);
-    this.code.set(v.local);
-  }
-
-  /** Pushes a register or another part of the CPU state, flag words of a pending operation included. */
-  #readState(address: number, name: string): void {
-    const { flags } = this;
-    if (!isFlagWord(address) || typeof flags !== 'object') {
-      this.registers.read(address, name);
-      return;
-    }
-    const word = pendingWord(flags, address);
-    this.flags = flags.base;
-    if (word === undefined) this.#readState(address, name);
-    else this.#push(word);
-    this.flags = flags;
-  }
-
-  #defineCondition(v: Value): void {
-    const { statements, value } = conditionValue(
-      typeof this.flags === 'object' ? this.flags : undefined,
-      v.imm as number,
-    );
-    if (v.uses === 0) return;
-    this.#run(statements, true);
-    // Values inside have been counted without their use here.
-    this.#push(value);
-    v.local = this.temps.take('i32');
-    this.code.set(v.local);
-  }
-
-  #push(v: Value): void {
-    if (v.local < 0) this.#emit(v);
-    else if (v.op === 'probe') this.#accesses.pushSum(v.local, this.#accesses.offsetOf(v));
-    else this.code.get(v.local);
-  }
-
-  /** Pushes the address of a load or store, whose `#offsetOf` goes into the instruction. */
-  #pushAddress(v: Value): void {
-    if (v.op === 'probe') this.code.get(v.local);
-    else this.#push(v);
-  }
-
-  #emit(v: Value): void {
-    const { code } = this;
-    switch (v.op) {
-      case 'const':
-        if (v.type === 'i32') code.i32(v.imm as number);
-        else if (v.type === 'i64') code.i64(v.imm as number | bigint);
-        else code.v128(v.imm as readonly number[]);
-        return;
-      case 'get':
-        this.#readState((v.args[0]!.imm as number) + (v.imm as number), v.name);
-        return;
-      case 'load':
-        this.#pushAddress(v.args[0]!);
-        code.memory(v.name, (v.imm as number) + this.#accesses.offsetOf(v.args[0]!));
-        return;
-      case 'select':
-        for (const arg of v.args) this.#push(arg);
-        code.select();
-        return;
-      case 'copy':
-        this.#push(v.args[0]!);
-        return;
-      case 'call':
-        emitHighProduct(
-          code,
-          this.temps,
-          () => this.#push(v.args[0]!),
-          () => this.#push(v.args[1]!),
-        );
-        return;
-      case 'v128.xor':
-        if (isSameRegister(v)) {
-          code.v128(ZEROS);
-          return;
-        }
-        break;
-      default:
-    }
-    for (const arg of v.args) this.#push(arg);
-    code.op(v.op, v.imm === 0 && !v.op.includes('lane') ? undefined : (v.imm as number | readonly number[]));
-  }
-
   // Flags
 
   #flagsStatement(s: FlagsStatement): void {
@@ -456,24 +328,4 @@ export class Lowering {
     this.flags = pending;
     this.#setFlags = true;
   }
-
-  /** A local with a value, for a side path: on the main path it is not there. */
-  #copy(v: Value): number {
-    if (v.local >= 0) return v.local;
-    this.#emit(v);
-    const local = this.temps.take(v.type);
-    this.code.set(local);
-    return local;
-  }
-
-  #inLocal(v: Value): number {
-    if (v.local >= 0) return v.local;
-    this.#emit(v);
-    const local = this.temps.take(v.type);
-    this.code.set(local);
-    if (v.op !== 'const') v.local = local;
-    return local;
-  }
 }
-
-const ZEROS: readonly number[] = new Array<number>(16).fill(0);
