@@ -12,7 +12,7 @@ export type StopReason =
 
 export type DebugEvent =
   | { type: 'stopped'; task: Task; signal: number; reason: StopReason }
-  /** @property status word of wait(2) */
+  /** `status` as wait(2) has it. */
   | { type: 'ended'; pid: number; status: number }
   /** All tasks that may run have ended; others are left that may not. */
   | { type: 'nothing runs' };

@@ -17,9 +17,7 @@ import { attachedTasks, formatThread, isMeant, parseThread } from './threads.js'
 
 const OFFERED = [
   `PacketSize=${MAX_PACKET.toString(16)}`,
-  ...['QStartNoAckMode', 'QPassSignals', 'swbreak', 'hwbreak', 'vContSupported', 'multiprocess'].map(
-    (name) => `${name}+`,
-  ),
+  ...['QStartNoAckMode', 'QPassSignals', 'swbreak', 'vContSupported', 'multiprocess'].map((name) => `${name}+`),
   ...['features', 'auxv', 'exec-file', 'threads', 'siginfo'].map((name) => `qXfer:${name}:read+`),
   ...['fork-events', 'vfork-events', 'exec-events', 'no-resumed'].map((name) => `${name}+`),
 ].join(';');
@@ -74,7 +72,6 @@ function supported({ features, debugger: debug }: Session, theirs: readonly stri
   const has = (name: string): boolean => theirs.includes(`${name}+`);
   features.multiprocess = has('multiprocess');
   features.swbreak = has('swbreak');
-  features.hwbreak = has('hwbreak');
   features.noResumed = has('no-resumed');
   debug.followsForks = features.multiprocess && has('fork-events');
   debug.followsVforks = features.multiprocess && has('vfork-events');

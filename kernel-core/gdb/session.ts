@@ -45,7 +45,6 @@ export interface Features {
   multiprocess: boolean;
   /** Stop replies may say that it was a breakpoint, and then the program counter is at it. */
   swbreak: boolean;
-  hwbreak: boolean;
   noResumed: boolean;
   /** It stays when the last process has ended. */
   extended: boolean;
@@ -57,7 +56,6 @@ export class Session {
   readonly features: Features = {
     multiprocess: false,
     swbreak: false,
-    hwbreak: false,
     noResumed: false,
     extended: false,
   };
