@@ -152,6 +152,11 @@ export abstract class Socket {
     return fail(EOPNOTSUPP);
   }
 
+  /** What is told of a send before the control messages that it carries are looked at. @returns 0 or an error */
+  refusal(): number | Err {
+    return 0;
+  }
+
   /**
    * Sends what can be taken now.
    * @param flags MSG_* @param resumed not the first try of this call

@@ -156,10 +156,13 @@ export function makeIovIter(space: AddressSpace, array: number, count: number): 
     const base = space.readU64(array + i * IOVEC_SIZE);
     const length = space.readU64(array + i * IOVEC_SIZE + 8);
     if (Number.isNaN(base) || Number.isNaN(length)) return fail(EFAULT);
+    // Told before what is wrong behind it.
+    if (length < 0) return fail(EINVAL);
     starts.push(base);
     lengths.push(length);
   }
-  if (lengths.some((length) => length < 0)) return fail(EINVAL);
+  // Of a single one only what can be moved is looked at. @source Linux lib/iov_iter.c __import_iovec_ubuf
+  if (count === 1) return makeIter(space, starts[0]!, Math.min(lengths[0]!, MAX_RW_COUNT));
   let total = 0;
   for (let i = 0; i < count; i++) {
     if (!isUserRange(starts[i]!, lengths[i]!)) return fail(EFAULT);

@@ -110,6 +110,8 @@ export function readControl(task: Task, socket: Socket, address: number, length:
   if (length < 0 || length > INT_MAX || length >= most) return fail(ENOBUFS);
   const bytes = new Uint8Array(length);
   if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
+  const refused = socket.refusal();
+  if (refused !== 0) return refused;
   const files: OpenFile[] = [];
   const result = readMessages(task, new DataView(bytes.buffer), out, files, socket.family === AF_UNIX);
   if (result !== 0) dropFiles(files);

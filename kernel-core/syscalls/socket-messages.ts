@@ -25,6 +25,7 @@ import {
 import { type Outgoing, PLAIN, type Receipt } from '../../net/message.js';
 import type { SocketFile } from '../../net/socket.js';
 import type { IoIter } from '../../vfs/iter.js';
+import { MAX_RW_COUNT } from '../mm/user-iter.js';
 import type { Task } from '../task.js';
 import type { Hook, WaitRequest } from '../wait.js';
 import { getI64, readTimespec, writeTimespec } from './layouts.js';
@@ -42,6 +43,10 @@ const senderOf = (receipt: Receipt): Uint8Array => receipt.address ?? NO_ADDRESS
 
 // One buffer.
 
+/** A buffer of which, unlike for read and write, only what can be moved has to be memory. @source Linux import_ubuf */
+const bufferOf = (task: Task, address: number, length: number): IoIter | Err =>
+  task.mm!.iter(address, length < 0 ? MAX_RW_COUNT : Math.min(length, MAX_RW_COUNT));
+
 function sendto(
   task: Task,
   fd: number,
@@ -51,7 +56,7 @@ function sendto(
   address: number,
   addressLength: number,
 ): number {
-  const from = task.mm!.iter(buffer, length);
+  const from = bufferOf(task, buffer, length);
   if (isErr(from)) return from;
   const file = socketFile(task, fd);
   if (isErr(file)) return file;
@@ -80,7 +85,7 @@ function recvfrom(
   address: number,
   lengthAddress: number,
 ): number {
-  const to = task.mm!.iter(buffer, length);
+  const to = bufferOf(task, buffer, length);
   if (isErr(to)) return to;
   const file = socketFile(task, fd);
   if (isErr(file)) return file;

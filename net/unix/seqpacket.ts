@@ -41,11 +41,16 @@ export class UnixSeqpacket extends UnixDatagram {
     return acceptFrom(this, flags);
   }
 
-  /** An address is not looked at. */
-  override send(from: IoIter, flags: number, out: Outgoing, caller: Caller, resumed: boolean): number | Err {
+  override refusal(): number | Err {
     const error = this.takeError();
     if (error !== 0) return error;
-    if (this.state !== ESTABLISHED) return fail(ENOTCONN);
+    return this.state === ESTABLISHED ? 0 : fail(ENOTCONN);
+  }
+
+  /** An address is not looked at. */
+  override send(from: IoIter, flags: number, out: Outgoing, caller: Caller, resumed: boolean): number | Err {
+    const refused = this.refusal();
+    if (refused !== 0) return refused;
     return super.send(from, flags, out, caller, resumed);
   }
 
