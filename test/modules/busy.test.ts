@@ -98,25 +98,31 @@ else {
       },
     ));
 
-  const SLOW = driver('slow', 'static int patience = 50; BANOS_PARAM(patience, int, 0644);', {
-    init: 'banos_msleep(patience); return 0;',
-    uninit: 'banos_msleep(patience); return 0;',
+  /** Its init and its uninit go on when they are told to. */
+  const SLOW = driver('slow', 'static int go; BANOS_PARAM(go, int, 0644);', {
+    init: 'while (!go) banos_msleep(1); go = 0; return 0;',
+    uninit: 'while (!go) banos_msleep(1); return 0;',
   });
+  const STATE = '/sys/module/slow/initstate';
+  const GO = 'echo 1 > /sys/module/slow/parameters/go';
+  const until = (state: string): string => `until grep -qs ${state} ${STATE}; do usleep 1000; done`;
 
   test('two load the same module at once: one of them is told that it is there', () =>
     withMachine({ 'slow.o': SLOW }, async ({ say }) => {
       const output = await say(
-        'for i in 1 2 3; do /drivers/call init /drivers/slow.o & done; wait; cut -d" " -f1 /proc/modules',
+        `for i in 1 2 3; do /drivers/call init /drivers/slow.o & done; ${until('coming')}; ${GO}; wait; cut -d" " -f1 /proc/modules`,
       );
       assert.equal(output.split('\n').sort(), ['', '0', 'EEXIST', 'EEXIST', 'slow']);
-      assert.is(await say('cat /sys/module/slow/initstate'), 'live\n');
+      assert.is(await say(`cat ${STATE}`), 'live\n');
     }));
 
   test('two unload the same module at once: one of them is told that it is going', () =>
     withMachine({ 'slow.o': SLOW }, async ({ say }) => {
-      await say('insmod /drivers/slow.o');
-      const output = await say('/drivers/call delete slow & /drivers/call delete slow & wait; cat /proc/modules');
-      assert.equal(output.split('\n').sort(), ['', '0', 'EBUSY']);
+      await say('insmod /drivers/slow.o go=1');
+      const output = await say(
+        `/drivers/call delete slow & ${until('going')}; /drivers/call delete slow; ${GO}; wait; cat /proc/modules`,
+      );
+      assert.is(output, 'EBUSY\n0\n');
     }));
 
   test('a module that is loading is shown as such, cannot go, and is not there for others', () =>
@@ -125,16 +131,15 @@ else {
         'slow.o': `${SLOW} int slow_value(void) { return 1; } BANOS_EXPORT(slow_value);`,
         'user.o': driver('user', 'int slow_value(void);', { init: 'return slow_value() - 1;' }),
       },
-      async (machine) => {
-        const { say, kernel } = machine;
-        const loader = collect(kernel.spawn(['/drivers/call', 'init', '/drivers/slow.o', 'patience=400']));
-        await asleep(machine, 'call');
+      async ({ say, kernel }) => {
+        const loader = collect(kernel.spawn(['/drivers/call', 'init', '/drivers/slow.o']));
         assert.match(
           await say(
-            'cat /proc/modules; cat /sys/module/slow/initstate; /drivers/call delete slow; /drivers/call init /drivers/user.o',
+            `${until('coming')}; cat /proc/modules ${STATE}; /drivers/call delete slow; /drivers/call init /drivers/user.o`,
           ),
           /^slow \d+ 0 - Loading 0x\w+ \(\+\)\ncoming\nEBUSY\nENOENT\n$/,
         );
+        await say(GO);
         assert.is((await loader).stdout, '0\n');
         assert.is(await say('/drivers/call init /drivers/user.o'), '0\n');
       },
