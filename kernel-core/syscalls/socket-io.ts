@@ -208,7 +208,7 @@ export function startReceive(task: Task, file: SocketFile, to: IoIter, asked: nu
   const flags = receiveFlags(file, asked);
   const receipt = spare;
   const { lowWater } = socket.options;
-  receipt.begin(flags & MSG_WAITALL ? to.remaining : Math.min(lowWater, to.remaining) || 1);
+  receipt.begin((flags & MSG_WAITALL ? to.remaining : Math.min(lowWater, to.remaining)) || 1);
   const count = socket.isReceiveLocked ? fail(EAGAIN) : socket.receive(to, flags, receipt);
   if (count !== -EAGAIN) return complete(receipt, count);
   if (flags & MSG_DONTWAIT) return complete(receipt, receipt.copied > 0 ? receipt.copied : count);

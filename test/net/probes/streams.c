@@ -44,6 +44,10 @@ int main(int argc, char **argv) {
   receive(s[1], 4, MSG_TRUNC);
   receive(s[1], 0, 0);
   receive(s[1], 20, MSG_WAITALL);
+  /* Nothing at all is waited for, too, when nothing is there. */
+  R(recv(s[1], out, 0, MSG_DONTWAIT));
+  R(recv(s[1], out, 0, MSG_DONTWAIT | MSG_WAITALL));
+  R(recv(s[1], out, 0, MSG_DONTWAIT | MSG_WAITALL | MSG_PEEK));
   receive(s[1], 0, 0);
   receive(s[1], 20, 0);
   R(set(s[1], SO_PEEK_OFF, 1));
