@@ -74,6 +74,11 @@ export const TIOCM_RI = 0x80;
 export const TIOCM_RNG = 0x80;
 export const TIOCM_RTS = 4;
 export const TIOCM_SR = 0x10;
+export const TIOCM_LOOP = 0x8000;
+export const TIOCM_OUT1 = 0x2000;
+export const TIOCM_OUT2 = 0x4000;
+/** Bits that programs may change. @source Linux drivers/tty/tty_io.c tty_tiocmset */
+export const TIOCM_SETTABLE = 0xe006;
 export const TIOCM_ST = 8;
 export const TIOCNOTTY = 0x5422;
 export const TIOCNXCL = 0x540d;

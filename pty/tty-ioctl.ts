@@ -174,12 +174,40 @@ function flushQueues(call: IoctlCall): number | Err {
   }
 }
 
-/** Waits until output has gone out, as tcdrain(3) and everything about breaks does. Breaks themselves reach nobody here. */
+/** Waits until output has gone out, as tcdrain(3) and everything about breaks does. */
 function drain(call: IoctlCall): number | Err {
   const allowed = mayChange(call.tty, call);
   if (allowed !== 0) return allowed;
   return call.tty.device.unsent() > 0 ? fail(EAGAIN) : 0;
 }
+
+/** A break of so many milliseconds, behind what is on its way out. @param duration undefined: none, only the wait */
+function sendBreak(call: IoctlCall, duration: number | undefined): number | Err {
+  const drained = drain(call);
+  if (drained !== 0 || duration === undefined) return drained;
+  return call.tty.device.sendBreak?.(duration) ?? 0;
+}
+
+const DEFAULT_BREAK = 250;
+
+// Modem lines.
+
+const getModemBits: Handler = (call) => {
+  const bits = call.tty.device.modemBits?.() ?? fail(ENOTTY);
+  return isErr(bits) ? bits : putInt(call, bits);
+};
+
+/** @param change which bits are set and which cleared by the argument */
+const setModemBits =
+  (change: (bits: number) => readonly [set: number, clear: number]): Handler =>
+  (call) => {
+    const { device } = call.tty;
+    if (device.setModemBits === undefined) return fail(ENOTTY);
+    const bits = getInt(call);
+    if (bits === null) return fail(EFAULT);
+    const [set, clear] = change(bits & io.TIOCM_SETTABLE);
+    return device.setModemBits(set, clear);
+  };
 
 /** TIOCSTI: a character as if it had been typed. */
 function fakeInput(call: IoctlCall): number | Err {
@@ -327,10 +355,20 @@ const ROWS: readonly (readonly [number, Handler])[] = [
   [io.TIOCSSOFTCAR, setSoftCarrier],
   [io.TCXONC, flowControl],
   [io.TCFLSH, flushQueues],
-  [io.TCSBRK, drain],
-  [io.TCSBRKP, drain],
-  [io.TIOCSBRK, drain],
-  [io.TIOCCBRK, (call) => mayChange(call.tty, call)],
+  [io.TCSBRK, (call) => sendBreak(call, call.argument === 0 ? DEFAULT_BREAK : undefined)],
+  [io.TCSBRKP, (call) => sendBreak(call, call.argument > 0 ? call.argument * 100 : DEFAULT_BREAK)],
+  [io.TIOCSBRK, (call) => sendBreak(call, -1)],
+  [
+    io.TIOCCBRK,
+    (call) => {
+      const allowed = mayChange(call.tty, call);
+      return allowed === 0 ? (call.tty.device.sendBreak?.(0) ?? 0) : allowed;
+    },
+  ],
+  [io.TIOCMGET, getModemBits],
+  [io.TIOCMSET, setModemBits((bits) => [bits, ~bits & io.TIOCM_SETTABLE])],
+  [io.TIOCMBIS, setModemBits((bits) => [bits, 0])],
+  [io.TIOCMBIC, setModemBits((bits) => [0, bits])],
   [io.TIOCINQ, (call) => putInt(call, call.tty.ldisc?.unread ?? 0)],
   [io.TIOCOUTQ, (call) => putInt(call, call.tty.device.unsent())],
   [io.TIOCSTI, fakeInput],
@@ -363,5 +401,7 @@ const HANDLERS = new Map<number, Handler>(ROWS);
 
 /** @returns result of the request; -ENOTTY if terminals do not know it, -EAGAIN if output must go out first */
 export function ttyIoctl(call: IoctlCall, request: number): number | Err {
-  return HANDLERS.get(request)?.(call) ?? fail(ENOTTY);
+  const handler = HANDLERS.get(request);
+  if (handler !== undefined) return handler(call);
+  return call.tty.device.ioctl?.(request, call.argument, call.caller) ?? fail(ENOTTY);
 }

@@ -43,6 +43,15 @@ export interface TtyDevice {
   inputReady?(): void;
   /** May correct `tty.termios`. */
   termiosChanged?(old: Readonly<Termios>): void;
+  /** The terminal was taken away from all that had it open. */
+  hungUp?(): void;
+  /** TIOCM_* bits; absent: it has none (-ENOTTY). */
+  modemBits?(): number | Err;
+  setModemBits?(set: number, clear: number): number | Err;
+  /** A break begins (-1), ends (0) or lasts so many milliseconds; absent: nobody would see it. */
+  sendBreak?(duration: number): number | Err;
+  /** Requests that no terminal knows. @returns -ENOTTY for those that it does not know either */
+  ioctl?(request: number, argument: number, caller: Caller): number | Err;
 }
 
 /** An open file as its terminal sees it. */
@@ -215,6 +224,7 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
       else file.hungUp = true;
     }
     this.device.flush();
+    this.device.hungUp?.();
     copyTermios(this.termios, this.#initial);
     this.ldisc = console ? new LineDiscipline(this) : null;
     if (sid !== 0) {

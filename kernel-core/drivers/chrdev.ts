@@ -228,7 +228,7 @@ function readOperations(drivers: Drivers, address: number): { operations: Operat
 }
 
 /** A major that nobody has; 0: all are taken. */
-function freeMajor({ kernel }: Drivers): number {
+export function freeMajor({ kernel }: Drivers): number {
   const used = new Set(kernel.vfsEnv.devices.charDevices().map(({ major }) => major));
   for (let major = DYNAMIC_FROM; major >= DYNAMIC_TO; major--) if (!used.has(major)) return major;
   return 0;

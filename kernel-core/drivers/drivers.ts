@@ -39,6 +39,7 @@ import { DriverSyscalls } from './syscalls.js';
 import { type KernelSymbol, KernelText } from './text.js';
 import { KernelThread, makeKernelTask } from './thread.js';
 import type { DriverTimer } from './timer.js';
+import type { DriverLine } from './tty.js';
 import { Mutexes, SpinLocks, WaitQueues } from './wait-queues.js';
 
 const KERN_ALERT = 1;
@@ -73,6 +74,8 @@ export class Drivers {
   readonly fsTypes = new Map<string, DriverFsType>();
   /** Inodes of drivers' file systems by the address that drivers know them by. */
   readonly fsInodes = new Map<number, DriverInode>();
+  /** Terminal lines by the address that drivers know them by. */
+  readonly lines = new Map<number, DriverLine>();
   /** Mappings that a driver is being asked about, by the address that it knows them by. */
   readonly mappings = new Map<number, DriverMapping>();
   /** Names that modules export, for `banos_lookup_symbol`; the module table sets it. */

@@ -15,6 +15,7 @@
 #include <banos/sysfs.h>
 #include <banos/task.h>
 #include <banos/time.h>
+#include <banos/tty.h>
 #include <banos/wait.h>
 
 #endif

@@ -11,6 +11,7 @@ import { procExports } from './proc.js';
 import { syscallExports } from './syscalls.js';
 import { taskExports } from './task.js';
 import { timeExports } from './time.js';
+import { ttyExports } from './tty.js';
 import { waitExports } from './wait.js';
 
 export const EXPORTS: readonly ExportRow[] = [
@@ -26,4 +27,5 @@ export const EXPORTS: readonly ExportRow[] = [
   ...filesystemExports,
   ...attributeExports,
   ...probeExports,
+  ...ttyExports,
 ];
