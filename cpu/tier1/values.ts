@@ -130,9 +130,7 @@ export class Values {
     const code = this.#code;
     switch (v.op) {
       case 'const':
-        if (v.type === 'i32') code.i32(v.imm as number);
-        else if (v.type === 'i64') code.i64(v.imm as number | bigint);
-        else code.v128(v.imm as readonly number[]);
+        code.constant(v.type, v.imm);
         return;
       case 'get':
         this.#readState((v.args[0]!.imm as number) + (v.imm as number), v.name);

@@ -288,6 +288,13 @@ export class Code extends ByteWriter {
     for (const byte of bytes) this.u8(byte);
   }
 
+  /** A constant of the type that it is said to be. */
+  constant(type: ValueType, value: number | bigint | readonly number[]): void {
+    if (type === 'i32') this.i32(value as number);
+    else if (type === 'i64') this.i64(value as number | bigint);
+    else this.v128(value as readonly number[]);
+  }
+
   /** Ends the body and writes it with its local declarations, as the code section wants it. */
   finish(target: ByteWriter): void {
     const head = new ByteWriter(16);
