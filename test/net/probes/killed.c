@@ -247,7 +247,9 @@ static void terminals(void) {
           case T_EPOLL: r = epoll_wait(set, &got, 1, -1); break;
         }
         int error = errno;
-        printf(" %ld %s events %#x;", r, r < 0 ? strerrorname_np(error) : "", q.revents | got.events);
+        /* On Linux a master that goes tells of the hang-up first, and of the error a moment later. */
+        int events = q.revents | got.events;
+        printf(" %ld %s events %#x;", r, r < 0 ? strerrorname_np(error) : "", events & POLLHUP ? events | POLLERR : events);
         fcntl(own, F_SETFL, O_NONBLOCK);
         errno = 0;
         while ((r = read(own, big, sizeof big)) > 0);
