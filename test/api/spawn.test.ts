@@ -103,7 +103,7 @@ test('kill: by name, by number, too late, unknown', async ({ kernel }) => {
 test('assertIdle and dump name what is left; shutdown ends it', async () => {
   const kernel = await boot({ memory: 64, hostname: 'testhost' });
   const child = kernel.spawn(['sh', '-c', 'sleep 1000 | cat']);
-  assert.throws(() => kernel.assertIdle(), /process 2 \(sh\) is running/);
+  assert.throws(() => kernel.assertIdle(), /process \d+ \(sh\) is running/);
   while (kernel.dump().processes.length < 4) await new Promise((resolve) => setImmediate(resolve));
   const commands = kernel.dump().processes.map(({ command }) => command);
   assert.equal(commands.slice(0, 2), ['init', 'sh']);
