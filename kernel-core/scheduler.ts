@@ -29,6 +29,21 @@ const SWITCH_COST = 200;
 /** For work after the current one: queueMicrotask of Node costs several times as much. */
 const SETTLED = Promise.resolve();
 
+/** Why a task's turn is over: its slice is used, it gives way, it waits (or is stopped), it has ended. */
+export type TurnEnd = 'slice' | 'yield' | 'sleep' | 'gone';
+
+/** Who is next, when it is not who came first (drivers/schedulers.ts). Keeps the tasks that wait. */
+export interface SchedulingPolicy {
+  add(task: Task): void;
+  /** @returns a task that it has, and has no longer; null: it is not the policy any more */
+  next(): Task | null;
+  /** Instructions that a task gets while others wait; 0: as many as usual. */
+  slice(task: Task): number;
+  ran(task: Task, instructions: number, end: TurnEnd): void;
+  /** Takes all tasks away, in the order of their coming. */
+  drain(): Task[];
+}
+
 export class Scheduler {
   readonly #kernel: Kernel;
   /** Ring of waiting tasks; capacity is a power of two. */
@@ -48,6 +63,10 @@ export class Scheduler {
   #stopped = false;
   /** A debugger holds the machine: no turn begins, the one that runs ends. */
   #held = false;
+  /** Null: first in, first out. */
+  #policy: SchedulingPolicy | null = null;
+  /** The task gives way to others (sched_yield). */
+  #yielding: Task | null = null;
   /** Work of the kernel for the current task since its slice began, in instructions' worth. */
   #charged = 0;
   switches = 0;
@@ -115,9 +134,36 @@ export class Scheduler {
   enqueue(task: Task): void {
     if (task.queued || task.state !== 'running') return;
     task.queued = true;
+    this.#put(task);
+    this.#planTurn();
+  }
+
+  /** Who is next from now on; null: first in, first out. */
+  choose(policy: SchedulingPolicy | null): void {
+    const tasks: Task[] = [];
+    if (this.#policy !== null) tasks.push(...this.#policy.drain());
+    else for (let i = 0; i < this.#count; i++) tasks.push(this.#ring[(this.#head + i) & (this.#ring.length - 1)]!);
+    this.#ring.fill(null);
+    this.#head = 0;
+    this.#count = 0;
+    this.#policy = policy;
+    for (const task of tasks) this.#put(task);
+  }
+
+  /** The running task goes behind all others. */
+  yield(task: Task): void {
+    this.#yielding = task;
+    this.#kernel.cpu.requestStop();
+  }
+
+  #put(task: Task): void {
+    if (this.#policy !== null) {
+      this.#count++;
+      this.#policy.add(task);
+      return;
+    }
     if (this.#count === this.#ring.length) this.#grow();
     this.#ring[(this.#head + this.#count++) & (this.#ring.length - 1)] = task;
-    this.#planTurn();
   }
 
   /** An event for a sleeping task; harmless for any other. */
@@ -187,6 +233,12 @@ export class Scheduler {
 
   #dequeue(): Task | null {
     if (this.#count === 0) return null;
+    const picked = this.#policy === null ? null : this.#policy.next();
+    if (picked !== null) {
+      this.#count--;
+      picked.queued = false;
+      return picked;
+    }
     const task = this.#ring[this.#head]!;
     this.#ring[this.#head] = null;
     this.#head = (this.#head + 1) & (this.#ring.length - 1);
@@ -219,7 +271,8 @@ export class Scheduler {
       if (task === null) break;
       // A slice's end unwinds every call of translated code: a task that is alone is spared that.
       const isAlone = this.#count === 0 && timers.size === 0;
-      const used = SWITCH_COST + this.#runTask(task, isAlone ? budget : Math.min(budget, SLICE));
+      const slice = isAlone ? budget : Math.min(budget, this.#policy?.slice(task) || SLICE);
+      const used = SWITCH_COST + this.#runTask(task, slice);
       budget -= used;
       spent += used;
       // A TypeScript program goes on when the turn is over: it need not wait longer than any other task.
@@ -242,15 +295,17 @@ export class Scheduler {
     if (task.state !== 'running' || this.#kernel.debugger?.mayRun(task) === false) return 0;
     this.#current = task;
     this.#charged = 0;
+    this.#yielding = null;
     let left = slice;
     if (this.#finishWait(task)) {
       while (left > this.#charged && deliverSignals(task) && !this.#held) {
         left -= this.#execute(task, left - this.#charged);
         // It may be in a wait although it runs: a driver has used up the slice in the middle of its call.
-        if (task.state !== 'running' || task.wait.request !== null) break;
+        if (task.state !== 'running' || task.wait.request !== null || this.#yielding === task) break;
       }
     }
     this.#current = null;
+    if (this.#policy !== null) this.#tellPolicy(this.#policy, task, slice - left + this.#charged);
     task.process.usage.stime += this.#charged;
     if (task.process.watchesCpuTime) checkCpuTime(task.process);
     if (task.state === 'running') {
@@ -258,6 +313,15 @@ export class Scheduler {
       this.enqueue(task);
     }
     return slice - left + this.#charged;
+  }
+
+  #tellPolicy(policy: SchedulingPolicy, task: Task, used: number): void {
+    const charged = this.#charged;
+    const runs = task.state === 'running';
+    const end = runs ? (this.#yielding === task ? 'yield' : 'slice') : task.state === 'dead' ? 'gone' : 'sleep';
+    policy.ran(task, used, end);
+    // What the policy itself does is nobody's time.
+    this.#charged = charged;
   }
 
   /** @returns whether the task has nothing to wait for any more */

@@ -32,6 +32,7 @@ import { describeOops, type OopsContext } from './oops.js';
 import { Owner } from './owner.js';
 import { Probes } from './probes.js';
 import { DriverProcFiles } from './proc-files.js';
+import { DriverSchedulers } from './schedulers.js';
 import { KernelSpace, RW } from './space.js';
 import { SymbolIndex } from './symbols.js';
 import { SyscallProbes } from './syscall-probes.js';
@@ -94,6 +95,7 @@ export class Drivers {
   readonly syscalls: DriverSyscalls;
   /** Instructions after which any call is ended; for people who debug a driver. */
   deadline = Number.POSITIVE_INFINITY;
+  readonly schedulers = new DriverSchedulers(this);
   readonly syscallProbes = new SyscallProbes(this);
   readonly probes = new Probes(this);
   /** Reports so far. */

@@ -7,5 +7,9 @@ export const procBanos = (drivers: Drivers): Row<ProcSource> =>
   directory('banos', [
     file('families', () => drivers.families.describe()),
     file('probes', () => drivers.syscallProbes.describe() + drivers.probes.describe()),
+    file('scheduler', () => drivers.schedulers.describe(), {
+      mode: 0o644,
+      write: (_source, text) => drivers.schedulers.choose(text),
+    }),
     file('syscalls', () => drivers.syscalls.describe()),
   ]);

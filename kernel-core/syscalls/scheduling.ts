@@ -36,7 +36,7 @@ function setaffinity(task: Task, pid: number, size: number, address: number): nu
 
 /** The running task goes behind all others: the scheduler ends its slice. */
 function schedYield(task: Task): number {
-  task.kernel.cpu.requestStop();
+  task.kernel.scheduler.yield(task);
   return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <banos/print.h>
 #include <banos/probe.h>
 #include <banos/proc.h>
+#include <banos/scheduler.h>
 #include <banos/syscall.h>
 #include <banos/sysfs.h>
 #include <banos/task.h>

@@ -8,6 +8,7 @@ import { memoryExports } from './memory.js';
 import { printExports } from './print.js';
 import { probeExports } from './probes.js';
 import { procExports } from './proc.js';
+import { schedulerExports } from './schedulers.js';
 import { syscallExports } from './syscalls.js';
 import { taskExports } from './task.js';
 import { timeExports } from './time.js';
@@ -28,4 +29,5 @@ export const EXPORTS: readonly ExportRow[] = [
   ...attributeExports,
   ...probeExports,
   ...ttyExports,
+  ...schedulerExports,
 ];
