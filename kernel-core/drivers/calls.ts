@@ -109,18 +109,16 @@ export class CallRunner {
     c = 0,
     d = 0,
   ): number {
-    const call = this.#begin(owner, task);
+    const call = this.#begin(owner, task, true);
     if (isErr(call)) return call;
-    call.isAtomic = true;
     call.isInt = isInt;
     return this.#start(call, address, a, b, c, d);
   }
 
   /** As `invokeAtomic`. @param iter what the second argument stands for */
   moveAtomic(owner: Owner, task: Task | null, address: number, a: number, iter: IoIter, c: number): number {
-    const call = this.#begin(owner, task);
+    const call = this.#begin(owner, task, true);
     if (isErr(call)) return call;
-    call.isAtomic = true;
     call.iter = iter;
     call.wanted = iter.remaining;
     return this.#start(call, address, a, call.iterAddress, c, 0);
@@ -140,11 +138,10 @@ export class CallRunner {
     c = 0,
     iter: IoIter | null = null,
   ): number {
-    const call = this.#begin(owner, task);
+    // Inside of another call there is nobody who could wait.
+    const call = this.#begin(owner, task, this.active !== null);
     if (isErr(call)) return call;
     call.isInt = isInt;
-    // Inside of another call there is nobody who could wait.
-    call.isAtomic = this.active !== null;
     call.iter = iter;
     call.wanted = iter === null ? 0 : iter.remaining;
     return this.#start(call, address, a, iter === null ? b : call.iterAddress, c, 0);
@@ -248,7 +245,7 @@ export class CallRunner {
     this.#idle.length = 0;
   }
 
-  #begin(owner: Owner, task: Task | null): KernelCall | Err {
+  #begin(owner: Owner, task: Task | null, isAtomic = false): KernelCall | Err {
     if (this.#nesting.isFull) return fail(ENOMEM);
     let call = this.#idle.pop();
     if (call === undefined) {
@@ -258,7 +255,7 @@ export class CallRunner {
     }
     call.owner = owner;
     call.task = task;
-    call.isAtomic = false;
+    call.isAtomic = isAtomic;
     call.isInt = false;
     call.instructions = 0;
     this.count++;

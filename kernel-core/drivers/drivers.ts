@@ -9,7 +9,9 @@
  *
  * Nothing of it costs anything before the first module comes (`start`).
  */
+
 import { ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import { KERN_ALERT, KERN_EMERG } from '../../abi/klog.js';
 import type { LinkedObject } from '../../elf/link/link.js';
 import { SUSPENDED } from '../../vfs/file.js';
 import type { Kernel } from '../kernel.js';
@@ -42,9 +44,6 @@ import { KernelThread, makeKernelTask } from './thread.js';
 import type { DriverTimer } from './timer.js';
 import type { DriverLine } from './tty.js';
 import { Mutexes, SpinLocks, WaitQueues } from './wait-queues.js';
-
-const KERN_ALERT = 1;
-const KERN_EMERG = 0;
 
 /** What exists once the first module has come. */
 interface Started {

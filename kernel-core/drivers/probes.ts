@@ -10,6 +10,7 @@ import { EINVAL, ENOENT, ENOMEM, type Err, fail, isErr } from '../../abi/errno.j
 import { Disassembler, EXIT_FAULT, EXIT_SLICE } from '../../cpu/index.js';
 import type { KernelCall } from './call.js';
 import type { Drivers } from './drivers.js';
+import { EventProbe, EventProbes } from './event-probe.js';
 import type { Owned, Owner } from './owner.js';
 import type { ExportRow } from './row.js';
 import type { SymbolRange } from './symbols.js';
@@ -30,31 +31,27 @@ const TRAP_BREAKPOINT = 3;
 const MAX_INSTRUCTION = 15;
 /** Rounds of a repeated instruction that one hit covers. */
 const MAX_ROUNDS = 100_000;
-const KERN_WARNING = 4;
 
 interface ProbeParts {
   readonly handler: number;
   readonly data: number;
 }
 
-class Probe implements Owned {
+class Probe extends EventProbe {
   readonly point: Point;
-  readonly owner: Owner;
-  readonly parts: ProbeParts;
-  /** Of its struct banos_probe_event. */
-  readonly event: number;
-  hits = 0;
-  /** Times that it was not told, because a probe was being told. */
-  missed = 0;
+  readonly handler: number;
 
-  constructor(point: Point, owner: Owner, parts: ProbeParts, event: number) {
+  constructor(point: Point, owner: Owner, handler: number, event: number) {
+    super(owner, event);
     this.point = point;
-    this.owner = owner;
-    this.parts = parts;
-    this.event = event;
+    this.handler = handler;
   }
 
-  release(): void {
+  override get place(): string {
+    return `${this.point}`;
+  }
+
+  protected override remove(): void {
     this.point.remove(this);
   }
 }
@@ -76,9 +73,7 @@ abstract class Point {
   protected abstract restore(): void;
 
   remove(probe: Probe): void {
-    const at = this.probes.indexOf(probe);
-    if (at < 0) return;
-    this.probes.splice(at, 1);
+    this.probes.splice(this.probes.indexOf(probe), 1);
     if (this.probes.length > 0) return;
     this.restore();
     this.#forget();
@@ -90,13 +85,9 @@ abstract class Point {
   }
 
   #tell(probe: Probe, call: KernelCall, isExport: boolean): void {
-    const { drivers } = this;
-    if (drivers.probes.isTelling) {
-      probe.missed++;
-      return;
-    }
-    const { space, runner, kernel } = drivers;
-    const { owner, event, parts } = probe;
+    const { space, kernel, probes } = this.drivers;
+    if (!probes.events.mayTell(probe)) return;
+    const { event } = probe;
     const { cpu } = kernel;
     space.writeU32(event + E_PID, call.task?.pid ?? 0);
     for (let i = 0; i < REGISTERS; i++) {
@@ -106,14 +97,7 @@ abstract class Point {
       space.writeU32(event + E_REGISTERS + 8 * i + 4, cpu.regHi(register));
     }
     space.writeI64(event + E_RFLAGS, cpu.rflags >>> 0);
-    drivers.probes.isTelling = true;
-    runner.invokeAtomic(owner, call.task, { address: parts.handler, isInt: false }, event);
-    drivers.probes.isTelling = false;
-    probe.hits++;
-    if (!owner.hasCrashed || !this.probes.includes(probe)) return;
-    kernel.log.write(KERN_WARNING, 0, `${owner.name}: its probe on ${this} is off: it has crashed`);
-    owner.remove(probe);
-    this.remove(probe);
+    probes.events.tell(probe, call.task, probe.handler);
   }
 
   toString(): string {
@@ -183,21 +167,18 @@ class BreakPoint extends Point implements Owned {
   release(): void {
     this.disarm();
     this.#isGone = true;
-    for (const probe of [...this.probes]) {
-      probe.owner.remove(probe);
-      this.remove(probe);
-    }
+    for (const probe of [...this.probes]) probe.drop();
   }
 }
 
 export class Probes {
-  /** A handler runs: what it passes is not told of. */
-  isTelling = false;
+  readonly events: EventProbes;
   readonly #drivers: Drivers;
   readonly #points = new Map<number, Point>();
 
   constructor(drivers: Drivers) {
     this.#drivers = drivers;
+    this.events = new EventProbes(drivers, EVENT_SIZE, E_DATA);
   }
 
   /**
@@ -210,19 +191,15 @@ export class Probes {
     const start = drivers.find(symbol) ?? drivers.symbols.find(symbol);
     if (start === undefined) return fail(ENOENT);
     const address = start + offset;
-    const event = drivers.heap.alloc(owner, EVENT_SIZE, 0);
+    const event = this.events.makeEvent(owner, parts.data);
     if (event === 0) return fail(ENOMEM);
     const point = this.#points.get(address) ?? this.#makePoint(start, address);
     if (isErr(point)) {
       drivers.heap.free(event);
       return point;
     }
-    const { space } = drivers;
-    space.fill(event, 0, EVENT_SIZE);
-    space.writeU32(event, EVENT_SIZE);
-    space.writeI64(event + E_ADDRESS, address);
-    space.writeI64(event + E_DATA, parts.data);
-    point.probes.push(owner.add(new Probe(point, owner, parts, event)));
+    drivers.space.writeI64(event + E_ADDRESS, address);
+    point.probes.push(owner.add(new Probe(point, owner, parts.handler, event)));
     return event;
   }
 
@@ -231,9 +208,7 @@ export class Probes {
     for (const point of this.#points.values()) {
       const probe = point.probes.find((one) => one.event === event && one.owner === owner);
       if (probe === undefined) continue;
-      owner.remove(probe);
-      point.remove(probe);
-      this.#drivers.heap.free(event);
+      this.events.unregister(probe);
       return 0;
     }
     return fail(ENOENT);

@@ -6,7 +6,9 @@
  * crashes, takes too long, names a task that does not wait or nobody at all, or lets one starve is given up: the log says
  * why, and the tasks go on first in first out. So no answer of a driver loses a task.
  */
+
 import { EBUSY, EEXIST, EINVAL, ENOENT, type Err, fail } from '../../abi/errno.js';
+import { KERN_INFO, KERN_WARNING } from '../../abi/klog.js';
 import type { SchedulingPolicy, TurnEnd } from '../scheduler.js';
 import type { Task } from '../task.js';
 import type { Drivers } from './drivers.js';
@@ -38,8 +40,6 @@ const MOST_SLICE = 1_000_000;
 /** Instructions of others after which a task that waits has starved. */
 const PATIENCE = 200_000_000;
 const BUILT_IN = 'fifo';
-const KERN_WARNING = 4;
-const KERN_INFO = 6;
 
 /** A task that waits. */
 interface Waiting {

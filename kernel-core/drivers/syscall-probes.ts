@@ -8,7 +8,8 @@
 import { EINVAL, ENOENT, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
 import type { Task, TracedCall } from '../task.js';
 import type { Drivers } from './drivers.js';
-import type { Owned, Owner } from './owner.js';
+import { EventProbe, EventProbes } from './event-probe.js';
+import type { Owner } from './owner.js';
 
 /** struct banos_syscall_event. */
 export const EVENT_SIZE = 136;
@@ -21,7 +22,6 @@ const E_DATA = 72;
 const E_NAME = 80;
 const NAME_SIZE = 56;
 const MAX_ERRNO = 4095;
-const KERN_WARNING = 4;
 
 export interface SyscallProbeParts {
   /** -1: all. */
@@ -32,24 +32,21 @@ export interface SyscallProbeParts {
   readonly data: number;
 }
 
-class SyscallProbe implements Owned {
+class SyscallProbe extends EventProbe {
   readonly probes: SyscallProbes;
-  readonly owner: Owner;
   readonly parts: SyscallProbeParts;
-  /** Of its struct banos_syscall_event. */
-  readonly event: number;
-  /** Events that it was not told of, because one was being told. */
-  missed = 0;
-  hits = 0;
 
   constructor(probes: SyscallProbes, owner: Owner, parts: SyscallProbeParts, event: number) {
+    super(owner, event);
     this.probes = probes;
-    this.owner = owner;
     this.parts = parts;
-    this.event = event;
   }
 
-  release(): void {
+  override get place(): string {
+    return 'system calls';
+  }
+
+  protected override remove(): void {
     this.probes.forget(this);
   }
 }
@@ -57,23 +54,20 @@ class SyscallProbe implements Owned {
 export class SyscallProbes {
   readonly #drivers: Drivers;
   readonly #probes: SyscallProbe[] = [];
-  #isTelling = false;
+  readonly #events: EventProbes;
 
   constructor(drivers: Drivers) {
     this.#drivers = drivers;
+    this.#events = new EventProbes(drivers, EVENT_SIZE, E_DATA);
   }
 
   /** @returns the address that the driver knows it by; -EINVAL, -ENOMEM */
   register(owner: Owner, parts: SyscallProbeParts): number | Err {
     if (parts.number < -1 || (parts.entry === 0 && parts.exit === 0)) return fail(EINVAL);
-    const { heap, space, kernel } = this.#drivers;
-    const event = heap.alloc(owner, EVENT_SIZE, 0);
+    const event = this.#events.makeEvent(owner, parts.data);
     if (event === 0) return fail(ENOMEM);
-    space.fill(event, 0, EVENT_SIZE);
-    space.writeU32(event, EVENT_SIZE);
-    space.writeI64(event + E_DATA, parts.data);
     this.#probes.push(owner.add(new SyscallProbe(this, owner, parts, event)));
-    kernel.watchCalls(this);
+    this.#drivers.kernel.watchCalls(this);
     return event;
   }
 
@@ -81,13 +75,10 @@ export class SyscallProbes {
   unregister(owner: Owner, event: number): number | Err {
     const probe = this.#probes.find((one) => one.event === event && one.owner === owner);
     if (probe === undefined) return fail(ENOENT);
-    owner.remove(probe);
-    this.forget(probe);
-    this.#drivers.heap.free(event);
+    this.#events.unregister(probe);
     return 0;
   }
 
-  /** Its block goes with the heap. */
   forget(probe: SyscallProbe): void {
     this.#probes.splice(this.#probes.indexOf(probe), 1);
     if (this.#probes.length === 0) this.#drivers.kernel.watchCalls(null);
@@ -120,29 +111,17 @@ export class SyscallProbes {
   }
 
   #tell(probe: SyscallProbe, fn: number, task: Task, call: TracedCall, result: number): number {
-    const { owner, parts, event } = probe;
+    const { parts, event } = probe;
     if (parts.number !== -1 && parts.number !== call.number) return 0;
-    if (this.#isTelling) {
-      probe.missed++;
-      return 0;
-    }
-    const { space, runner, kernel } = this.#drivers;
+    if (!this.#events.mayTell(probe)) return 0;
+    const { space } = this.#drivers;
     space.writeU32(event + E_NUMBER, call.number >>> 0);
     space.writeU32(event + E_PID, task.pid);
     space.writeU32(event + E_TID, task.tid);
     for (let i = 0; i < 6; i++) space.writeI64(event + E_ARGUMENTS + 8 * i, call.args[i] ?? 0);
     space.writeI64(event + E_RESULT, result);
     space.write(event + E_NAME, Buffer.from(`${call.row.name.slice(0, NAME_SIZE - 1)}\0`, 'latin1'));
-    this.#isTelling = true;
-    const answer = runner.invokeAtomic(owner, task, { address: fn, isInt: false }, event);
-    this.#isTelling = false;
-    probe.hits++;
-    if (owner.hasCrashed && this.#probes.includes(probe)) {
-      kernel.log.write(KERN_WARNING, 0, `${owner.name}: its probe on system calls is off: it has crashed`);
-      owner.remove(probe);
-      this.forget(probe);
-      return 0;
-    }
+    const answer = this.#events.tell(probe, task, fn);
     return isErr(answer) ? answer : 0;
   }
 }
