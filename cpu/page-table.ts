@@ -131,6 +131,19 @@ export class PageTable {
     return this.#leaf(((high & 0xffff) << 11) | (low >>> 21))?.entries[(low >>> 12) & LEAF_MASK] ?? 0;
   }
 
+  /**
+   * Enters a page into the TLB. @param part 0 for reads, TLB_WRITE or TLB_EXEC @param low, high halves of the page's address
+   * @param value what the part's look-up adds or finds: see state.ts
+   */
+  fill(part: number, low: number, high: number, value: number, frame: number): void {
+    const { i32 } = this.#memory;
+    const at = (this.tlb + part + tlbIndex((low >>> 12) | (high << 20)) * 16) >>> 2;
+    i32[at] = low;
+    i32[at + 1] = high;
+    i32[at + 2] = value;
+    i32[at + 3] = frame;
+  }
+
   /** Visits the present pages of [fromVpn, toVpn) in ascending order. The visitor may change the visited page only. */
   forEach(fromVpn: number, toVpn: number, visit: (vpn: number, frame: number, prot: number) => void): void {
     const first = leafOf(fromVpn);
