@@ -5,35 +5,13 @@
  * When a frame is written to, its records are forgotten; their memory is given back only between slices (`release`),
  * because the instruction that wrote may stand in them.
  */
-import { type Decoded, Decoder, NEED_MORE, TOO_LONG } from './decoder.js';
+import { Decoder } from './decoder.js';
 import type { PhysicalMemory } from './physical-memory.js';
-import {
-  ADDRESS32,
-  R_A,
-  R_B,
-  R_BASE,
-  R_DISP,
-  R_IMM,
-  R_INDEX,
-  R_LEN,
-  R_OFF,
-  R_OP,
-  R_SCALE,
-  R_SEGMENT,
-  R_TARGET,
-  RECORD_SIZE,
-} from './record.js';
-import { PAGE_SIZE, RESYNC, TLB_ENTRIES, TLB_EXEC, ZERO } from './state.js';
+import { R_IMM, R_OFF, R_OP, R_TARGET, RECORD_SIZE } from './record.js';
+import { RecordWriter, type RunEntry } from './record-writer.js';
+import { PAGE_SIZE, RESYNC, TLB_ENTRIES, TLB_EXEC } from './state.js';
 import type { Row } from './table/row.js';
-import {
-  type HandlerSet,
-  type HotMode,
-  hotKey,
-  OP_CROSS_PAGE,
-  OP_GOTO,
-  OP_SPAN,
-  type Variant,
-} from './tier0/handlers.js';
+import { type HandlerSet, hotKey, OP_CROSS_PAGE, OP_GOTO } from './tier0/handlers.js';
 
 const TABLE_FRAMES = 4;
 const CHUNK_FRAMES = 2;
@@ -44,8 +22,6 @@ const MAX_RUN = 16;
 const MEMORY_SHARE = 4;
 /** Records of an instruction that traps for a debugger: the one that traps, the instruction, a way on. */
 const BREAK_RECORDS = 3;
-/** How far a jump target is looked at to see whether it needs the flags. */
-const PEEK = 3;
 
 /**
  * An instruction that begins in this page and ends in the next. In its place stands an OP_SPAN record, which leads to its
@@ -83,18 +59,12 @@ export class CodePage {
   }
 }
 
-/** One record of the run being decoded, for the flag pass. */
-interface RunEntry {
-  record: number;
-  variant: Variant;
-  mode: HotMode | undefined;
-}
-
 export class CodeCache {
   decodedRecords = 0;
   #memory: PhysicalMemory;
   #handlers: HandlerSet;
   #decoder: Decoder;
+  #writer: RecordWriter;
   #pages = new Map<number, CodePage>();
   /** Runs of frames to give back: [first frame, count]. */
   #graveyard: [frame: number, count: number][] = [];
@@ -106,6 +76,7 @@ export class CodeCache {
     this.#memory = memory;
     this.#handlers = handlers;
     this.#decoder = new Decoder(rows);
+    this.#writer = new RecordWriter(memory, handlers, this.#decoder);
     memory.onCodeWrite((frame) => this.#drop(frame));
   }
 
@@ -149,12 +120,12 @@ export class CodeCache {
     bytes.set(u8.subarray(nextFrame * PAGE_SIZE, nextFrame * PAGE_SIZE + 16), head);
     const record = this.#take(page);
     const result = this.#decoder.decode(bytes, 0, head + 16);
-    if (result !== 0) this.#failed(record, offset, result);
+    if (result !== 0) this.#writer.failed(record, offset, result);
     else {
-      const { variant, mode } = this.#write(record, offset, this.#decoder.out, true);
+      const { variant, mode } = this.#writer.write(record, offset, this.#decoder.out, true);
       const op = mode && variant.hot?.get(hotKey(mode, false));
       if (op !== undefined) this.#memory.u16[(record + R_OP) >> 1] = op;
-      this.#pseudo(this.#take(page), OP_CROSS_PAGE, offset + this.#decoder.out.length, 0);
+      this.#writer.pseudo(this.#take(page), OP_CROSS_PAGE, offset + this.#decoder.out.length, 0);
     }
     page.spans.set(offset, { record, nextPage, nextVersion: nextPage.version });
     return record;
@@ -300,48 +271,48 @@ export class CodeCache {
     let offset = start;
     for (let count = 0; ; count++) {
       if (offset === PAGE_SIZE) {
-        this.#pseudo(this.#take(page), OP_CROSS_PAGE, offset, 0);
+        this.#writer.pseudo(this.#take(page), OP_CROSS_PAGE, offset, 0);
         break;
       }
       const known = this.#memory.u32[(page.table >>> 2) + offset]!;
       if (known !== 0) {
-        this.#pseudo(this.#take(page), OP_GOTO, offset, known);
+        this.#writer.pseudo(this.#take(page), OP_GOTO, offset, known);
         break;
       }
       if (count === MAX_RUN) {
-        this.#pseudo(this.#take(page), this.#handlers.opMore, offset, 0);
+        this.#writer.pseudo(this.#take(page), this.#handlers.opMore, offset, 0);
         break;
       }
       const isBreak = page.breaks?.has(offset) === true;
       const needed = isBreak ? BREAK_RECORDS : 1;
       if (page.end - page.free < (needed + 1) * RECORD_SIZE) {
         const link = this.#take(page);
-        if (this.#room(page, needed)) this.#pseudo(link, OP_GOTO, offset, page.free);
+        if (this.#room(page, needed)) this.#writer.pseudo(link, OP_GOTO, offset, page.free);
         else {
-          this.#pseudo(link, this.#handlers.opMore, offset, 0);
+          this.#writer.pseudo(link, this.#handlers.opMore, offset, 0);
           break;
         }
       }
       const record = this.#take(page);
       this.#memory.u32[(page.table >>> 2) + offset] = record;
       if (isBreak) {
-        this.#pseudo(record, this.#handlers.opUndefined, offset, 0);
+        this.#writer.pseudo(record, this.#handlers.opUndefined, offset, 0);
         this.#decodeAlone(page, offset);
         break;
       }
       const result = this.#decoder.decode(this.#memory.u8, base + offset, base + PAGE_SIZE);
       if (result !== 0) {
-        this.#failed(record, offset, result);
+        this.#writer.failed(record, offset, result);
         break;
       }
       const { out } = this.#decoder;
-      run.push(this.#write(record, offset, out, false));
+      run.push(this.#writer.write(record, offset, out, false));
       offset += out.length;
       if (out.row.options.ends) break;
     }
     this.decodedRecords += run.length;
-    this.#chooseHot(page, run);
-    this.#chooseSequences(run);
+    this.#writer.chooseHot(page, run);
+    this.#writer.chooseSequences(run);
     return first;
   }
 
@@ -351,126 +322,12 @@ export class CodeCache {
     const record = this.#take(page);
     const result = this.#decoder.decode(this.#memory.u8, base + offset, base + PAGE_SIZE);
     if (result !== 0) {
-      this.#failed(record, offset, result);
+      this.#writer.failed(record, offset, result);
       return;
     }
     const next = offset + this.#decoder.out.length;
-    this.#write(record, offset, this.#decoder.out, false);
-    this.#pseudo(this.#take(page), next === PAGE_SIZE ? OP_CROSS_PAGE : this.#handlers.opMore, next, 0);
+    this.#writer.write(record, offset, this.#decoder.out, false);
+    this.#writer.pseudo(this.#take(page), next === PAGE_SIZE ? OP_CROSS_PAGE : this.#handlers.opMore, next, 0);
     this.decodedRecords++;
-  }
-
-  #failed(record: number, offset: number, result: number): void {
-    const { opTooLong, opUndefined } = this.#handlers;
-    this.#pseudo(record, result === NEED_MORE ? OP_SPAN : result === TOO_LONG ? opTooLong : opUndefined, offset, 0);
-  }
-
-  #pseudo(record: number, op: number, offset: number, target: number): void {
-    const { view } = this.#memory;
-    view.setUint16(record + R_OP, op, true);
-    view.setUint16(record + R_OFF, offset, true);
-    view.setInt32(record + R_DISP, offset, true);
-    view.setUint32(record + R_TARGET, target, true);
-  }
-
-  #write(record: number, offset: number, out: Decoded, spans: boolean): RunEntry {
-    const { view } = this.#memory;
-    const next = offset + out.length;
-    const displacement = out.ripRelative || out.branch ? out.displacement + next : out.displacement;
-    if (out.branch) out.form = !spans && displacement >= 0 && displacement < PAGE_SIZE ? 'near' : 'far';
-    let { index, segment } = out;
-    if (out.row.options.noSegment) segment = ZERO;
-    if (out.form === 'm' && index === ZERO && !out.address32) {
-      index = segment;
-      segment = ZERO;
-    }
-    const variant = this.#handlers.variant(out.row, out.size, out.form)!;
-    view.setUint16(record + R_OP, variant.op, true);
-    view.setUint16(record + R_OFF, offset, true);
-    view.setUint16(record + R_A, out.a, true);
-    view.setUint16(record + R_B, out.b, true);
-    view.setUint16(record + R_BASE, out.base, true);
-    view.setUint16(record + R_INDEX, index, true);
-    view.setUint8(record + R_SCALE, out.scale | (out.address32 ? ADDRESS32 : 0));
-    view.setUint8(record + R_LEN, out.length);
-    view.setUint16(record + R_SEGMENT, segment, true);
-    view.setInt32(record + R_DISP, displacement | 0, true);
-    view.setUint32(record + R_TARGET, 0, true);
-    view.setInt32(record + R_IMM, out.hasImmediate ? out.immediateLow : next, true);
-    view.setInt32(record + R_IMM + 4, out.hasImmediate ? out.immediateHigh : 0, true);
-    let mode: HotMode | undefined = out.form === 'm' ? (index === ZERO ? 'bd' : 'bis') : out.form;
-    if (segment !== ZERO || out.address32) mode = undefined;
-    return { record, variant, mode };
-  }
-
-  /**
-   * Picks main-loop forms for the records of a run: without flag writes where the flags are dead, fused with the
-   * conditional jump that follows. Flags count as dead only when the instructions up to the one that overwrites them
-   * cannot fault, so that a fault shows exact flags.
-   */
-  #chooseHot(page: CodePage, run: readonly RunEntry[]): void {
-    const { u16 } = this.#memory;
-    let live = true;
-    for (let i = run.length - 1; i >= 0; i--) {
-      const { record, variant, mode } = run[i]!;
-      const { row } = variant;
-      const { reads, kills, faults } = variant.flagUse;
-      const code = row.options.jumpCondition;
-      if (mode !== undefined) {
-        const op = variant.hot?.get(hotKey(mode, !live)) ?? variant.hot?.get(hotKey(mode, false));
-        if (op !== undefined) u16[(record + R_OP) >> 1] = op;
-      }
-      if (code !== undefined && i > 0 && variant.form === 'near') {
-        const previous = run[i - 1]!;
-        if (previous.mode !== undefined && previous.record + RECORD_SIZE === record) {
-          const dead = !live && this.#deadAt(page, this.#memory.view.getInt32(record + R_DISP, true));
-          const fused = previous.variant.hot?.get(hotKey(previous.mode, dead, code));
-          if (fused !== undefined) {
-            u16[(previous.record + R_OP) >> 1] = fused;
-            const first = previous.variant.flagUse;
-            live = first.faults || first.reads || !first.kills;
-            i--;
-            continue;
-          }
-        }
-      }
-      if (reads || faults || row.shape.immediate?.letter === 'J') live = true;
-      else if (kills) live = false;
-    }
-  }
-
-  /** A record that has a handler together with its successors gets that one. Theirs stay, for jumps to them. */
-  #chooseSequences(run: readonly RunEntry[]): void {
-    const { u16 } = this.#memory;
-    for (let i = 0; i + 1 < run.length; i++) {
-      const at = (run[i]!.record + R_OP) >> 1;
-      let op = u16[at]!;
-      while (i + 1 < run.length && run[i + 1]!.record === run[i]!.record + RECORD_SIZE) {
-        const longer = this.#handlers.extend(op, u16[(run[i + 1]!.record + R_OP) >> 1]!);
-        if (longer === undefined) break;
-        op = longer;
-        i++;
-      }
-      u16[at] = op;
-    }
-  }
-
-  /** Whether the code at an offset overwrites all flags before it could show them. */
-  #deadAt(page: CodePage, offset: number): boolean {
-    const base = page.frame * PAGE_SIZE;
-    let at = offset;
-    for (let i = 0; i < PEEK && at < PAGE_SIZE; i++) {
-      // A debugger sees the flags there.
-      if (page.breaks?.has(at) === true) return false;
-      if (this.#decoder.decode(this.#memory.u8, base + at, base + PAGE_SIZE) !== 0) return false;
-      const { out } = this.#decoder;
-      const variant = this.#handlers.variant(out.row, out.size, out.form);
-      if (variant === undefined || out.row.options.ends) return false;
-      const { reads, kills, faults } = variant.flagUse;
-      if (reads || faults) return false;
-      if (kills) return true;
-      at += out.length;
-    }
-    return false;
   }
 }

@@ -2,22 +2,13 @@
  * What the semantics of an instruction row are written with: `Builder` turns calls into the intermediate form.
  *
  * Operands are read and written by position (`read(0)`, `write(0, v)`); whether they are registers, memory or immediates
- * is the builder's business. Read-modify-write operands start with `modify(i)`, which probes for writing. Values may be
- * used any number of times.
+ * is the builder's business. Read-modify-write operands start with `modify(i)`, which probes for writing.
  */
 import type { Helper } from '../helpers.js';
 import { CF, GPR, MXCSR, PAGE_VA, RSP } from '../state.js';
 import type { ValueType } from '../wasm/opcodes.js';
-import {
-  type FlagKind,
-  type Form,
-  type IntSize,
-  operator,
-  type Probe,
-  type Statement,
-  type Value,
-  value,
-} from './ir.js';
+import { type FlagKind, type Form, type IntSize, type Probe, type Statement, type Value, value } from './ir.js';
+import { ValueBuilder } from './value-builder.js';
 
 /** Where an operand is: `rm` follows the form of the variant, the others are what they say. */
 export type OperandPlace = 'rm' | 'reg' | 'imm' | 'gpr' | 'one' | 'near' | 'moffs';
@@ -59,93 +50,21 @@ const unreachable: Helper = () => {
   throw new Error('an assumption of the translator is no helper');
 };
 
-export class Builder {
-  /** Operand size of the variant in bits (of the first operand). */
-  readonly size: IntSize;
+export class Builder extends ValueBuilder {
   readonly form: Form;
-  readonly statements: Statement[] = [];
   protected readonly operands: readonly Operand[];
-  #list: Statement[] = this.statements;
   #addresses: (Value | undefined)[] = [];
   #ea: Value | undefined;
 
   constructor(operands: readonly Operand[], size: IntSize, form: Form) {
+    super(size);
     this.operands = operands;
-    this.size = size;
     this.form = form;
   }
 
   /** The operands are those of one instruction (the translator), not fields of a record. */
   get concrete(): boolean {
     return false;
-  }
-
-  // Values
-
-  i32(n: number): Value {
-    return value('i32', 'const', [], { imm: n });
-  }
-
-  i64(n: number | bigint): Value {
-    return value('i64', 'const', [], { imm: n });
-  }
-
-  /** Integer constant of the type that operands of `size` bits have. */
-  int(n: number, size: number = this.size): Value {
-    return size === 64 ? this.i64(n) : this.i32(n);
-  }
-
-  v128(bytes: readonly number[]): Value {
-    return value('v128', 'const', [], { imm: bytes });
-  }
-
-  /** A pure WebAssembly operator by full name; `imm` is a lane number or the 16 lanes of a shuffle. */
-  op(name: string, args: Value[], imm?: number | readonly number[]): Value {
-    return this.define(operator(name, args, imm));
-  }
-
-  /** An integer operator of the width of its first argument: `bin('add', x, y)`. */
-  bin(name: string, x: Value, y: Value): Value {
-    return this.op(`${x.type}.${name}`, [x, y]);
-  }
-
-  select(ifTrue: Value, ifFalse: Value, cond: Value): Value {
-    return this.define(value(ifTrue.type, 'select', [ifTrue, ifFalse, cond]));
-  }
-
-  eqz(x: Value): Value {
-    return this.op(`${x.type}.eqz`, [x]);
-  }
-
-  /** Widens an integer of `from` bits to i64. */
-  widen(x: Value, from: number, signed: boolean): Value {
-    if (x.type === 'i64') return x;
-    if (!signed) return this.op('i64.extend_i32_u', [x]);
-    return this.op('i64.extend_i32_s', [this.signExtend(x, from)]);
-  }
-
-  /** Sign-extends the low `from` bits inside the value's own type. */
-  signExtend(x: Value, from: number): Value {
-    return from === 8 || from === 16 ? this.op(`${x.type}.extend${from}_s`, [x]) : x;
-  }
-
-  /** Clears what lies above `size` bits. */
-  truncate(x: Value, size: number = this.size): Value {
-    return size === 8 || size === 16 ? this.bin('and', x, this.int((1 << size) - 1, size)) : x;
-  }
-
-  wrap(x: Value): Value {
-    return x.type === 'i64' ? this.op('i32.wrap_i64', [x]) : x;
-  }
-
-  /** Runtime function in WebAssembly (tier0/runtime.ts); not for hot rows. */
-  call(name: string, args: Value[], type: ValueType): Value {
-    return this.define(value(type, 'call', args, { name, pinned: true }));
-  }
-
-  /** i32, 0 or 1: the condition code over the current flags. */
-  cond(code: number): Value {
-    return this.define(value('i32', 'cond', [], { imm: code, pinned: true }));
   }
 
   // Operands
@@ -281,7 +200,7 @@ export class Builder {
   storeAt(pa: Value, name: string, v: Value, offset = 0): void {
     pa.uses++;
     v.uses++;
-    this.#list.push({ s: 'store', address: pa, offset, name, value: v });
+    this.list.push({ s: 'store', address: pa, offset, name, value: v });
   }
 
   // CPU state
@@ -297,7 +216,7 @@ export class Builder {
     const at = typeof address === 'number' ? this.i32(address) : address;
     at.uses++;
     v.uses++;
-    this.#list.push({ s: 'set', address: at, offset, name, value: v });
+    this.list.push({ s: 'set', address: at, offset, name, value: v });
   }
 
   /** A general register by number, at `size` bits, zero-extended. */
@@ -331,7 +250,7 @@ export class Builder {
   flags(kind: FlagKind, parts: { a?: Value; b?: Value; res?: Value; cf?: Value; of?: Value; size?: IntSize }): void {
     const { a, b, res, cf, of, size = this.size } = parts;
     for (const v of [a, b, res, cf, of]) if (v !== undefined) v.uses++;
-    this.#list.push({ s: 'flags', kind, size, a, b, res, cf, of });
+    this.list.push({ s: 'flags', kind, size, a, b, res, cf, of });
   }
 
   /** Pushes `size` bits below rsp. */
@@ -357,16 +276,16 @@ export class Builder {
   /** Statements that happen only when the condition (i32) is not 0. No probes inside. */
   if(cond: Value, then: () => void, otherwise?: () => void): void {
     cond.uses++;
-    const outer = this.#list;
+    const outer = this.list;
     const statement: Statement = { s: 'if', cond, body: [], otherwise: [] };
     outer.push(statement);
-    this.#list = statement.body;
+    this.list = statement.body;
     then();
     if (otherwise !== undefined) {
-      this.#list = statement.otherwise;
+      this.list = statement.otherwise;
       otherwise();
     }
-    this.#list = outer;
+    this.list = outer;
   }
 
   /**
@@ -382,18 +301,18 @@ export class Builder {
   }
 
   trap(vector: number): void {
-    this.#list.push({ s: 'trap', cond: undefined, vector });
+    this.list.push({ s: 'trap', cond: undefined, vector });
   }
 
   trapIf(cond: Value, vector: number): void {
     cond.uses++;
-    this.#list.push({ s: 'trap', cond, vector });
+    this.list.push({ s: 'trap', cond, vector });
   }
 
   /** Calls a TypeScript helper (helpers.ts) with the record and `pa` (0 when absent). */
   helper(helper: Helper, pa?: Value): void {
     if (pa !== undefined) pa.uses++;
-    this.#list.push({ s: 'helper', helper, pa });
+    this.list.push({ s: 'helper', helper, pa });
   }
 
   /** Address of this instruction. */
@@ -411,26 +330,21 @@ export class Builder {
   target(to: 'near' | 'far' | Value, cond?: Value): void {
     if (typeof to !== 'string') to.uses++;
     if (cond !== undefined) cond.uses++;
-    this.#list.push({ s: 'target', to, cond });
+    this.list.push({ s: 'target', to, cond });
   }
 
   jump(cond?: Value): void {
     if (cond !== undefined) cond.uses++;
-    this.#list.push({ s: 'jump', cond });
+    this.list.push({ s: 'jump', cond });
   }
 
   done(cond: Value): void {
     cond.uses++;
-    this.#list.push({ s: 'done', cond });
+    this.list.push({ s: 'done', cond });
   }
 
   again(cond: Value): void {
     cond.uses++;
-    this.#list.push({ s: 'again', cond });
-  }
-
-  protected define(v: Value): Value {
-    this.#list.push({ s: 'value', value: v });
-    return v;
+    this.list.push({ s: 'again', cond });
   }
 }

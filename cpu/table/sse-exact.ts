@@ -9,6 +9,9 @@ import type { Helper, HelperContext } from '../helpers.js';
 import { R_B, R_IMM } from '../record.js';
 import { MXCSR, SCRATCH_XMM } from '../state.js';
 import { ADD, arithmetic, DIV, MUL, SUB, sqrt } from '../x87/arithmetic.js';
+import { pack32, pack64, packed, unpack32, unpack64 } from '../x87/formats.js';
+import { MXCSR_MASK } from '../x87/fxsave.js';
+import { fromInteger, integer, round, toInteger } from '../x87/rounding.js';
 import {
   compare,
   DE,
@@ -16,24 +19,18 @@ import {
   F32,
   F64,
   type Format,
-  fromInteger,
   IE,
-  integer,
   NORMAL,
   PE,
   PRE,
   QNAN,
   RC_ZERO,
-  round,
   SNAN,
   setIndefinite,
   setZero,
-  toInteger,
   Unpacked,
   ZERO,
-} from '../x87/float.js';
-import { pack32, pack64, packed, unpack32, unpack64 } from '../x87/formats.js';
-import { MXCSR_MASK } from '../x87/fxsave.js';
+} from '../x87/unpacked.js';
 
 const DAZ = 0x40;
 const FTZ = 0x8000;

@@ -1,10 +1,11 @@
 /** Addition to square root, comparison, partial remainder, scaling: x87's exact operations on unpacked values. */
 
+import { addNormal, divNormal, mulNormal, sqrtNormal } from './float.js';
+import { integer, round, roundBig, toInteger } from './rounding.js';
+import { C0, C1, C2, C3, CC, nan1, nan2 } from './unit.js';
 import {
-  addNormal,
   compare,
   DE,
-  divNormal,
   EXT24,
   EXT53,
   EXT64,
@@ -12,27 +13,20 @@ import {
   type Format,
   IE,
   INF,
-  integer,
-  mulNormal,
   NORMAL,
   PE,
   QNAN,
   RC_DOWN,
   raise,
-  round,
-  roundBig,
   SNAN,
   setIndefinite,
   setInf,
   setZero,
   significand,
-  sqrtNormal,
-  toInteger,
   type Unpacked,
   ZE,
   ZERO,
-} from './float.js';
-import { C0, C1, C2, C3, CC, nan1, nan2 } from './unit.js';
+} from './unpacked.js';
 
 /** Format that the precision control selects (0 = 24 bits, 2 = 53, 3 = 64; the reserved 1 acts as 64). */
 export function precisionOf(control: number): Format {

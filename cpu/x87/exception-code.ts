@@ -1,8 +1,8 @@
 /** Which floating-point exception a SIGFPE reports. */
 import { FPE_FLTDIV, FPE_FLTINV, FPE_FLTOVF, FPE_FLTRES, FPE_FLTUND } from '../../abi/signal.js';
 import { FCW, FSW, MXCSR } from '../state.js';
-import { DE, IE, OE, PE, UE, ZE } from './float.js';
 import type { X87Memory } from './unit.js';
+import { DE, IE, OE, PE, UE, ZE } from './unpacked.js';
 
 /**
  * si_code of a SIGFPE, from the exceptions that are raised and unmasked.

@@ -1,6 +1,6 @@
 /** Packed forms of floating-point numbers, words in and words out: 80-bit extended, binary64, binary32. */
 
-import { INF, NORMAL, normalise, QNAN, SNAN, setInf, setZero, UNSUPPORTED, type Unpacked, ZERO } from './float.js';
+import { INF, NORMAL, normalise, QNAN, SNAN, setInf, setZero, UNSUPPORTED, type Unpacked, ZERO } from './unpacked.js';
 
 /** 80 bits: `se` = sign and biased exponent (16 bits), significand words. */
 export function unpack80(r: Unpacked, se: number, hi: number, lo: number): void {

@@ -4,9 +4,9 @@
  */
 
 import { FDP, FIP, FOP, ST } from '../state.js';
-import { INF, NORMAL, Unpacked, ZERO } from './float.js';
 import { unpack80 } from './formats.js';
 import { ES, type X87 } from './unit.js';
+import { INF, NORMAL, Unpacked, ZERO } from './unpacked.js';
 
 const scratch = new Unpacked();
 

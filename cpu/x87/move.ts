@@ -1,24 +1,9 @@
 /** x87 loads, stores and conversions between the register stack and memory operands. */
 
-import {
-  DE,
-  env,
-  F32,
-  F64,
-  fromInteger,
-  IE,
-  integer,
-  NORMAL,
-  OE,
-  PE,
-  QNAN,
-  raise,
-  round,
-  toInteger,
-  UE,
-} from './float.js';
 import { pack32, pack64, packed, unpack32, unpack64 } from './formats.js';
+import { fromInteger, integer, round, toInteger } from './rounding.js';
 import { C1, nan1, type X87 } from './unit.js';
+import { DE, env, F32, F64, IE, NORMAL, OE, PE, QNAN, raise, UE } from './unpacked.js';
 
 const le32 = (u: X87, at: number) => u.memory.view.getInt32(at, true);
 const put32 = (u: X87, at: number, v: number) => u.memory.view.setInt32(at, v, true);

@@ -15,7 +15,6 @@ import {
   scale,
   sqrt,
 } from './arithmetic.js';
-import { env, INF, QNAN, UNSUPPORTED, type Unpacked, ZERO } from './float.js';
 import { readEnvironment, readSave, setControl, writeEnvironment, writeSave } from './image.js';
 import {
   load,
@@ -46,6 +45,7 @@ import {
   X87_SET_FLAGS,
   ZF,
 } from './unit.js';
+import { env, INF, QNAN, UNSUPPORTED, type Unpacked, ZERO } from './unpacked.js';
 
 /** @param i stack index of register forms (modrm & 7). @param at byte address of the memory operand in the memory. */
 type Action = (u: X87, i: number, at: number) => void;

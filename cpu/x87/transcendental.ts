@@ -1,22 +1,22 @@
 /**
- * x87's transcendental functions by fixed-point series on BigInt, 256 fraction bits: results are correctly rounded except
+ * x87's transcendental functions by series in fixed point: results are correctly rounded except
  * in cases closer than 2^-100 to a rounding boundary, so within 1 ulp of any processor's.
  */
 
+import { roundBig } from './rounding.js';
+import { atanFixed, cosSeries, expSeries, ln2, log2Fixed, ONE, P, pi, sinSeries } from './series.js';
+import { nan1, nan2 } from './unit.js';
 import {
-  bitLength,
   compareMagnitude,
   DE,
   EXT64,
   env,
   IE,
   INF,
-  isqrt,
   NORMAL,
   PE,
   QNAN,
   raise,
-  roundBig,
   setIndefinite,
   setInf,
   setZero,
@@ -25,58 +25,18 @@ import {
   type Unpacked,
   ZE,
   ZERO,
-} from './float.js';
-import { nan1, nan2 } from './unit.js';
+} from './unpacked.js';
 
-const P = 256n;
-const ONE = 1n << P;
+const abs = (x: bigint) => (x < 0n ? -x : x);
+
 /** Below 2^TINY the first term of a series is the result, up to sticky. */
 const TINY = -68;
 /** Bits below the last place that make a first term sticky in the right direction. */
 const GUARD = 64;
 
-function atanhInverse(n: bigint, bits: bigint): bigint {
-  let term = (1n << bits) / n;
-  let sum = term;
-  for (let k = 3n; term !== 0n; k += 2n) {
-    term /= n * n;
-    sum += term / k;
-  }
-  return sum;
-}
-
-function atanInverse(n: bigint, bits: bigint): bigint {
-  let term = (1n << bits) / n;
-  let sum = term;
-  let negative = true;
-  for (let k = 3n; term !== 0n; k += 2n) {
-    term /= n * n;
-    sum += negative ? -(term / k) : term / k;
-    negative = !negative;
-  }
-  return sum;
-}
-
 /** The π by which x87 reduces arguments has 66 bits, in every processor since the 387. */
 const PI_66 = 0xc90fdaa22168c234cn;
 const PI_66_FRACTION = 66n;
-let piCache = 0n;
-let ln2Cache = 0n;
-
-/** π with P fraction bits. */
-function pi(): bigint {
-  // Machin's formula; 32 guard bits.
-  if (piCache === 0n) piCache = (16n * atanInverse(5n, P + 32n) - 4n * atanInverse(239n, P + 32n)) >> 32n;
-  return piCache;
-}
-
-function ln2(): bigint {
-  if (ln2Cache === 0n) {
-    const b = P + 32n;
-    ln2Cache = (18n * atanhInverse(26n, b) - 2n * atanhInverse(4801n, b) + 8n * atanhInverse(8749n, b)) >> 32n;
-  }
-  return ln2Cache;
-}
 
 /** |a| with P fraction bits; a.exp >= TINY, and below 2^100. */
 function fixed(a: Unpacked): bigint {
@@ -94,28 +54,6 @@ function fromFixed(r: Unpacked, sign: number, value: bigint): void {
 function nudge(r: Unpacked, a: Unpacked, sign: number, direction: 1 | -1): void {
   r.sign = sign;
   roundBig(r, (significand(a) << BigInt(GUARD)) + BigInt(direction), a.exp - 63 - GUARD, true, EXT64);
-}
-
-function sinSeries(x: bigint): bigint {
-  const xx = (x * x) >> P;
-  let term = x;
-  let sum = x;
-  for (let k = 2n; term !== 0n; k += 2n) {
-    term = -((term * xx) >> P) / (k * (k + 1n));
-    sum += term;
-  }
-  return sum;
-}
-
-function cosSeries(x: bigint): bigint {
-  const xx = (x * x) >> P;
-  let term = ONE;
-  let sum = ONE;
-  for (let k = 1n; term !== 0n; k += 2n) {
-    term = -((term * xx) >> P) / (k * (k + 1n));
-    sum += term;
-  }
-  return sum;
 }
 
 /** Sine and cosine of a NORMAL |a| < 2^63, a.exp >= TINY, both with P fraction bits, signed. */
@@ -141,8 +79,6 @@ function sinCos(a: Unpacked): { sin: bigint; cos: bigint } {
   }
   return a.sign !== 0 ? { sin: -sin, cos } : { sin, cos };
 }
-
-const abs = (x: bigint) => (x < 0n ? -x : x);
 
 /** The argument is too large for fsin, fcos, fsincos and fptan: they set C2 and leave it. */
 export const outOfRange = (a: Unpacked) => a.kind === NORMAL && a.exp >= 63;
@@ -199,24 +135,6 @@ export function setOne(r: Unpacked): void {
   r.exp = 0;
   r.hi = 0x80000000 | 0;
   r.lo = 0;
-}
-
-/** Arc tangent of 0 <= t <= 1, P fraction bits. */
-function atanFixed(t: bigint): bigint {
-  // atan t = 2 atan(t / (1 + √(1 + t²))): three halvings bring t below 0.1.
-  let doublings = 0n;
-  while (t > ONE / 10n) {
-    t = (t << P) / (ONE + isqrt((ONE << P) + t * t));
-    doublings++;
-  }
-  const tt = (t * t) >> P;
-  let power = t;
-  let sum = t;
-  for (let k = 3n; power !== 0n; k += 2n) {
-    power = -((power * tt) >> P);
-    sum += power / k;
-  }
-  return sum << doublings;
 }
 
 /** r = atan2(y, x). */
@@ -284,36 +202,6 @@ export function exp2m1(r: Unpacked, a: Unpacked): boolean {
   const y = (x * ln2()) >> P;
   fromFixed(r, a.sign, a.sign === 0 ? expSeries(y) - ONE : ONE - expSeries(-y));
   return true;
-}
-
-function expSeries(y: bigint): bigint {
-  let term = ONE;
-  let sum = ONE;
-  for (let k = 1n; term !== 0n && term !== -1n; k++) {
-    term = ((term * y) >> P) / k;
-    sum += term;
-  }
-  return sum;
-}
-
-/** Binary logarithm of v > 0 (P fraction bits), P fraction bits, signed. */
-function log2Fixed(v: bigint): bigint {
-  let e = bitLength(v) - 257;
-  let m = e >= 0 ? v >> BigInt(e) : v << BigInt(-e);
-  if (m > (ONE * 3n) / 2n) {
-    e++;
-    // The bit lost is below the precision, and none is lost when e was not above 0.
-    m = e > 0 ? v >> BigInt(e) : v << BigInt(-e);
-  }
-  const z = ((m - ONE) << P) / (m + ONE);
-  const zz = (z * z) >> P;
-  let power = z;
-  let sum = z;
-  for (let k = 3n; power !== 0n && power !== -1n; k += 2n) {
-    power = (power * zz) >> P;
-    sum += power / k;
-  }
-  return (BigInt(e) << P) + (sum << (P + 1n)) / ln2();
 }
 
 /** r = y × l, l with P fraction bits. */

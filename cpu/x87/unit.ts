@@ -7,8 +7,8 @@
  */
 
 import { FCW, FDP, FIP, FOP, FSW, FTOP, FTW, ST } from '../state.js';
-import { env, IE, PRE, QNAN, SNAN, setIndefinite, UNSUPPORTED, Unpacked } from './float.js';
 import { pack80, unpack80 } from './formats.js';
+import { env, IE, PRE, QNAN, SNAN, setIndefinite, UNSUPPORTED, Unpacked } from './unpacked.js';
 
 export const C0 = 0x100;
 export const C1 = 0x200;

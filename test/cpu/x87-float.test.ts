@@ -8,10 +8,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FCW, FSW, FTOP, FTW } from '../../cpu/state.js';
 import { ADD, arithmetic, DIV, MUL, SUB, sqrt } from '../../cpu/x87/arithmetic.js';
-import { env, F32, F64, type Format, INF, NORMAL, round, Unpacked } from '../../cpu/x87/float.js';
 import { pack32, pack64, packed, unpack32, unpack64 } from '../../cpu/x87/formats.js';
 import { runX87Row, X87, X87_MF, X87_TABLE } from '../../cpu/x87/index.js';
+import { round } from '../../cpu/x87/rounding.js';
 import { atan2, cos, exp2m1, sin, tan, yLog2x } from '../../cpu/x87/transcendental.js';
+import { env, F32, F64, type Format, INF, NORMAL, Unpacked } from '../../cpu/x87/unpacked.js';
 import '../support/seeded.js';
 
 const view = new DataView(new ArrayBuffer(8));
