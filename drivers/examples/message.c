@@ -154,6 +154,7 @@ static banos_u32 message_poll(struct banos_file *file)
 
 static const struct banos_chrdev_ops operations = {
 	.size = sizeof(operations),
+	.flags = BANOS_CHRDEV_SPLICE,
 	.read = message_read,
 	.write = message_write,
 	.ioctl = message_ioctl,

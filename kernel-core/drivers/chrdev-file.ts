@@ -28,6 +28,8 @@ const GONE = POLLERR | POLLHUP;
 const MINOR_BITS = 2 ** 20;
 /** BANOS_CHRDEV_SEEKABLE */
 const FLAG_SEEKABLE = 1;
+/** BANOS_CHRDEV_SPLICE */
+const FLAG_SPLICE = 2;
 
 export class DriverFile extends OpenFile {
   declare readonly inode: MinorInode;
@@ -100,6 +102,16 @@ export class DriverFile extends OpenFile {
 
   override get pollable(): boolean {
     return this.inode.device.operations.poll !== null;
+  }
+
+  // As on Linux a driver says that it can be spliced; without that programs read and write.
+
+  override get splicesOut(): boolean {
+    return (this.inode.device.flags & FLAG_SPLICE) !== 0;
+  }
+
+  override get splicesIn(): boolean {
+    return this.splicesOut;
   }
 
   override read(to: IoIter, position: number, caller: Caller): number | Err {

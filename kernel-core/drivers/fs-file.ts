@@ -47,16 +47,6 @@ export class DriverFsFile extends OpenFile {
     return this.inode.fs.operations.poll !== null;
   }
 
-  // What sleeps in the middle cannot be half of a transfer: programs read and write instead.
-
-  override get splicesOut(): boolean {
-    return false;
-  }
-
-  override get splicesIn(): boolean {
-    return false;
-  }
-
   override read(to: IoIter, position: number, caller: Caller): number | Err {
     if (this.inode.fs.operations.read === null) return fail(EINVAL);
     if (isBusy(caller)) return fail(EAGAIN);

@@ -32,8 +32,9 @@ import { BytesIter } from '../../vfs/iter.js';
 import type { Task } from '../task.js';
 import { openFile } from './args.js';
 import { AT_OFFSET, raise, readFile, roomBelowLimit, TransferIter, writeFile } from './io.js';
-import { getI64, putI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
+import { SleepingMover } from './sleeping-mover.js';
+import { OffsetArgument, type Transfer } from './transfer.js';
 
 /** Bytes that one call moves at most, so that the event loop is not held up; callers go on after a short count. */
 const TRANSFER_MAX = 16 << 20;
@@ -52,56 +53,6 @@ const PAGE_SIZE = 4096;
 /** Pages of a pipe, or of a file, that become one message. @source Linux fs/splice.c splice_to_socket */
 const MESSAGE_PAGES = 16;
 const message = new Uint8Array(MESSAGE_PAGES * PAGE_SIZE);
-
-const word = new Uint8Array(8);
-const wordView = new DataView(word.buffer);
-
-/** An offset argument: a pointer to a position that the call moves, or 0 for the file's own offset. */
-class OffsetArgument {
-  readonly #task: Task;
-  readonly #address: number;
-  position = AT_OFFSET;
-
-  constructor(task: Task, address: number) {
-    this.#task = task;
-    this.#address = address;
-  }
-
-  get given(): boolean {
-    return this.#address !== 0;
-  }
-
-  /** Reads the position. @returns 0 or -EFAULT; it may be negative */
-  read(): number | Err {
-    if (!this.given) return 0;
-    if (this.#task.mm!.read(this.#address, word) !== 0) return fail(EFAULT);
-    this.position = getI64(wordView, 0);
-    return 0;
-  }
-
-  /** @returns 0, or -EINVAL for a negative position */
-  check(): number | Err {
-    return this.given && this.position < 0 ? fail(EINVAL) : 0;
-  }
-
-  /** @returns 0 or -EFAULT */
-  store(): number | Err {
-    if (!this.given) return 0;
-    putI64(wordView, 0, this.position);
-    return this.#task.mm!.write(this.#address, word);
-  }
-}
-
-interface Transfer {
-  from: OpenFile;
-  to: OpenFile;
-  fromAt: OffsetArgument;
-  toAt: OffsetArgument;
-  count: number;
-  /** Go on until all of `count` or the end (sendfile), or return with what could be had at once (splice). */
-  all: boolean;
-  nonBlocking: boolean;
-}
 
 /** Moves what can be moved now, as often as the wait primitive asks. */
 class Mover {
@@ -201,6 +152,7 @@ class Mover {
 }
 
 function runTransfer(task: Task, transfer: Transfer): number {
+  if (transfer.from.waitsByItself || transfer.to.waitsByItself) return new SleepingMover(task, transfer).run();
   const mover = new Mover(task, transfer);
   const result = mover.step();
   if (result !== -EAGAIN || transfer.nonBlocking) return result;

@@ -47,6 +47,10 @@ export class Pipe {
   /** Slots in use, oldest first; emptied ones are taken from the front. */
   #slots: Slot[] = [];
   #slotLimit = DEFAULT_SLOTS;
+  /** Slots that are promised to a transfer whose source sleeps. */
+  #reserved = 0;
+  /** A transfer whose target sleeps has yet to take what it saw: nobody else reads meanwhile. */
+  #isHeld = false;
   #spare: number[] = [];
 
   constructor(frames: FrameStore) {
@@ -67,15 +71,34 @@ export class Pipe {
 
   /** Bytes that can be written for sure. */
   get room(): number {
-    return Math.max(0, this.#slotLimit - this.#slots.length) * PAGE_SIZE;
+    return Math.max(0, this.#slotLimit - this.#reserved - this.#slots.length) * PAGE_SIZE;
   }
 
+  /** There is nothing to be read now. */
   get isEmpty(): boolean {
-    return this.#slots.length === 0;
+    return this.#slots.length === 0 || this.#isHeld;
   }
 
   get isFull(): boolean {
-    return this.#slots.length >= this.#slotLimit;
+    return this.#slots.length + this.#reserved >= this.#slotLimit;
+  }
+
+  /** Keeps room for `bytes`, so that they fit when they come. Undone by `unreserve`, just before. */
+  reserve(bytes: number): void {
+    this.#reserved += Math.ceil(bytes / PAGE_SIZE);
+  }
+
+  unreserve(bytes: number): void {
+    this.#reserved -= Math.ceil(bytes / PAGE_SIZE);
+  }
+
+  /** Keeps others from reading, until `letGo`. Precondition: it is not empty. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  letGo(): void {
+    this.#isHeld = false;
   }
 
   /** Both ends at once, as an O_RDWR fifo sees it. */
@@ -97,7 +120,7 @@ export class Pipe {
   /** @returns bytes; 0 when empty without writers; -EAGAIN when empty, -EFAULT */
   read(to: IoIter): number | Err {
     if (to.remaining === 0) return 0;
-    if (this.isEmpty) return this.writers === 0 ? 0 : fail(EAGAIN);
+    if (this.isEmpty) return this.#emptyResult;
     let done = 0;
     while (to.remaining > 0) {
       const slot = this.#slots[0];
@@ -118,7 +141,7 @@ export class Pipe {
 
   /** Copies what the first `slots` slots hold, at most `count` bytes, to the start of `target`. @returns as `read` */
   peek(target: Uint8Array, count: number, slots: number): number | Err {
-    if (this.isEmpty) return this.writers === 0 ? 0 : fail(EAGAIN);
+    if (this.isEmpty) return this.#emptyResult;
     let done = 0;
     for (const { frame, offset, length } of this.#slots.slice(0, slots)) {
       const start = frame * PAGE_SIZE + offset;
@@ -178,7 +201,7 @@ export class Pipe {
     let slots = 1;
     while (slots * PAGE_SIZE < bytes) slots *= 2;
     if (slots > this.#slotLimit && slots * PAGE_SIZE > MAX_SIZE && !isSuperuser(caller.cred)) return fail(EPERM);
-    if (slots < this.#slots.length) return fail(EBUSY);
+    if (slots < this.#slots.length + this.#reserved) return fail(EBUSY);
     this.#slotLimit = slots;
     return this.capacity;
   }
@@ -189,6 +212,10 @@ export class Pipe {
     for (const frame of this.#spare) this.#frames.unref(frame);
     this.#slots = [];
     this.#spare = [];
+  }
+
+  get #emptyResult(): number | Err {
+    return this.writers === 0 && !this.#isHeld ? 0 : fail(EAGAIN);
   }
 
   #append(slot: Slot, from: IoIter, count: number): number | Err {

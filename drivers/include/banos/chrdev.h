@@ -56,6 +56,8 @@ struct banos_mapping {
 
 /* Reads and writes are at the position that the process has. */
 #define BANOS_CHRDEV_SEEKABLE 1
+/* splice and sendfile may read and write it; without this they answer EINVAL, and programs read and write. */
+#define BANOS_CHRDEV_SPLICE 2
 
 struct banos_chrdev_ops {
 	banos_u32 size;
