@@ -26,7 +26,7 @@ export class WatchedAccess {
   clear(): void {
     this.hit = Number.NaN;
     this.#pending = Number.NaN;
-    this.#open.length = 0;
+    this.#forget();
   }
 
   /** An instruction is about to access memory. @returns whether `settle` has to be called when it is over */
@@ -56,11 +56,16 @@ export class WatchedAccess {
       const found = access.marks.watching(access.start, end, access.write);
       if (found !== undefined) this.#pending = Math.max(access.start, found.address);
     }
-    this.#open.length = 0;
+    this.#forget();
     const isHit = happened && !Number.isNaN(this.#pending);
     if (isHit) this.hit = this.#pending;
     this.#pending = Number.NaN;
     return isHit;
+  }
+
+  /** Every run begins and ends with it, and to set the length of an array is a call of V8's runtime. */
+  #forget(): void {
+    if (this.#open.length > 0) this.#open.length = 0;
   }
 
   #read(address: number): number {

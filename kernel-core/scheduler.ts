@@ -67,8 +67,10 @@ export class Scheduler {
   #policy: SchedulingPolicy | null = null;
   /** The task gives way to others (sched_yield). */
   #yielding: Task | null = null;
-  /** Work of the kernel for the current task since its slice began, in instructions' worth. */
+  /** Work of the kernel for the current task since its slice began, in instructions' worth, */
   #charged = 0;
+  /** and how much of it ends the slice. */
+  #chargeable = SLICE;
   switches = 0;
 
   constructor(kernel: Kernel) {
@@ -92,14 +94,14 @@ export class Scheduler {
     this.#charged += instructions;
   }
 
-  /** The current task has used its slice, with what the kernel did for it. */
+  /** The current task has used its slice, with what the kernel did for it; or it has to leave the processor anyway. */
   get isSliceSpent(): boolean {
-    return this.#charged >= SLICE;
+    return this.#held || this.#charged >= this.#chargeable;
   }
 
   /** Instructions until then, as far as the kernel's work goes. */
   get sliceLeft(): number {
-    return SLICE - this.#charged;
+    return this.#held ? 0 : this.#chargeable - this.#charged;
   }
 
   /** Nothing runs, nothing is due to run. */
@@ -118,8 +120,6 @@ export class Scheduler {
   /** Nothing runs any more, from the end of the current instruction on, until `release`. */
   hold(): void {
     this.#held = true;
-    // The task on the CPU leaves it at the end of its system call.
-    this.#charged = Math.max(this.#charged, SLICE);
     this.#hostTimer?.cancel();
     this.#hostTimer = null;
   }
@@ -295,10 +295,12 @@ export class Scheduler {
     if (task.state !== 'running' || this.#kernel.debugger?.mayRun(task) === false) return 0;
     this.#current = task;
     this.#charged = 0;
+    this.#chargeable = slice;
     this.#yielding = null;
     let left = slice;
     if (this.#finishWait(task)) {
       while (left > this.#charged && deliverSignals(task) && !this.#held) {
+        this.#chargeable = left;
         left -= this.#execute(task, left - this.#charged);
         // It may be in a wait although it runs: a driver has used up the slice in the middle of its call.
         if (task.state !== 'running' || task.wait.request !== null || this.#yielding === task) break;

@@ -23,7 +23,12 @@ const SOURCE = `
 `;
 
 /** Budget, reason of the end and instructions of every slice of `count` processes at a time. */
-async function slices(translator: TranslatorOption, directory: string, count = 1): Promise<string[]> {
+async function slices(
+  translator: TranslatorOption,
+  directory: string,
+  count = 1,
+  program = 'slices',
+): Promise<string[]> {
   const log: string[] = [];
   const { run } = Cpu.prototype;
   Cpu.prototype.run = function (budget) {
@@ -36,9 +41,10 @@ async function slices(translator: TranslatorOption, directory: string, count = 1
     mounts: [{ host: directory, guest: '/probes', readOnly: true }],
   });
   try {
-    await Promise.all(Array.from({ length: count }, () => kernel.spawn(['/probes/slices']).exit));
+    await Promise.all(Array.from({ length: count }, () => kernel.spawn([`/probes/${program}`]).exit));
     const { translator: done } = kernel.cpuStats();
-    if (translator !== false) assert.ok((done?.instructions ?? 0) > 5_000_000, 'hot code was translated');
+    if (translator !== false && program === 'slices')
+      assert.ok((done?.instructions ?? 0) > 5_000_000, 'hot code was translated');
   } finally {
     Cpu.prototype.run = run;
     await kernel.shutdown();
@@ -68,6 +74,19 @@ if (canRunNatively('ends of slices')) {
     const log = await slices(MODES[0]![1], probes.directory, 2);
     const together = longest(log.slice(0, log.length / 2));
     assert.ok(together <= 101_000, `${together} instructions`);
+  });
+
+  test('system calls leave the processor at the end of a turn, not after a tenth of it', async () => {
+    const calls = join(probes.directory, 'calls.c');
+    writeFileSync(
+      calls,
+      '#include <sys/syscall.h>\n#include <unistd.h>\n' +
+        'int main(void) { for (int i = 0; i < 100000; i++) syscall(SYS_getpid); }',
+    );
+    probes.build('calls', [calls]);
+    const runs = (await slices(false, probes.directory, 1, 'calls')).length;
+    // A call counts as a hundred instructions, and a turn is a million.
+    assert.ok(runs < 200, `${runs} runs for 100000 calls`);
   });
 }
 
