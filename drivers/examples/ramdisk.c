@@ -1,16 +1,19 @@
 /*
  * RAM disks: /dev/ramdisk0 and /dev/ramdisk1 hold bytes until the driver is unloaded, and a small file system on them,
  * `mount -t ramdiskfs /dev/ramdisk0 /mnt`, keeps its files over umount and mount. An ioctl, or the option `format`, makes
- * an empty one. The disk comes first here, the file system is in ramdisk_fs.h; both only meet in `block_at`.
+ * an empty one. How many there are, and how large, the parameters `count` and `size` say.
+ * The disk comes first here, the file system is in ramdisk_fs.h; both only meet in `block_at`.
  *
  * Locking: operations that may not sleep run in one piece. Reads and writes are done block by block, each under the disk's
  * spinlock, and bytes go to and from the process without it, for a page fault may call us again.
  */
 #include <banos/banos.h>
 
-#define DISKS 2
+#define MAX_DISKS 8
 #define BLOCK_SIZE 1024
-#define BLOCKS 8192
+/* Room for the tables of the file system, and something in it; what can be searched in one go. */
+#define MIN_SIZE 256
+#define MAX_SIZE 262144
 /* Memory is taken in pieces of so many blocks, when they are written to. */
 #define PIECE_BLOCKS 64
 
@@ -21,13 +24,25 @@
 #define BLKGETSIZE64 BANOS_IOR(0x12, 114, size_t)
 #define RAMDISK_FORMAT BANOS_IO('r', 1)
 
+static unsigned int count = 2;
+static unsigned int size = 8192;
+BANOS_PARAM(count, uint, 0444);
+BANOS_PARAM_DESCRIPTION(count, "disks, 1 to 8");
+BANOS_PARAM(size, uint, 0444);
+BANOS_PARAM_DESCRIPTION(size, "KiB of each disk, 256 to 262144");
+BANOS_DESCRIPTION("Disks in memory, and a file system for them");
+
 struct disk {
 	struct banos_spinlock lock;
 	int is_mounted;
-	char *pieces[BLOCKS / PIECE_BLOCKS];
+	/* Block of the file system that was taken last. */
+	banos_u32 last;
+	char **pieces;
 };
 
-static struct disk disks[DISKS];
+static struct disk disks[MAX_DISKS];
+/* Of each disk. */
+static banos_u32 blocks;
 static const char zeros[BLOCK_SIZE];
 
 /* NULL when it is outside, or (never without `make`) there is no memory. */
@@ -35,7 +50,7 @@ static void *block_at(struct disk *disk, banos_u32 block, int make)
 {
 	char **piece;
 
-	if (block >= BLOCKS)
+	if (block >= blocks)
 		return 0;
 	piece = &disk->pieces[block / PIECE_BLOCKS];
 	if (!*piece) {
@@ -58,19 +73,19 @@ static banos_u32 smaller(banos_u64 a, banos_u64 b)
 static long disk_read(struct banos_file *file, struct banos_iter *to, banos_u64 position)
 {
 	struct disk *disk = &disks[file->minor];
-	banos_u64 end = (banos_u64)BLOCKS * BLOCK_SIZE;
+	banos_u64 end = (banos_u64)blocks * BLOCK_SIZE;
 	char bytes[BLOCK_SIZE];
 	long done = 0;
 
 	while (banos_iter_count(to) > 0 && position + done < end) {
 		banos_u32 within = (position + done) % BLOCK_SIZE;
-		banos_u32 count = smaller(BLOCK_SIZE - within, banos_iter_count(to));
+		banos_u32 piece = smaller(BLOCK_SIZE - within, banos_iter_count(to));
 		long moved;
 
 		banos_spin_lock(&disk->lock);
-		memcpy(bytes, (char *)block_at(disk, (position + done) / BLOCK_SIZE, 0) + within, count);
+		memcpy(bytes, (char *)block_at(disk, (position + done) / BLOCK_SIZE, 0) + within, piece);
 		banos_spin_unlock(&disk->lock);
-		moved = banos_copy_to_iter(bytes, count, to);
+		moved = banos_copy_to_iter(bytes, piece, to);
 		if (moved <= 0)
 			return done > 0 ? done : moved;
 		done += moved;
@@ -81,7 +96,7 @@ static long disk_read(struct banos_file *file, struct banos_iter *to, banos_u64 
 static long disk_write(struct banos_file *file, struct banos_iter *from, banos_u64 position)
 {
 	struct disk *disk = &disks[file->minor];
-	banos_u64 end = (banos_u64)BLOCKS * BLOCK_SIZE;
+	banos_u64 end = (banos_u64)blocks * BLOCK_SIZE;
 	char bytes[BLOCK_SIZE];
 	long done = 0;
 
@@ -109,7 +124,7 @@ static long disk_write(struct banos_file *file, struct banos_iter *from, banos_u
 
 static banos_s64 disk_llseek(struct banos_file *file, banos_s64 offset, int whence)
 {
-	banos_s64 end = (banos_s64)BLOCKS * BLOCK_SIZE;
+	banos_s64 end = (banos_s64)blocks * BLOCK_SIZE;
 
 	(void)file;
 	if (whence == 2)
@@ -122,7 +137,7 @@ static banos_s64 disk_llseek(struct banos_file *file, banos_s64 offset, int when
 static long disk_ioctl(struct banos_file *file, banos_u32 request, unsigned long argument)
 {
 	struct disk *disk = &disks[file->minor];
-	banos_u64 bytes = (banos_u64)BLOCKS * BLOCK_SIZE;
+	banos_u64 bytes = (banos_u64)blocks * BLOCK_SIZE;
 	banos_u64 sectors = bytes / 512;
 	int sector = 512;
 
@@ -159,9 +174,8 @@ static const struct banos_chrdev_ops disk_operations = {
 	.fsync = disk_fsync,
 };
 
-static const struct banos_chrdev device = {
+static struct banos_chrdev device = {
 	.size = sizeof(device),
-	.minors = DISKS,
 	.name = "ramdisk",
 	.mode = 0660,
 	.ops = &disk_operations,
@@ -169,9 +183,19 @@ static const struct banos_chrdev device = {
 
 static int ramdisk_init(Banos_Driver *driver)
 {
-	long result = banos_chrdev_register(&device);
+	long result;
 
 	(void)driver;
+	if (count < 1 || count > MAX_DISKS || size < MIN_SIZE || size > MAX_SIZE)
+		return -BANOS_EINVAL;
+	blocks = size * (1024 / BLOCK_SIZE);
+	for (unsigned int i = 0; i < count; i++) {
+		disks[i].pieces = banos_kzalloc((blocks + PIECE_BLOCKS - 1) / PIECE_BLOCKS * sizeof(char *));
+		if (!disks[i].pieces)
+			return -BANOS_ENOMEM;
+	}
+	device.minors = count;
+	result = banos_chrdev_register(&device);
 	return result < 0 ? result : banos_register_filesystem("ramdiskfs", &fs_operations);
 }
 

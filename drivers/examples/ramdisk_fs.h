@@ -10,7 +10,7 @@
 #define INODES 1024
 #define INODE_SIZE 128
 #define BITMAP_START 1
-#define BITMAP_BLOCKS (BLOCKS / 8 / BLOCK_SIZE)
+#define BITMAP_BLOCKS ((blocks / 8 + BLOCK_SIZE - 1) / BLOCK_SIZE)
 #define TABLE_START (BITMAP_START + BITMAP_BLOCKS)
 #define TABLE_BLOCKS (INODES * INODE_SIZE / BLOCK_SIZE)
 #define DATA_START (TABLE_START + TABLE_BLOCKS)
@@ -87,13 +87,18 @@ static banos_u8 *bitmap_of(struct disk *disk, banos_u32 block)
 	return (banos_u8 *)block_at(disk, BITMAP_START + block / 8 / BLOCK_SIZE, 1) + block / 8 % BLOCK_SIZE;
 }
 
-/* A block of zeros that is in use now; 0: there is none. */
+/* A block of zeros that is in use now; 0: there is none. It is looked for behind the one that was taken last. */
 static banos_u32 take_block(struct disk *disk)
 {
-	for (banos_u32 block = DATA_START; block < BLOCKS; block++) {
-		banos_u8 *map = bitmap_of(disk, block);
+	for (banos_u32 tried = DATA_START; tried < blocks; tried++) {
+		banos_u32 block = disk->last + 1;
+		banos_u8 *map;
 		void *bytes;
 
+		if (block < DATA_START || block >= blocks)
+			block = DATA_START;
+		disk->last = block;
+		map = bitmap_of(disk, block);
 		if (*map & 1 << block % 8)
 			continue;
 		bytes = block_at(disk, block, 1);
@@ -111,7 +116,7 @@ static void give_block(struct disk *disk, banos_u32 *place, struct fs_inode *ino
 	banos_u32 block = *place;
 
 	*place = 0;
-	if (block < DATA_START || block >= BLOCKS)
+	if (block < DATA_START || block >= blocks)
 		return;
 	*bitmap_of(disk, block) &= ~(1 << block % 8);
 	if (inode->blocks > 0)
@@ -126,7 +131,7 @@ static banos_u32 follow(struct disk *disk, struct fs_inode *inode, banos_u32 *pl
 		if (*place != 0)
 			inode->blocks++;
 	}
-	return *place >= DATA_START && *place < BLOCKS ? *place : 0;
+	return *place >= DATA_START && *place < blocks ? *place : 0;
 }
 
 static banos_u32 *pointers_in(struct disk *disk, banos_u32 block)
@@ -162,7 +167,7 @@ static void cut_level(struct disk *disk, struct fs_inode *inode, banos_u32 *plac
 {
 	banos_u64 span = level == 2 ? POINTERS : 1;
 
-	if (*place < DATA_START || *place >= BLOCKS)
+	if (*place < DATA_START || *place >= blocks)
 		return;
 	if (level > 0) {
 		banos_u32 *pointers = pointers_in(disk, *place);
@@ -211,7 +216,7 @@ static long fs_format(struct disk *disk)
 		memset(bytes, 0, BLOCK_SIZE);
 	}
 	super->magic = FS_MAGIC;
-	super->blocks = BLOCKS;
+	super->blocks = blocks;
 	super->inodes = INODES;
 	root = inode_at(disk, ROOT, 1);
 	root->mode = TYPE_DIRECTORY | 0755;
@@ -234,11 +239,12 @@ static int has_option(const char *options, const char *name)
 static long fs_mount(struct banos_fs *fs)
 {
 	size_t length = strlen(fs->source);
-	int number = length > 0 ? fs->source[length - 1] - '0' : -1;
+	/* A single disk has no number. */
+	int number = count == 1 ? 0 : length > 0 ? fs->source[length - 1] - '0' : -1;
 	struct fs_super *super;
 	struct disk *disk;
 
-	if (number < 0 || number >= DISKS)
+	if (number < 0 || number >= (int)count)
 		return -BANOS_ENODEV;
 	disk = &disks[number];
 	if (disk->is_mounted)
@@ -246,7 +252,7 @@ static long fs_mount(struct banos_fs *fs)
 	if (has_option(fs->options, "format") && fs_format(disk) != 0)
 		return -BANOS_ENOMEM;
 	super = block_at(disk, 0, 0);
-	if (super->magic != FS_MAGIC || super->blocks != BLOCKS || super->inodes != INODES)
+	if (super->magic != FS_MAGIC || super->blocks != blocks || super->inodes != INODES)
 		return -BANOS_EINVAL;
 	disk->is_mounted = 1;
 	fs->data = disk;
@@ -265,8 +271,8 @@ static long fs_statfs(struct banos_fs *fs, struct banos_statfs *out)
 
 	out->type = FS_MAGIC;
 	out->block_size = BLOCK_SIZE;
-	out->blocks = BLOCKS - DATA_START;
-	for (banos_u32 block = DATA_START; block < BLOCKS; block++)
+	out->blocks = blocks - DATA_START;
+	for (banos_u32 block = DATA_START; block < blocks; block++)
 		out->blocks_free += !(*bitmap_of(disk, block) & 1 << block % 8);
 	out->files = INODES - ROOT;
 	for (banos_u32 ino = ROOT; ino < INODES; ino++)

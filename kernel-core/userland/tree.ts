@@ -1,12 +1,16 @@
-/** The embedded root file system: busybox, links for its applets, and the few files under /etc that programs ask for. */
+/** The embedded root file system: busybox, links for its applets, and the few files that programs ask for. */
 import { type Err, isErr } from '../../abi/errno.js';
 import { O_WRONLY } from '../../abi/fcntl.js';
 import { S_IFDIR, S_IFREG } from '../../abi/stat.js';
 import { KERNEL_CALLER } from '../../vfs/caller.js';
 import type { Inode } from '../../vfs/inode.js';
 import { BytesIter } from '../../vfs/iter.js';
+import { MODULE_DIRECTORY } from '../modules/search.js';
 import { latin1Bytes } from '../text.js';
 import { BUSYBOX_APPLETS } from './applets.js';
+
+/** Where modules are looked for, seen from the root; tools for them want an index there, be it empty. */
+const MODULES = MODULE_DIRECTORY.slice(1);
 
 const DIRECTORIES: Readonly<Record<string, number>> = {
   bin: 0o755,
@@ -14,6 +18,9 @@ const DIRECTORIES: Readonly<Record<string, number>> = {
   etc: 0o755,
   home: 0o755,
   lib: 0o755,
+  'lib/modules': 0o755,
+  [MODULES]: 0o755,
+  [`${MODULES}/extra`]: 0o755,
   mnt: 0o755,
   opt: 0o755,
   proc: 0o555,
@@ -40,6 +47,8 @@ const FILES: Readonly<Record<string, string>> = {
   'etc/hosts': '127.0.0.1\tlocalhost\n::1\tlocalhost\n',
   'etc/profile': "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport PS1='\\w \\$ '\n",
   'etc/os-release': 'NAME="Banos"\nID=banos\nPRETTY_NAME="Banos (busybox 1.35.0)"\n',
+  [`${MODULES}/modules.dep`]: '',
+  [`${MODULES}/modules.symbols`]: '',
 };
 
 /**

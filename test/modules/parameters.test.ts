@@ -1,8 +1,9 @@
 /** Parameters of modules: what they take, refuse and show. The forms are Linux's (kernel/params.c). */
+import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseAssignments } from '../../kernel-core/modules/parameters.js';
-import { hasCompiler } from '../drivers/support.js';
+import { compileDriver, hasCompiler } from '../drivers/support.js';
 import { driver, resources, withMachine } from './support.js';
 
 test('a parameter list is taken apart at blanks outside of quotes', () => {
@@ -100,6 +101,45 @@ else {
       assert.equal(news(), ["many: unknown parameter 'nothing' ignored", "many: unknown parameter 'num-ber' ignored"]);
       assert.is(await say(`cat ${FILES}/number`), '4\n');
     }));
+
+  test('the RAM disks are as many and as large as they are asked to be', () => {
+    const image = compileDriver(readFileSync('drivers/examples/ramdisk.c', 'utf8'), ['-Idrivers/examples']);
+    return withMachine({ 'ramdisk.o': image }, async ({ say }) => {
+      const files = '/sys/module/ramdisk/parameters';
+      assert.is(
+        await say(`insmod /drivers/ramdisk.o; cat ${files}/count ${files}/size; ls /dev/ramdisk*; rmmod ramdisk`),
+        '2\n8192\n/dev/ramdisk0\n/dev/ramdisk1\n',
+      );
+      assert.is(
+        await say(
+          `insmod /drivers/ramdisk.o count=3 size=300; cat ${files}/count ${files}/size; stat -c %a ${files}/size
+          blockdev --getsize64 /dev/ramdisk2; dd if=/dev/zero of=/dev/ramdisk2 bs=1k 2>&1 | grep records
+          mount -t ramdiskfs -o format /dev/ramdisk2 /mnt; df /mnt | tail -n 1 | tr -s ' ' | cut -d' ' -f2
+          umount /mnt; rmmod ramdisk`,
+        ),
+        // Of 300 blocks one says how large all is, one is the map, 128 are for inodes.
+        '3\n300\n444\n307200\n301+0 records in\n300+0 records out\n170\n',
+      );
+      assert.is(
+        await say(
+          `insmod /drivers/ramdisk.o count=1 size=65536; mount -t ramdiskfs -o format /dev/ramdisk /mnt
+          dd if=/dev/urandom of=/mnt/file bs=64k count=200 2>/dev/null; stat -c %s /mnt/file; umount /mnt; rmmod ramdisk`,
+        ),
+        '13107200\n',
+      );
+      // The blocks of the largest are counted before anybody takes that for an endless loop.
+      assert.match(
+        await say(
+          `insmod /drivers/ramdisk.o size=262144; mount -t ramdiskfs -o format /dev/ramdisk0 /mnt
+          df /mnt | tail -n 1 | tr -s ' ' | cut -d' ' -f2; umount /mnt; rmmod ramdisk`,
+        ),
+        /^261\d+\n$/,
+      );
+      for (const bad of ['count=0', 'count=9', 'size=255', 'size=262145']) {
+        assert.is(await say(`/drivers/call init /drivers/ramdisk.o ${bad}; ls /dev/ramdisk* 2>/dev/null`), 'EINVAL\n');
+      }
+    });
+  });
 }
 
 test.run();

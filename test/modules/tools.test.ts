@@ -60,16 +60,19 @@ else {
           BANOS_MODULE_INFO("version", "1.2");`,
       },
       async ({ say }) => {
-        // It wants an index, whatever it is asked.
-        const info = await say('mkdir -p /lib/modules/$(uname -r); depmod; modinfo /drivers/told.o');
-        for (const line of [
-          'author: +somebody',
-          'description: +Says what it is',
-          'version: +1.2',
-          'parm: +count:how many',
+        const lines = ['author: +somebody', 'description: +Says what it is', 'version: +1.2', 'parm: +count:how many'];
+        const place = '/lib/modules/$(uname -r)';
+        for (const command of [
+          'modinfo /drivers/told.o',
+          'cd /drivers; modinfo ./told.o',
+          'cd /drivers; modinfo told.o',
+          `cp /drivers/told.o ${place}/extra/told.ko; depmod; modinfo told`,
+          'insmod /drivers/told.o; modinfo told; rmmod told',
         ]) {
-          assert.match(info, new RegExp(`^${line}$`, 'm'));
+          const info = await say(command);
+          for (const line of lines) assert.match(info, new RegExp(`^${line}$`, 'm'), command);
         }
+        assert.match(await say('modinfo -p told'), /^count:how many/m);
         await say('insmod /drivers/told.o');
         assert.is(await say('cat /sys/module/told/version'), '1.2\n');
       },
