@@ -10,6 +10,12 @@ import type { UnloadTimer } from './unload.js';
 /** As /proc/modules has it. */
 export type ModuleState = 'Loading' | 'Live' | 'Unloading';
 
+/** How far a sequence is that loads or unloads: for finding out who waits for whom. */
+export interface Progress {
+  /** Nothing goes on until this module's init or uninit has returned; null: it waits for none. */
+  waitsFor: Module | null;
+}
+
 export interface ModuleExport {
   readonly module: Module;
   readonly name: string;
@@ -52,6 +58,8 @@ export class Module {
   readonly users = new Set<Module>();
   /** By name. Others can use them as long as it is Live. */
   readonly exports: ReadonlyMap<string, ModuleExport>;
+  /** What its own functions have asked for, and wait for now (requests.ts). */
+  readonly requests = new Set<Progress>();
   readonly taints = new Set<TaintLetter>();
   state: ModuleState = 'Loading';
   /** Loaded because another needed it: goes when nobody does any more. */

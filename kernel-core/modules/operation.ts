@@ -24,8 +24,8 @@ export interface DriverCall {
 /** A sequence that ends with a `T`. */
 export type Steps<T> = Generator<Condition | DriverCall, T, number>;
 
-/** What a system call waits for. Its result is the sequence's. */
-class Operation implements WaitRequest {
+/** What a system call, or a kernel thread (requests.ts), waits for. Its result is the sequence's. */
+export class Operation implements WaitRequest {
   readonly hooks: readonly Hook[];
   readonly what: string;
   /** A signal leaves no module half loaded; only one that kills ends the wait. */

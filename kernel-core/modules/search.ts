@@ -55,17 +55,20 @@ function* lines(context: FsContext, index: string): Iterable<string> {
   for (const line of Buffer.from(bytes).toString('latin1').split('\n')) if (line !== '' && line[0] !== '#') yield line;
 }
 
-/** The object of a module. @returns its image; -ENOENT, what reading answers */
+/** The object of a module. @param name or its path @returns its image; -ENOENT, what reading answers */
 export function findModule(context: FsContext, name: string): Uint8Array | Err {
+  if (name.includes('/')) return readPath(context, name, IMAGE_MAX);
   for (const line of lines(context, 'modules.dep')) {
     const path = line.slice(0, line.indexOf(':'));
     if (nameOf(path) !== moduleName(name)) continue;
     return readPath(context, path.startsWith('/') ? path : `${MODULE_DIRECTORY}/${path}`, IMAGE_MAX);
   }
-  for (const place of PLACES) {
-    for (const suffix of SUFFIXES) {
-      const image = readPath(context, `${MODULE_DIRECTORY}/${place}${name}${suffix}`, IMAGE_MAX);
-      if (image !== fail(ENOENT)) return image;
+  for (const spelling of new Set([name, name.replaceAll('_', '-')])) {
+    for (const place of PLACES) {
+      for (const suffix of SUFFIXES) {
+        const image = readPath(context, `${MODULE_DIRECTORY}/${place}${spelling}${suffix}`, IMAGE_MAX);
+        if (image !== fail(ENOENT)) return image;
+      }
     }
   }
   return fail(ENOENT);

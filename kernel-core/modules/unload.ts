@@ -7,8 +7,9 @@ import { O_TRUNC } from '../../abi/fcntl.js';
 import { KERN_INFO } from '../../abi/klog.js';
 import type { Task } from '../task.js';
 import { Timer } from '../timers.js';
-import type { Module } from './module.js';
+import type { Module, Progress } from './module.js';
 import { errnoOf, perform, type Steps } from './operation.js';
+import { moduleName } from './search.js';
 import type { ModuleTable } from './table.js';
 
 /** How long a module that nobody needs any more stays, in case somebody needs it again. @source NetBSD module(9) */
@@ -20,21 +21,44 @@ const KEEP_UNUSED = 10_000_000_000;
  * @returns 0; -ENOENT; -EWOULDBLOCK: others hold it; -EBUSY: it is coming or going, or does not want to; PENDING
  */
 export function unload(table: ModuleTable, task: Task, name: string, flags: number): number {
+  const steps = unloadNamed(table, name, (flags & O_TRUNC) !== 0, { waitsFor: null });
+  return perform(task, table.hook, steps, 'delete_module');
+}
+
+/**
+ * For a driver: unloads another module, which nobody may hold.
+ * @param requester name of the module that asks; '': none
+ * @returns as `unload`; -EBUSY also when it is the one that asks
+ */
+export function* unloadRequested(
+  table: ModuleTable,
+  wanted: string,
+  requester: string,
+  progress: Progress,
+): Steps<number> {
+  const name = moduleName(wanted);
+  if (name !== requester) return yield* unloadNamed(table, name, false, progress);
+  table.log(name, 'cannot unload itself');
+  return fail(EBUSY);
+}
+
+function* unloadNamed(table: ModuleTable, name: string, byForce: boolean, progress: Progress): Steps<number> {
   if (!table.security.permitsUnloading) {
     table.log(name, `securelevel ${table.security.secureLevel}: modules stay`);
     return fail(EPERM);
   }
   const module = table.find(name);
   if (module === undefined) return fail(ENOENT);
-  return perform(task, table.hook, unloadModule(table, module, (flags & O_TRUNC) !== 0), 'delete_module');
+  return yield* unloadModule(table, module, byForce, progress);
 }
 
-function* unloadModule(table: ModuleTable, module: Module, byForce: boolean): Steps<number | Err> {
+function* unloadModule(table: ModuleTable, module: Module, byForce: boolean, progress: Progress): Steps<number | Err> {
   const { owner, driver, linked } = module;
   const refused = refusal(table, module, byForce);
   if (refused !== null) return refused;
   table.withdraw(module);
   owner.isClosing = true;
+  progress.waitsFor = module;
   let isGone = true;
   try {
     if (!owner.hasCrashed) {
@@ -51,6 +75,7 @@ function* unloadModule(table: ModuleTable, module: Module, byForce: boolean): St
     }
     return 0;
   } finally {
+    progress.waitsFor = null;
     if (isGone) {
       table.remove(module);
       for (const dependency of module.dependencies) considerUnloading(table, dependency);
@@ -101,7 +126,7 @@ export class UnloadTimer {
     this.timer = new Timer(() => {
       if (!table.security.permitsUnloading || module.users.size > 0) return;
       if (module.references > 0) considerUnloading(table, module);
-      else goOn(table, unloadModule(table, module, false), 0);
+      else goOn(table, unloadModule(table, module, false, { waitsFor: null }), 0);
     });
   }
 

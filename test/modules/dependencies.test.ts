@@ -100,6 +100,30 @@ else {
       { seed: 1 },
     ));
 
+  test('two that need the same module are loaded at once, and both find it', () =>
+    withMachine(
+      {
+        'base.ko': driver('base', 'int base_value(void) { return 42; } BANOS_EXPORT(base_value);', {
+          init: 'banos_msleep(5); return 0;',
+        }),
+        ...Object.fromEntries(
+          ['one', 'two', 'three'].map((name) => [
+            `${name}.o`,
+            `${driver(name, 'int base_value(void);', { init: 'return base_value() - 42;' })} BANOS_DEPENDS("base");`,
+          ]),
+        ),
+      },
+      async (machine) => {
+        const { say } = machine;
+        await say(`mkdir -p ${PLACE}; cp /drivers/*.ko ${PLACE}`);
+        assert.is(
+          await say('for name in one two three; do /drivers/call init /drivers/$name.o & done; wait'),
+          '0\n0\n0\n',
+        );
+        assert.match(await loaded(machine), /^(\w+ 0 -\n){3}base 3 (\w+,){3}\n$/);
+      },
+    ));
+
   test('modules that need each other in a circle: EDEADLK', () =>
     withMachine(
       {

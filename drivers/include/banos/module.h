@@ -1,6 +1,6 @@
 /*
  * What a module says of itself besides BANOS_DRIVER: texts that modinfo shows, modules that it needs, and parameters, which
- * get values when it is loaded (`insmod hello.o count=3`) and show them below /sys/module.
+ * get values when it is loaded (`insmod hello.o count=3`) and show them below /sys/module. And how it asks for others.
  */
 #ifndef BANOS_MODULE_H
 #define BANOS_MODULE_H
@@ -72,6 +72,19 @@ struct banos_param {
 /* A `char` array that a text is copied into. */
 #define BANOS_PARAM_STRING(name, mode) BANOS_PARAM_RECORD(name, name, string, sizeof(name), mode, 0)
 #define BANOS_PARAM_DESCRIPTION(name, text) BANOS_MODULE_INFO("parm", #name ":" text)
+
+/*
+ * Loads another module, found by its name as modprobe finds it, or by its path when there is a slash in it, with all that it
+ * needs; waits until its init has returned. 0 when it is there, whoever has loaded it; -BANOS_EEXIST for the module that asks,
+ * and for a path whose module is there; -BANOS_EDEADLK when it waits for the module that asks, for that is just coming or going;
+ * or why it was refused. May sleep.
+ */
+int banos_request_module(const char *name);
+/*
+ * Unloads another module. 0; -BANOS_EAGAIN while it is in use; -BANOS_EBUSY when it is coming or going, or is the one that
+ * asks; or what its uninit returned. May sleep.
+ */
+int banos_unload_module(const char *name);
 
 BANOS_END
 

@@ -28,6 +28,7 @@ typedef int64_t banos_s64;
 #define BANOS_EINTR 4
 #define BANOS_EIO 5
 #define BANOS_ENXIO 6
+#define BANOS_ENOEXEC 8
 #define BANOS_EAGAIN 11
 #define BANOS_ENOMEM 12
 #define BANOS_EACCES 13
@@ -45,6 +46,7 @@ typedef int64_t banos_s64;
 #define BANOS_EROFS 30
 #define BANOS_EPIPE 32
 #define BANOS_ERANGE 34
+#define BANOS_EDEADLK 35
 #define BANOS_ENAMETOOLONG 36
 #define BANOS_ENOSYS 38
 #define BANOS_ENOTEMPTY 39

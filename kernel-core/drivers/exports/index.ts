@@ -5,6 +5,7 @@ import { chrdevExports } from './chrdev.js';
 import { familyExports } from './families.js';
 import { filesystemExports } from './filesystem.js';
 import { memoryExports } from './memory.js';
+import { moduleExports } from './modules.js';
 import { printExports } from './print.js';
 import { probeExports } from './probes.js';
 import { procExports } from './proc.js';
@@ -30,4 +31,5 @@ export const EXPORTS: readonly ExportRow[] = [
   ...probeExports,
   ...ttyExports,
   ...schedulerExports,
+  ...moduleExports,
 ];
