@@ -26,6 +26,15 @@ import {
 
 const NEAR = 0x1000_0000;
 const FAR = 0x5000_0000_0000;
+/** As drivers may be compiled. Position-independent code is clang's default. */
+const CLANG_MODELS: Readonly<Record<string, readonly string[]>> = {
+  'default, PIC': [],
+  PIC: ['-fPIC'],
+  'PIC without PLT': ['-fPIC', '-fno-plt'],
+  kernel: ['-fno-pic', '-mcmodel=kernel'],
+  large: ['-fno-pic', '-mcmodel=large'],
+  'large PIC': ['-fPIC', '-mcmodel=large'],
+};
 const PROTECTION = { rodata: 1, data: 3, text: 5 } as const;
 
 function words(values: readonly number[]): Buffer {
@@ -141,6 +150,26 @@ function testNative(): void {
       assert.match(spoken, /constructed 104\nconstructed 205\nvirtual 11\nsecond 14\nanswer 108\n$/);
       assert.is(answers(read(combine([first, second])), NEAR, 'sample_main', [0], names), spoken);
     });
+  }
+
+  if (spawnSync('clang', ['--version']).status !== 0) {
+    console.log('SKIP elf/link/native, objects of clang: it is not installed');
+  } else {
+    for (const [model, flags] of Object.entries(CLANG_MODELS)) {
+      const places = /large|PIC/.test(model) ? [NEAR, FAR] : [NEAR];
+      test(`two objects by clang, ${model}`, () => {
+        for (const how of [['-O2'], ['-O0', '-g'], ['-Oz', '-ffunction-sections', '-fdata-sections']]) {
+          const objects = ['sample.c', 'second.c'].map((source) => {
+            const path = `${directory}/clang-${source}.o`;
+            run('clang', [...how, ...flags, '-ffreestanding', '-fcommon', '-w', '-c', '-o', path, sourcePath(source)]);
+            return path;
+          });
+          for (const base of places) {
+            assert.is(answers(read(combine(objects)), base, 'sample_main', [0], names), expected, how.join(' '));
+          }
+        }
+      });
+    }
   }
 
   if (spawnSync('tcc', ['-v']).status !== 0) console.log('SKIP elf/link/native, objects of tcc: it is not installed');
