@@ -57,10 +57,22 @@ export const CORE_REGISTERS = [
 ] as const;
 export type CoreRegister = (typeof CORE_REGISTERS)[number];
 
+/** Processor time in nanoseconds: its own, and of children that were waited for. */
+export interface CoreTimes {
+  readonly user: number;
+  readonly system: number;
+  readonly childrenUser: number;
+  readonly childrenSystem: number;
+}
+
 export interface CoreThread {
   readonly tid: number;
-  /** What ended it: a signal's number; 0 for threads that were only there. */
+  /** What ended it, or its process: a signal's number; 0 for threads that were only there. */
   readonly signal: number;
+  /** Signals 1 to 64 from bit 0 on; none when absent. */
+  readonly pendingSignals?: bigint;
+  readonly blockedSignals?: bigint;
+  readonly times?: CoreTimes;
   /** Each of 64 bits, of either sign; missing ones are 0. */
   readonly registers: Readonly<Partial<Record<CoreRegister, bigint>>>;
   /** x87 and SSE state as FXSAVE writes it: 512 bytes. Without it gdb has none. */
@@ -87,6 +99,9 @@ export interface CoreProcess {
   readonly sid: number;
   readonly uid: number;
   readonly gid: number;
+  readonly nice?: number;
+  /** PF_* of the kernel. */
+  readonly flags?: number;
   /** At most 15 bytes are kept, latin1. */
   readonly name: string;
   /** Command line; at most 79 bytes are kept, latin1. */
@@ -96,6 +111,9 @@ export interface CoreProcess {
   /** gdb finds shared libraries by them. */
   readonly files?: readonly CoreFileMapping[];
 }
+
+/** A part of the file: bytes, or how many zeros, which need not be stored. */
+export type CorePiece = Uint8Array | number;
 
 /** A range of memory, whole pages. */
 export interface CoreMemory {
@@ -109,7 +127,7 @@ export interface CoreMemory {
   /** Bytes from its beginning that the file holds; gdb takes the rest from the program's own file. */
   readonly stored: number;
   /** Those bytes, in pieces of any size. Too few are followed by zeros, too many are cut. */
-  readonly pieces: () => Iterable<Uint8Array>;
+  readonly pieces: () => Iterable<CorePiece>;
 }
 
 export interface Core {
@@ -127,7 +145,19 @@ const OWNER = 'CORE';
 const roundUp = (value: number, align: number): number => Math.ceil(value / align) * align;
 
 /** `struct elf_prstatus`, offsets in bytes. */
-const PRSTATUS = { signo: 0, cursig: 12, pid: 32, ppid: 36, pgrp: 40, sid: 44, registers: 112, fpvalid: 328 } as const;
+const PRSTATUS = {
+  signo: 0,
+  cursig: 12,
+  pending: 16,
+  blocked: 24,
+  pid: 32,
+  ppid: 36,
+  pgrp: 40,
+  sid: 44,
+  times: 48,
+  registers: 112,
+  fpvalid: 328,
+} as const;
 const PRSTATUS_SIZE = 336;
 
 function prstatus(process: CoreProcess, thread: CoreThread): Uint8Array {
@@ -135,10 +165,19 @@ function prstatus(process: CoreProcess, thread: CoreThread): Uint8Array {
   const view = viewOf(bytes);
   view.setInt32(PRSTATUS.signo, thread.signal, true);
   view.setInt16(PRSTATUS.cursig, thread.signal, true);
+  view.setBigUint64(PRSTATUS.pending, thread.pendingSignals ?? 0n, true);
+  view.setBigUint64(PRSTATUS.blocked, thread.blockedSignals ?? 0n, true);
   view.setInt32(PRSTATUS.pid, thread.tid, true);
   view.setInt32(PRSTATUS.ppid, process.ppid, true);
   view.setInt32(PRSTATUS.pgrp, process.pgrp, true);
   view.setInt32(PRSTATUS.sid, process.sid, true);
+  if (thread.times !== undefined) {
+    const { user, system, childrenUser, childrenSystem } = thread.times;
+    for (const [i, time] of [user, system, childrenUser, childrenSystem].entries()) {
+      view.setBigInt64(PRSTATUS.times + 16 * i, BigInt(Math.floor(time / 1e9)), true);
+      view.setBigInt64(PRSTATUS.times + 16 * i + 8, BigInt(Math.floor((time % 1e9) / 1000)), true);
+    }
+  }
   for (const [i, name] of CORE_REGISTERS.entries()) {
     view.setBigInt64(PRSTATUS.registers + 8 * i, BigInt.asIntN(64, thread.registers[name] ?? 0n), true);
   }
@@ -147,7 +186,19 @@ function prstatus(process: CoreProcess, thread: CoreThread): Uint8Array {
 }
 
 /** `struct elf_prpsinfo`, offsets in bytes. */
-const PRPSINFO = { sname: 1, uid: 16, gid: 20, pid: 24, ppid: 28, pgrp: 32, sid: 36, fname: 40, psargs: 56 } as const;
+const PRPSINFO = {
+  sname: 1,
+  nice: 3,
+  flags: 8,
+  uid: 16,
+  gid: 20,
+  pid: 24,
+  ppid: 28,
+  pgrp: 32,
+  sid: 36,
+  fname: 40,
+  psargs: 56,
+} as const;
 const PRPSINFO_SIZE = 136;
 const FNAME_SIZE = 16;
 const PSARGS_SIZE = 80;
@@ -160,6 +211,8 @@ function prpsinfo(process: CoreProcess): Uint8Array {
     for (let i = 0; i < Math.min(value.length, size - 1); i++) bytes[at + i] = value.charCodeAt(i);
   };
   text(PRPSINFO.sname, RUNNING, 2);
+  view.setInt8(PRPSINFO.nice, process.nice ?? 0);
+  view.setBigUint64(PRPSINFO.flags, BigInt(process.flags ?? 0), true);
   view.setUint32(PRPSINFO.uid, process.uid, true);
   view.setUint32(PRPSINFO.gid, process.gid, true);
   view.setInt32(PRPSINFO.pid, process.pid, true);
@@ -208,7 +261,7 @@ function notes({ process, threads }: Core): readonly Uint8Array[] {
 }
 
 /** The file, piece by piece. Each piece is its receiver's only until it asks for the next. */
-export function* coreFile(core: Core): Generator<Uint8Array, void, void> {
+export function* coreFile(core: Core): Generator<CorePiece, void, void> {
   const written = notes(core);
   const notesSize = written.reduce((sum, { length }) => sum + length, 0);
   const segmentCount = 1 + core.memory.length;
@@ -236,7 +289,7 @@ export function* coreFile(core: Core): Generator<Uint8Array, void, void> {
     align: NOTE_ALIGN,
   });
   let offset = roundUp(notesAt + notesSize, PAGE);
-  const padding = new Uint8Array(offset - notesAt - notesSize);
+  const padding = offset - notesAt - notesSize;
   for (const [i, { address, size, stored, read, write, execute }] of core.memory.entries()) {
     writeProgramHeader(view, EHDR_SIZE + (i + 1) * PHDR_SIZE, {
       type: PT_LOAD,
@@ -249,21 +302,33 @@ export function* coreFile(core: Core): Generator<Uint8Array, void, void> {
     });
     offset += roundUp(stored, PAGE);
   }
-  yield head;
+  for (let at = 0; at < notesAt; at += at === 0 ? EHDR_SIZE : PHDR_SIZE) {
+    yield head.subarray(at, at === 0 ? EHDR_SIZE : Math.min(at + PHDR_SIZE, notesAt));
+  }
   yield* written;
-  yield padding;
+  if (padding > 0) yield padding;
   for (const range of core.memory) yield* exactly(range);
 }
 
 /** As many bytes as the headers promise. */
-function* exactly({ stored, pieces }: CoreMemory): Generator<Uint8Array, void, void> {
+function* exactly({ stored, pieces }: CoreMemory): Generator<CorePiece, void, void> {
   let left = stored;
   for (const piece of pieces()) {
     if (left <= 0) break;
-    yield piece.length <= left ? piece : piece.subarray(0, left);
-    left -= piece.length;
+    const size = typeof piece === 'number' ? piece : piece.length;
+    if (size <= left) yield piece;
+    else yield typeof piece === 'number' ? left : piece.subarray(0, left);
+    left -= size;
   }
-  let zeros = Math.max(left, 0) + roundUp(stored, PAGE) - stored;
-  const page = new Uint8Array(Math.min(zeros, PAGE));
-  for (; zeros > 0; zeros -= PAGE) yield page.subarray(0, Math.min(zeros, PAGE));
+  const zeros = Math.max(left, 0) + roundUp(stored, PAGE) - stored;
+  if (zeros > 0) yield zeros;
+}
+
+/** For who has to write the zeros. */
+export function* withZeros(pieces: Iterable<CorePiece>): Generator<Uint8Array, void, void> {
+  const page = new Uint8Array(PAGE);
+  for (const piece of pieces) {
+    if (typeof piece !== 'number') yield piece;
+    else for (let left = piece; left > 0; left -= PAGE) yield page.subarray(0, Math.min(left, PAGE));
+  }
 }

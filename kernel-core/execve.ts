@@ -14,7 +14,8 @@ import type { Path } from '../vfs/dentry.js';
 import type { OpenFile } from '../vfs/file.js';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
 import { openResolved } from '../vfs/open.js';
-import { MAY_EXEC, permission } from '../vfs/permission.js';
+import { MAY_EXEC, MAY_READ, permission } from '../vfs/permission.js';
+import { DUMP_USER } from './core-dump/settings.js';
 import { takeOverPid } from './events/pidfd.js';
 import { EXEC_FATAL, type LoadedProgram, loadProgram } from './exec/load-program.js';
 import type { ProcessorFacts, ProgramIdentity } from './exec/stack-image.js';
@@ -52,6 +53,7 @@ export function execFile(
 ): number | Err {
   const { kernel } = task;
   let cred: Credentials = task.cred;
+  let isReadable = permission(file.inode, task, MAY_READ) === 0;
   const random = new Uint8Array(16);
   kernel.host.random(random);
   const loaded = loadProgram({
@@ -64,7 +66,11 @@ export function execFile(
     processor: PROCESSOR,
     random,
     vdso: kernel.vdso,
-    open: (path) => openProgram(task, null, path, 0),
+    open: (path) => {
+      const opened = openProgram(task, null, path, 0);
+      if (!isErr(opened) && isErr(permission(opened.inode, task, MAY_READ))) isReadable = false;
+      return opened;
+    },
     programOf: (program) => kernel.programs.find(program),
     identify: (program) => {
       cred = credentialsFor(task, program);
@@ -73,7 +79,7 @@ export function execFile(
   });
   file.unref();
   if (isErr(loaded)) return loaded === EXEC_FATAL ? dieOf(task) : loaded;
-  commit(task, loaded, cred, name);
+  commit(task, loaded, cred, name, isReadable);
   return 0;
 }
 
@@ -153,21 +159,24 @@ function startMachineCode(task: Task, loaded: LoadedProgram): void {
   cpu.rip = loaded.entry;
 }
 
-/** The point of no return. */
-function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: string): void {
+/** The point of no return. @param isReadable the program may be read by who runs it, and so may its memory */
+function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: string, isReadable: boolean): void {
   const { kernel, process } = task;
   kernel.scheduler.charge(EXEC_COST);
   for (const other of [...process.threads]) if (other !== task) exitTask(other, 0);
   if (process.leader !== task) becomeLeader(task);
+  loaded.space.coreFilter = task.mm?.coreFilter ?? loaded.space.coreFilter;
   releaseMemory(task);
   task.mm = loaded.space;
   task.program?.ended();
   task.program = loaded.program === null ? null : new Program(task, loaded.program).thread;
   if (loaded.program === null) startMachineCode(task, loaded);
 
-  const changed = cred.euid !== task.cred.euid || cred.egid !== task.cred.egid;
+  const { uid, euid, gid, egid } = task.cred;
+  const changed = cred.euid !== euid || cred.egid !== egid;
+  const isOrdinary = !changed && isReadable && uid === euid && gid === egid;
   task.cred = cred;
-  process.dumpable = changed ? 0 : 1;
+  process.dumpable = isOrdinary ? DUMP_USER : kernel.coreSettings.setIdDumpable;
   if (changed) task.parentDeathSignal = 0;
   if (task.handlers.refs > 1) {
     task.handlers.refs--;

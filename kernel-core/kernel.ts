@@ -18,6 +18,7 @@ import type { MountNamespace } from '../vfs/mount.js';
 import { holdPath, releasePath } from '../vfs/namei.js';
 import { UserQuota } from '../vfs/user-quota.js';
 import type { CodeDump } from './code-dump.js';
+import { CoreSettings } from './core-dump/settings.js';
 import type { Debugger } from './debug/debugger.js';
 import { Drivers } from './drivers/drivers.js';
 import type { SyscallProbes } from './drivers/syscall-probes.js';
@@ -110,6 +111,7 @@ export class Kernel {
     queuedEvents: INOTIFY_EVENTS,
   };
   readonly load = new LoadAverage();
+  readonly coreSettings = new CoreSettings();
   readonly log: KernelLog;
   readonly net: Network;
   readonly fileSystemTypes = new FileSystemTypes();

@@ -5,7 +5,8 @@
  */
 import { SIGABRT, SIGFPE, SIGILL, SIGSEGV, SIGTRAP } from '../../abi/signal.js';
 import { type Cpu, PTE_EXEC, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
-import { type CoreMemory, type CoreRegister, type CoreThread, coreFile } from '../../elf/core.js';
+import { type CoreMemory, type CoreThread, coreFile, withZeros } from '../../elf/core.js';
+import { KERNEL_SELECTORS, registersOf } from '../core-dump/registers.js';
 import type { Kernel } from '../kernel.js';
 import { PAGE_SIZE } from '../mm/layout.js';
 import type { KernelCall } from './call.js';
@@ -15,14 +16,6 @@ import type { KernelSpace } from './space.js';
 const TRAP_DE = 0;
 const TRAP_BP = 3;
 const TRAP_UD = 6;
-const KERNEL_CS = 0x10n;
-const KERNEL_SS = 0x18n;
-const FXSAVE_SIZE = 512;
-/** Numbers of the registers in the processor's encoding. */
-const GENERAL: readonly CoreRegister[] = [
-  ...(['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi'] as const),
-  ...(['r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const),
-];
 /** Page numbers have 36 bits: those of the kernel's half are the upper ones. */
 const FIRST_PAGE = 2 ** 35;
 const END_PAGE = 2 ** 36;
@@ -36,7 +29,7 @@ export function* crashCore(
 ): Generator<Uint8Array, void, void> {
   const { cpu } = kernel;
   const task = call.task ?? kernel.init.leader;
-  yield* coreFile({
+  const core = coreFile({
     process: {
       pid: task.pid,
       ppid: task.process.parent?.pid ?? 0,
@@ -50,6 +43,7 @@ export function* crashCore(
     threads: [threadOf(cpu, task.tid, signalOf(kernel, reason)), ...sleeping(kernel, call)],
     memory: ranges(space),
   });
+  yield* withZeros(core);
 }
 
 /** What a program would have got for it. */
@@ -69,23 +63,11 @@ function signalOf({ cpu }: Kernel, reason: OopsReason): number {
 }
 
 /** From what is on the processor. */
-function threadOf(cpu: Cpu, tid: number, signal: number): CoreThread {
-  const registers: Partial<Record<CoreRegister, bigint>> = {
-    rip: BigInt(cpu.rip),
-    eflags: BigInt(cpu.rflags),
-    cs: KERNEL_CS,
-    ss: KERNEL_SS,
-    fs_base: BigInt(cpu.fsBase),
-    gs_base: BigInt(cpu.gsBase),
-    orig_rax: -1n,
-  };
-  for (const [index, name] of GENERAL.entries()) {
-    registers[name] = (BigInt(cpu.regHi(index)) << 32n) | BigInt(cpu.regLo(index));
-  }
-  const fxsave = new Uint8Array(FXSAVE_SIZE);
-  cpu.fxsave(fxsave, 0);
-  return { tid, signal, registers, fxsave };
-}
+const threadOf = (cpu: Cpu, tid: number, signal: number): CoreThread => ({
+  tid,
+  signal,
+  ...registersOf(cpu, KERNEL_SELECTORS, -1),
+});
 
 /** Tasks that wait in drivers. */
 function sleeping(kernel: Kernel, crashed: KernelCall): CoreThread[] {

@@ -9,7 +9,7 @@ import { KERN_WARNING } from '../../abi/klog.js';
 import { POLLIN, POLLRDNORM } from '../../abi/poll.js';
 import type { VfsEnv } from '../../vfs/filesystem.js';
 import { AnonymousInode } from '../../vfs/fs/anon-inode.js';
-import type { ProcLogSettings } from '../../vfs/fs/procfs/source.js';
+import type { ProcLogSettings } from '../../vfs/fs/procfs/settings.js';
 import { SyslogReader } from './reader.js';
 
 /** Bytes of text that are kept. @source CONFIG_LOG_BUF_SHIFT = 17 */

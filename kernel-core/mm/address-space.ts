@@ -43,6 +43,9 @@ import {
 import { type Vma, VmaSet } from './vma.js';
 import { acquireZeroFrame, releaseZeroFrame } from './zero-frame.js';
 
+/** Memory without a file, first pages of programs and libraries, private huge pages. @source core(5) */
+const DEFAULT_CORE_FILTER = 0x33;
+
 /** Where the parts of the running program lie, for brk and procfs. Addresses in bytes; 0 when unknown. */
 export interface ProgramLayout {
   startCode: number;
@@ -76,6 +79,8 @@ export class AddressSpace implements UserMemory {
   /** VM_LOCKED and VM_LOCKONFAULT that new mappings get (mlockall with MCL_FUTURE). */
   futureFlags = 0;
   #executable: OpenFile | null = null;
+  /** Which mappings a core file gets: bits of /proc/PID/coredump_filter. */
+  coreFilter = DEFAULT_CORE_FILTER;
   /** The auxiliary vector as the program got it. */
   auxv: Uint8Array = new Uint8Array(0);
   program: ProgramLayout = {

@@ -23,6 +23,7 @@ export function copySpace(parent: AddressSpace, child: AddressSpace): void {
   child.mmapBase = parent.mmapBase;
   child.program = { ...parent.program };
   child.auxv = parent.auxv;
+  child.coreFilter = parent.coreFilter;
   child.executable = parent.executable;
   gatherScattered(parent, true);
   const copies = copiesEagerly(parent) ? new PageCopier(parent, child) : null;

@@ -4,7 +4,7 @@
  */
 import { EINVAL, ENOSPC, EPERM, type Err, fail } from '../../abi/errno.js';
 import { type Caller, isSuperuser } from '../../vfs/caller.js';
-import type { ProcSecurity } from '../../vfs/fs/procfs/source.js';
+import type { ProcSecurity } from '../../vfs/fs/procfs/settings.js';
 import type { Host } from '../host.js';
 
 const LOWEST = -1;

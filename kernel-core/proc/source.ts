@@ -1,14 +1,12 @@
 /** The kernel as procfs sees it. */
 import { CPU_BRAND, CPU_FLAGS, CPU_VENDOR } from '../../cpu/index.js';
 import type { Caller, Timespec } from '../../vfs/caller.js';
+import type { ProcCoreSettings, ProcEventLimits, ProcLogSettings, ProcSecurity } from '../../vfs/fs/procfs/settings.js';
 import type {
   ProcCpuTimes,
-  ProcEventLimits,
-  ProcLogSettings,
   ProcMemoryInfo,
   ProcModule,
   ProcNetwork,
-  ProcSecurity,
   ProcSource,
   ProcSystem,
   ProcTask,
@@ -104,6 +102,9 @@ class SystemView implements ProcSystem {
   }
   get security(): ProcSecurity {
     return this.#kernel.modules.security;
+  }
+  get core(): ProcCoreSettings {
+    return this.#kernel.coreSettings;
   }
   get log(): ProcLogSettings {
     return this.#kernel.log.settings;

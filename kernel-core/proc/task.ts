@@ -177,6 +177,12 @@ export class TaskView implements ProcTask {
   set oomScoreAdjustment(value: number) {
     this.#task.process.oomScoreAdjustment = value;
   }
+  get coreFilter(): number | null {
+    return this.#task.mm?.coreFilter ?? null;
+  }
+  set coreFilter(filter: number) {
+    if (this.#task.mm !== null) this.#task.mm.coreFilter = filter;
+  }
   get personality(): number {
     return this.#task.personality;
   }

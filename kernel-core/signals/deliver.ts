@@ -5,6 +5,7 @@
  */
 import { EINTR, ERESTART_RESTARTBLOCK, ERESTARTNOINTR, ERESTARTSYS } from '../../abi/errno.js';
 import { SA_ONESHOT, SA_RESTART, SI_KERNEL, SIGSEGV, SIGSTOP } from '../../abi/signal.js';
+import { dumpCore } from '../core-dump/dump.js';
 import { exitTask } from '../exit.js';
 import type { Task } from '../task.js';
 import { pushSignalFrame } from './frame.js';
@@ -23,6 +24,8 @@ import {
 
 const RAX = 0;
 const NR_RESTART_SYSCALL = 219;
+/** Of a wait(2) status word. */
+const CORE_DUMPED = 0x80;
 /** The syscall instruction is two bytes long. */
 const SYSCALL_LENGTH = 2;
 /** Faults come before whatever else is pending: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS. */
@@ -105,8 +108,10 @@ function actByDefault(task: Task, info: SignalInfo): void {
     case 'stop':
       if (signo === SIGSTOP || !process.isInOrphanedGroup) stopProcess(process, signo);
       return;
-    case 'terminate':
     case 'core':
+      exitGroup(process, dumpCore(task, info) ? signo | CORE_DUMPED : signo);
+      return;
+    case 'terminate':
       exitGroup(process, signo);
       return;
     default:

@@ -41,12 +41,12 @@ function setresgid(task: Task, r: number, e: number, s: number): number {
   return commit(task, next);
 }
 
-/** File system identities follow the effective ones. A change of the effective ones clears the dumpable flag's reason to be set. */
+/** File system identities follow the effective ones. Whoever changes those has memory that others must not see. */
 function commit(task: Task, next: Credentials): number {
   const changed = next.euid !== task.cred.euid || next.egid !== task.cred.egid;
   task.cred = { ...next, fsuid: next.euid, fsgid: next.egid };
   if (changed) {
-    task.process.dumpable = 0;
+    task.process.dumpable = task.kernel.coreSettings.setIdDumpable;
     task.parentDeathSignal = 0;
   }
   return 0;

@@ -31,6 +31,7 @@ import {
   type CoreRegister,
   type CoreThread,
   coreFile,
+  withZeros,
 } from '../../elf/core.js';
 import { layOut } from '../../elf/link/layout.js';
 import { type LinkedObject, link } from '../../elf/link/link.js';
@@ -64,7 +65,8 @@ const PROCESS: CoreProcess = {
   command: 'crash -x',
 };
 
-const bytesOf = (core: Core): Buffer => Buffer.concat([...coreFile(core)].map((piece) => Uint8Array.from(piece)));
+const bytesOf = (core: Core): Buffer =>
+  Buffer.concat([...withZeros(coreFile(core))].map((piece) => Uint8Array.from(piece)));
 
 function fileOf(core: Core, name: string): string {
   const path = join(directory, name);

@@ -12,8 +12,8 @@ import * as assert from 'uvu/assert';
 import { boot } from '../../kernel-core/index.js';
 import { collect } from './guest.js';
 
-/** Exit status of a probe that may not mount. */
-const CANNOT_MOUNT = 77;
+/** Exit status of a probe that cannot do on this host what it is about: mount, have core files where it looks for them. */
+const CANNOT_RUN = 77;
 const PATIENCE_MS = 60_000;
 
 export interface ProbeOptions {
@@ -46,8 +46,8 @@ export function testProbes(folder: string, { area, within, watch }: ProbeOptions
       const work = within === undefined ? [] : [mkdtempSync(join(within, 'banos-probe-'))];
       const native = spawnSync(program, work, { cwd: '/', env: {}, encoding: 'latin1', timeout: PATIENCE_MS });
       for (const directory of work) rmSync(directory, { recursive: true, force: true });
-      if (native.status === CANNOT_MOUNT) {
-        console.log(`SKIP probe ${name}: no mount namespace of its own on this host`);
+      if (native.status === CANNOT_RUN) {
+        console.log(`SKIP probe ${name}: not on this host: it may not mount, or core files go elsewhere`);
         return;
       }
       const check = watch?.(name);

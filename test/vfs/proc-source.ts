@@ -133,6 +133,7 @@ export class FakeTask implements ProcTask {
   capabilities = null;
   noNewPrivs = false;
   dumpable = true;
+  coreFilter: number | null = 0x33;
   siblings: FakeTask[] = [this];
   usage = usage();
   processUsage = usage({ userTime: 1_500_000_000, systemTime: 250_000_000, minorFaults: 104 });
@@ -256,6 +257,7 @@ export class FakeSource implements ProcSource {
         restricted: 1,
         programs: 'ratelimit',
       },
+      core: { pattern: 'core', usesPid: 0, setIdDumpable: 0 },
       security: {
         kptrRestrict: 0,
         modulesDisabled: false,

@@ -6,12 +6,19 @@
  * object on every call, because the object stands for the identity of the directory /proc/PID; a number that was
  * used again must give another object.
  */
-import type { Err } from '../../../abi/errno.js';
 import type { Caller, Credentials } from '../../caller.js';
 import type { Path } from '../../dentry.js';
 import type { OpenFile, UserMemory } from '../../file.js';
 import type { Inode } from '../../inode.js';
 import type { Mount } from '../../mount.js';
+import type {
+  ProcBufferSettings,
+  ProcCoreSettings,
+  ProcEventLimits,
+  ProcLogSettings,
+  ProcNetSettings,
+  ProcSecurity,
+} from './settings.js';
 
 /** 64 signals in two words: bit n-1 is signal n. */
 export interface SignalMask {
@@ -188,6 +195,9 @@ export interface ProcTask {
   readonly queuedSignals: number;
   /** -1000 … 1000. */
   oomScoreAdjustment: number;
+  /** Which mappings a core file gets; null: it has no memory. */
+  get coreFilter(): number | null;
+  set coreFilter(filter: number);
   readonly personality: number;
   /** What it sleeps on (name of a kernel function), empty while it runs. */
   readonly waitChannel: string;
@@ -258,15 +268,6 @@ export interface ProcTtyDriver {
   readonly type: string;
 }
 
-/** Bounds that the superuser may change, all of them for each user but the last. */
-export interface ProcEventLimits {
-  epollWatches: number;
-  inotifyInstances: number;
-  inotifyWatches: number;
-  /** Events that an inotify instance keeps. */
-  inotifyEvents: number;
-}
-
 /** A unix socket as /proc/net/unix shows it. */
 export interface ProcUnixSocket {
   readonly references: number;
@@ -280,21 +281,6 @@ export interface ProcUnixSocket {
   readonly path: string;
 }
 
-/** Sizes of socket buffers in bytes, which all network namespaces share. */
-export interface ProcBufferSettings {
-  sendBufferDefault: number;
-  sendBufferMax: number;
-  receiveBufferDefault: number;
-  receiveBufferMax: number;
-}
-
-/** Limits of sockets in a network namespace that can be changed: connections, bytes, datagrams. */
-export interface ProcNetSettings {
-  somaxconn: number;
-  optmemMax: number;
-  maxDatagrams: number;
-}
-
 /** A network namespace. */
 export interface ProcNetwork {
   readonly settings: ProcNetSettings & { readonly buffers: ProcBufferSettings };
@@ -305,36 +291,10 @@ export interface ProcNetwork {
   unixSockets(): Iterable<ProcUnixSocket>;
 }
 
-/** The kernel log, as /proc/sys/kernel has it. @source syslog(2), proc_sys_kernel(5) */
-export interface ProcLogSettings {
-  /** Records below this level go to the console. */
-  consoleLevel: number;
-  /** Level of records that do not say theirs. */
-  defaultLevel: number;
-  /** `consoleLevel` is not set lower than it by syslog(2). */
-  minimumLevel: number;
-  defaultConsoleLevel: number;
-  /** 1: only the superuser reads the log. */
-  restricted: number;
-  /** What programs write to /dev/kmsg: all of it, nothing, or not too much at once. */
-  programs: 'on' | 'off' | 'ratelimit';
-}
-
-/** Who may do what to the kernel itself. */
-export interface ProcSecurity {
-  /** 0 and 1: the superuser sees addresses of the kernel; 2: nobody does. */
-  kptrRestrict: number;
-  /** Modules are neither loaded nor unloaded any more, until the end. */
-  readonly modulesDisabled: boolean;
-  disableModules(): void;
-  readonly secureLevel: number;
-  /** @returns -EPERM when it would fall and is not to, -EINVAL */
-  setSecureLevel(level: number, caller: Caller): number | Err;
-}
-
 export interface ProcSystem {
   readonly log: ProcLogSettings;
   readonly security: ProcSecurity;
+  readonly core: ProcCoreSettings;
   /** Bits of what is wrong with the kernel. @source Documentation/admin-guide/tainted-kernels.rst */
   readonly taints: number;
   readonly eventLimits: ProcEventLimits;

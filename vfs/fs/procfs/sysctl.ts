@@ -2,14 +2,8 @@
 import { EACCES, EINVAL, fail } from '../../../abi/errno.js';
 import { O_ACCMODE, O_RDONLY } from '../../../abi/fcntl.js';
 import { directory, type FileRow, file, type Reader, type Row } from './row.js';
-import type {
-  ProcBufferSettings,
-  ProcEventLimits,
-  ProcNetSettings,
-  ProcNetwork,
-  ProcSource,
-  ProcSystem,
-} from './source.js';
+import type { ProcBufferSettings, ProcEventLimits, ProcNetSettings } from './settings.js';
+import type { ProcNetwork, ProcSource, ProcSystem } from './source.js';
 
 /** @source linux/utsname.h __NEW_UTS_LEN */
 const UTS_LENGTH = 64;
@@ -95,6 +89,20 @@ const printkDevkmsg: FileRow<ProcSource> = file('printk_devkmsg', ({ system: { l
   },
 });
 
+/** Longest pattern. @source linux/binfmts.h CORENAME_MAX_SIZE */
+const PATTERN_LENGTH = 127;
+
+/** Programs that are given core files (a pattern that begins with a bar) are not built. */
+const corePattern: FileRow<ProcSource> = file('core_pattern', ({ system: { core } }) => `${core.pattern}\n`, {
+  mode: NAME_MODE,
+  write: ({ system: { core } }, text) => {
+    const pattern = text.replace(/[\n\0].*$/s, '').slice(0, PATTERN_LENGTH);
+    if (pattern.startsWith('|')) return fail(EINVAL);
+    core.pattern = pattern;
+    return 0;
+  },
+});
+
 /** Can be set to 1 and stays so. */
 const modulesDisabled: FileRow<ProcSource> = file(
   'modules_disabled',
@@ -159,10 +167,13 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
     figure('pipe-max-size', () => PIPE_MAX_SIZE),
     figure('protected_hardlinks', () => 1),
     figure('protected_symlinks', () => 0),
+    number('suid_dumpable', ({ source }) => source.system.core, 'setIdDumpable', 0, 2),
   ]),
   directory('kernel', [
     figure('arch', () => 'x86_64'),
     figure('cap_last_cap', () => LAST_CAPABILITY),
+    corePattern,
+    number('core_uses_pid', ({ source }) => source.system.core, 'usesPid', 0),
     number('dmesg_restrict', ({ source }) => source.system.log, 'restricted', 0, 1),
     utsName('domainname'),
     utsName('hostname'),

@@ -1,5 +1,5 @@
 /** The tables of /proc/PID and /proc/PID/task/TID. */
-import { EINVAL, ENOENT, EPERM, ESRCH, fail } from '../../../abi/errno.js';
+import { EINVAL, ENOENT, EPERM, ERANGE, ESRCH, fail } from '../../../abi/errno.js';
 import { isSuperuser } from '../../caller.js';
 import type { Path } from '../../dentry.js';
 import { pathString } from '../../path-string.js';
@@ -73,11 +73,30 @@ function setComm(task: ProcTask, text: string, { caller }: Reader): number {
   return 0;
 }
 
+/** Bits of the filter of core files that Linux knows. */
+const CORE_FILTER = 0x1ff;
+
+function setCoreFilter(task: ProcTask, text: string): number {
+  const digits = /^\+?(0x[\da-f]+|0[0-7]*|[1-9]\d*)\n?$/i.exec(text)?.[1];
+  if (digits === undefined) return fail(EINVAL);
+  const value = /^0\d/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  if (value >= 2 ** 32) return fail(ERANGE);
+  if (task.coreFilter === null) return fail(ESRCH);
+  task.coreFilter = value & CORE_FILTER;
+  return 0;
+}
+
 function systemCall({ systemCall: call }: ProcTask): string {
   if (call === null) return 'running\n';
   const [number, ...rest] = call;
   return `${number} ${rest.map((value) => `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`).join(' ')}\n`;
 }
+
+const CORE_FILTER_ROW: Row<ProcTask> = file(
+  'coredump_filter',
+  ({ coreFilter }) => (coreFilter === null ? '' : `${hex(coreFilter, 8)}\n`),
+  { mode: 0o644, write: setCoreFilter },
+);
 
 /** What both kinds of directory have, in the order in which Linux lists it. */
 const common = (whole: boolean): Row<ProcTask>[] => [
@@ -103,6 +122,7 @@ const common = (whole: boolean): Row<ProcTask>[] => [
   file('wchan', (task) => task.waitChannel || '0', GUARDED),
   file('oom_score', oomScore),
   file('oom_score_adj', (task) => `${task.oomScoreAdjustment}\n`, { mode: 0o644, write: setOomAdjustment }),
+  ...(whole ? [CORE_FILTER_ROW] : []),
   file('io', io, PRIVATE),
 ];
 
