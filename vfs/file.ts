@@ -69,8 +69,8 @@ export abstract class OpenFile {
   }
 
   /**
-   * Whether reads, writes and ioctls wait by themselves, as drivers do, and not on the inode's hook: they answer SUSPENDED
-   * meanwhile, and -EAGAIN is an answer like any other.
+   * Whether operations wait by themselves, as drivers do, and not on the inode's hook: they answer SUSPENDED meanwhile, to
+   * callers who are given and can wait, and -EAGAIN is an answer like any other.
    */
   get waitsByItself(): boolean {
     return false;
@@ -156,8 +156,8 @@ export abstract class OpenFile {
     return 0;
   }
 
-  /** New offset for lseek. @param whence SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE */
-  seek(_offset: number, _whence: number): number | Err {
+  /** New offset for lseek. @param whence SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE @returns it, -ESPIPE …, SUSPENDED */
+  seek(_offset: number, _whence: number, _caller?: Caller): number | Err {
     return fail(ESPIPE);
   }
 
@@ -169,19 +169,25 @@ export abstract class OpenFile {
   /**
    * Pages for mmap(2).
    * @param _request absent: only to know whether there can be such a mapping
-   * @returns the cache, or -ENODEV when this kind of file cannot be mapped
+   * @returns the cache, -ENODEV when this kind of file cannot be mapped, SUSPENDED
    */
-  mapping(_request?: MappingRequest): PageCache | Err {
+  mapping(_request?: MappingRequest, _caller?: Caller): PageCache | Err {
     return fail(ENODEV);
   }
 
-  fsync(): number | Err {
+  /** @returns 0, SUSPENDED, -EINVAL when there is nothing to be written back, -EIO … */
+  fsync(_caller?: Caller): number | Err {
     return fail(EINVAL);
   }
 
   /** fallocate(2). */
   allocate(_mode: number, _offset: number, _length: number): number | Err {
     return fail(this.writable ? ENODEV : EBADF);
+  }
+
+  /** Somebody wants to be told of events by signal, or not any more (Linux: fasync). @returns 0, SUSPENDED, why it cannot be */
+  asyncChanged(_on: boolean, _caller: Caller): number | Err {
+    return 0;
   }
 
   /** F_SETFL changed `flags`; F_SETPIPE_SZ and relatives have methods of their own where they exist. */

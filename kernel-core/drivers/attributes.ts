@@ -1,14 +1,13 @@
 /** Attributes that drivers give their devices in /sys (drivers/include/banos/sysfs.h). */
-import { EEXIST, EINVAL, EIO, ENODEV, ENOENT, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
-import { KERN_ALERT, LOG_KERN } from '../../abi/klog.js';
+import { EEXIST, EINVAL, ENODEV, ENOENT, type Err, fail, isErr } from '../../abi/errno.js';
+import type { Caller } from '../../vfs/caller.js';
 import type { SysDirectory, SysFile } from '../../vfs/fs/sysfs/index.js';
 import type { KernelCall } from './call.js';
 import type { DriverFunction } from './calls.js';
 import type { DriverDevice } from './chrdev.js';
-import type { Drivers } from './drivers.js';
-import { asError } from './fs-layout.js';
-import type { Owned, Owner } from './owner.js';
+import type { Owned } from './owner.js';
 import { readStructure } from './structure.js';
+import { DriverText } from './text-call.js';
 
 /** struct banos_attribute. */
 const ATTRIBUTE_SIZE = 40;
@@ -30,65 +29,35 @@ function readName(call: KernelCall, address: number): string | Err | null {
 
 class DriverAttribute implements Owned {
   readonly file: SysFile;
-  readonly #drivers: Drivers;
-  readonly #owner: Owner;
   readonly #directory: SysDirectory;
   readonly #name: string;
-  readonly #data: number;
+  readonly #text: DriverText;
+  #isGone = false;
 
   constructor(device: DriverDevice, directory: SysDirectory, name: string, mode: number, calls: AttributeCalls) {
-    this.#drivers = device.drivers;
-    this.#owner = device.owner;
     this.#directory = directory;
     this.#name = name;
-    this.#data = calls.data;
-    const { show, store } = calls;
+    const { show, store, data } = calls;
+    this.#text = new DriverText(device.drivers, device.owner, data, TEXT_SIZE);
     this.file = directory.addFile(name, {
       mode,
-      ...(show !== null && { show: () => this.#show(show) }),
-      ...(store !== null && { store: (text: string) => this.#store(store, text) }),
+      sleeps: true,
+      ...(show !== null && {
+        show: (caller: Caller) => this.#refusal(caller) || this.#text.show(show, caller),
+      }),
+      ...(store !== null && {
+        store: (text: string, caller: Caller) => this.#refusal(caller) || this.#text.store(store, text, caller),
+      }),
     });
   }
 
   release(): void {
+    this.#isGone = true;
     if (this.#directory.lookup(this.#name) === this.file) this.#directory.remove(this.#name);
   }
 
-  #show(fn: DriverFunction): Uint8Array | Err {
-    let shown: Uint8Array | Err = fail(EIO);
-    const result = this.#withBuffer((buffer) => {
-      const count = this.#call(fn, buffer, TEXT_SIZE);
-      if (count < 0 || count > TEXT_SIZE) return count;
-      shown = new Uint8Array(count);
-      this.#drivers.space.read(buffer, shown);
-      return count;
-    });
-    return result < 0 ? asError(result) : shown;
-  }
-
-  #store(fn: DriverFunction, text: string): number | Err {
-    const result = this.#withBuffer((buffer) => {
-      this.#drivers.space.write(buffer, Buffer.from(`${text}\0`, 'latin1'));
-      return this.#call(fn, buffer, text.length);
-    });
-    return result < 0 ? asError(result) : 0;
-  }
-
-  #call(fn: DriverFunction, buffer: number, length: number): number {
-    const { runner, kernel } = this.#drivers;
-    return runner.invokeAtomic(this.#owner, kernel.caller, fn, this.#data, buffer, length);
-  }
-
-  /** Lends the driver a buffer with a byte more than a text may have. */
-  #withBuffer(use: (buffer: number) => number): number {
-    const { heap, kernel } = this.#drivers;
-    const buffer = heap.alloc(this.#owner, TEXT_SIZE + 1, 0);
-    if (buffer === 0) return fail(ENOMEM);
-    const result = use(buffer);
-    const fault = heap.free(buffer);
-    if (fault === null) return result;
-    kernel.log.write(KERN_ALERT, LOG_KERN, `BUG ${this.#owner.name}: buffer of attribute ${this.#name}: ${fault}`);
-    return fail(EIO);
+  #refusal(caller: Caller): 0 | Err {
+    return this.#isGone && !this.#text.isUnderWay(caller) ? fail(ENODEV) : 0;
   }
 }
 

@@ -9,10 +9,13 @@
 import { SUSPENDED } from '../../vfs/file.js';
 import type { IoIter } from '../../vfs/iter.js';
 import type { Kernel } from '../kernel.js';
+import { PAGE_SIZE } from '../mm/layout.js';
 import type { Task } from '../task.js';
 import { Timer } from '../timers.js';
 import type { CallRunner } from './calls.js';
+import { PER_CPU } from './layout.js';
 import type { Owned, Owner } from './owner.js';
+import { RCX, RDI, RDX, RSI } from './registers.js';
 import type { KernelStack } from './stacks.js';
 import type { SyscallLayer } from './syscalls.js';
 
@@ -26,6 +29,14 @@ export interface HeldLock {
   readonly what: string;
   /** Its holder is gone. */
   abandon(): void;
+}
+
+/** What a call gets as its second argument, and what lives as long as it does: a text, a mapping. */
+export interface Companion {
+  /** The call is about to begin. @returns the argument */
+  begin(call: KernelCall): number;
+  /** It is over, or could not begin. @param result what it returns @returns what the operation answers */
+  finish(result: number): number;
 }
 
 export class KernelCall implements Owned {
@@ -56,6 +67,7 @@ export class KernelCall implements Owned {
   iter: IoIter | null = null;
   /** Bytes that they were in the beginning: more than it was asked for no driver has moved. */
   wanted = 0;
+  companion: Companion | null = null;
   /** Its function returns an int: the upper half of rax is anything. */
   isInt = false;
   /** Address of the wait queue that it is on; 0: none. */
@@ -70,12 +82,15 @@ export class KernelCall implements Owned {
   instructions = 0;
   /** Why an exported function ended it. */
   bugText = '';
+  readonly #returnAddress: number;
   readonly #timer = new Timer(() => {
     this.expired = true;
     this.wake();
   });
 
-  constructor(runner: CallRunner, stack: KernelStack) {
+  /** @param returnAddress where driver functions return to */
+  constructor(runner: CallRunner, stack: KernelStack, returnAddress: number) {
+    this.#returnAddress = returnAddress;
     this.runner = runner;
     this.kernel = runner.kernel;
     this.stack = stack;
@@ -90,6 +105,26 @@ export class KernelCall implements Owned {
   /** Address of its function's return address. A multiple of 16 and 8 more, as a call instruction leaves the stack. */
   get returnSlot(): number {
     return this.stack.top - 72;
+  }
+
+  /** Puts a function and its arguments on the processor. */
+  load(address: number, a: number, b: number, c: number, d: number): void {
+    const { cpu } = this.kernel;
+    cpu.setReg(RDI, a);
+    cpu.setReg(RSI, b);
+    cpu.setReg(RDX, c);
+    cpu.setReg(RCX, d);
+    this.enter(address);
+  }
+
+  /** Puts a function on the processor, where its arguments are. */
+  enter(address: number): void {
+    const { returnSlot, stack } = this;
+    this.kernel.cpu.enterFunction(address, returnSlot, PER_CPU);
+    const { i32 } = this.runner.space.memory;
+    const at = (stack.topPage + PAGE_SIZE - (stack.top - returnSlot)) >> 2;
+    i32[at] = this.#returnAddress | 0;
+    i32[at + 1] = -1;
   }
 
   get maySleep(): boolean {

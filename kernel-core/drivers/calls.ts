@@ -14,34 +14,24 @@
  *
  * Time is instructions: they count against the slice of the task on whose behalf they run.
  */
-import { EIO, ENODEV, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
+import { EAGAIN, EIO, ENODEV, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
 import { EXIT_FAULT, EXIT_SLICE, EXIT_SYSCALL, type Nesting } from '../../cpu/index.js';
+import type { Caller } from '../../vfs/caller.js';
 import { SUSPENDED } from '../../vfs/file.js';
 import type { IoIter } from '../../vfs/iter.js';
 import type { Kernel } from '../kernel.js';
-import { PAGE_SIZE } from '../mm/layout.js';
 import { SLICE } from '../scheduler.js';
-import type { Task } from '../task.js';
+import { Task } from '../task.js';
 import { PENDING } from '../wait.js';
-import { BUG, type HeldLock, KernelCall } from './call.js';
-import { PER_CPU } from './layout.js';
+import { BUG, type Companion, type HeldLock, KernelCall } from './call.js';
 import type { Owner } from './owner.js';
+import { C_ARGUMENTS, R8, R9, R10, RAX, RCX, RDI, RDX, RSI } from './registers.js';
 import type { KernelSpace } from './space.js';
 import { KernelStacks } from './stacks.js';
 import { hex } from './symbols.js';
 import type { SyscallLayer } from './syscalls.js';
 import type { KernelText } from './text.js';
 
-const RAX = 0;
-const RCX = 1;
-const RDX = 2;
-const RSI = 6;
-const RDI = 7;
-const R8 = 8;
-const R9 = 9;
-const R10 = 10;
-/** Registers of a C function's arguments, in order. @source System V psABI AMD64 */
-const C_ARGUMENTS = [RDI, RSI, RDX, RCX, R8, R9];
 /** The system call instruction is two bytes long. */
 const SYSCALL_LENGTH = 2;
 /** What a call counts for besides its instructions. */
@@ -148,6 +138,36 @@ export class CallRunner {
   }
 
   /**
+   * As `invoke`; of a caller who is no task, and so cannot wait, as `invokeAtomic`.
+   * @param companion what the second argument stands for; `finish` of it is called in any case
+   */
+  invokeWith(
+    owner: Owner,
+    caller: Caller | undefined,
+    { address, isInt }: DriverFunction,
+    a: number,
+    companion: Companion,
+    c = 0,
+  ): number {
+    const task = caller instanceof Task ? caller : null;
+    const call = this.#begin(owner, task, task === null || this.active !== null);
+    if (isErr(call)) return companion.finish(call);
+    call.isInt = isInt;
+    call.companion = companion;
+    return this.#start(call, address, a, companion.begin(call), c, 0);
+  }
+
+  /** The call that `caller` sleeps in, which whoever makes the same operation again goes on with; null: there is none. */
+  underWay(caller: Caller | undefined): KernelCall | null {
+    return this.active === null && caller instanceof Task ? caller.driverCall : null;
+  }
+
+  /** Goes on with the call that `underWay` has found. @returns as `invoke`; -EAGAIN in a call that must not wait */
+  goOn(call: KernelCall): number {
+    return call.task!.wait.refused ? fail(EAGAIN) : this.resume(call);
+  }
+
+  /**
    * As `invoke`, with six arguments: a system call that a driver answers.
    * @param words halves of the arguments, the low ones first; null: they are in the registers that a system call has them in
    */
@@ -159,7 +179,7 @@ export class CallRunner {
     this.#nesting.begin(this.space.pageTable);
     if (words === null) cpu.setRegHalves(RCX, cpu.regLo(R10), cpu.regHi(R10));
     else for (const [i, reg] of C_ARGUMENTS.entries()) cpu.setRegHalves(reg, words[2 * i]!, words[2 * i + 1]!);
-    this.#enter(call, layer.address);
+    call.enter(layer.address);
     return this.#run(call);
   }
 
@@ -172,7 +192,7 @@ export class CallRunner {
     if (isErr(call)) return call;
     call.isInt = isInt;
     this.#nesting.begin(this.space.pageTable);
-    this.#load(call, address, a, 0, 0, 0);
+    call.load(address, a, 0, 0, 0);
     this.kernel.cpu.saveContext(call.context);
     this.#nesting.end();
     this.#suspend(call, true);
@@ -251,7 +271,7 @@ export class CallRunner {
     if (call === undefined) {
       const stack = this.stacks.take();
       if (isErr(stack)) return stack;
-      call = new KernelCall(this, stack);
+      call = new KernelCall(this, stack, this.#text.returnAddress);
     }
     call.owner = owner;
     call.task = task;
@@ -264,26 +284,8 @@ export class CallRunner {
 
   #start(call: KernelCall, address: number, a: number, b: number, c: number, d: number): number {
     this.#nesting.begin(this.space.pageTable);
-    this.#load(call, address, a, b, c, d);
+    call.load(address, a, b, c, d);
     return this.#run(call);
-  }
-
-  #load(call: KernelCall, address: number, a: number, b: number, c: number, d: number): void {
-    const { cpu } = this.kernel;
-    cpu.setReg(RDI, a);
-    cpu.setReg(RSI, b);
-    cpu.setReg(RDX, c);
-    cpu.setReg(RCX, d);
-    this.#enter(call, address);
-  }
-
-  #enter(call: KernelCall, address: number): void {
-    const { returnSlot, stack } = call;
-    this.kernel.cpu.enterFunction(address, returnSlot, PER_CPU);
-    const { i32 } = this.space.memory;
-    const at = (stack.topPage + PAGE_SIZE - (stack.top - returnSlot)) >> 2;
-    i32[at] = this.#text.returnAddress | 0;
-    i32[at + 1] = -1;
   }
 
   /** Precondition: its registers are on the processor, and what was there is put aside. */
@@ -383,8 +385,10 @@ export class CallRunner {
     call.task = null;
     call.isAborted = false;
     call.state = 'idle';
+    const { companion } = call;
+    call.companion = null;
     this.#idle.push(call);
-    return result;
+    return companion === null ? result : companion.finish(result);
   }
 
   /** Whoever waits for them goes on. */

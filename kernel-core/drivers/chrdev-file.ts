@@ -5,7 +5,7 @@
  * The driver knows the file by a `struct banos_file` in its heap, and where bytes go by a `struct banos_iter`, which is valid
  * during the call only. A module that went by force leaves files behind that answer -ENODEV.
  */
-import { EAGAIN, EINVAL, ENODEV, ENOMEM, ENOTTY, type Err, ESPIPE, fail } from '../../abi/errno.js';
+import { EINVAL, ENODEV, ENOMEM, ENOTTY, type Err, ESPIPE, fail } from '../../abi/errno.js';
 import { O_ASYNC, SEEK_CUR, SEEK_SET } from '../../abi/fcntl.js';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.js';
 import type { Caller } from '../../vfs/caller.js';
@@ -41,8 +41,7 @@ export class DriverFile extends OpenFile {
   /** The answer of a poll that had to sleep, until the next one. */
   #polled = -1;
   #isPolling = false;
-  #wasAsync = false;
-  readonly #mappings: DriverMapping[] = [];
+  readonly #mappings = new Set<DriverMapping>();
   /** What its module has of it: when that goes by force, the file stays without a driver. Its block goes with the heap. */
   readonly #owned: Owned = {
     release: () => {
@@ -162,7 +161,7 @@ export class DriverFile extends OpenFile {
     return 0;
   }
 
-  override seek(offset: number, whence: number): number | Err {
+  override seek(offset: number, whence: number, caller?: Caller): number | Err {
     const { operations, flags } = this.inode.device;
     if (operations.llseek === null) {
       if ((flags & FLAG_SEEKABLE) === 0) return fail(ESPIPE);
@@ -172,37 +171,45 @@ export class DriverFile extends OpenFile {
       return this.offset;
     }
     const [base, from] = whence === SEEK_CUR ? [this.offset, SEEK_SET] : [0, whence];
-    const result = this.#atomic('llseek', base + offset, from);
+    const result = this.#call('llseek', caller, base + offset, from);
     if (result >= 0) this.offset = result;
     return result as Err;
   }
 
-  override fsync(): number | Err {
-    return this.#has('fsync') ? (this.#atomic('fsync') as Err) : fail(EINVAL);
+  override fsync(caller?: Caller): number | Err {
+    return this.#has('fsync') ? (this.#call('fsync', caller) as Err) : fail(EINVAL);
+  }
+
+  override asyncChanged(on: boolean, caller: Caller): number | Err {
+    return this.#call('fasync', caller, on ? 1 : 0) as Err;
   }
 
   override flagsChanged(): void {
     const { drivers } = this.inode.device;
     if (this.#isOrphan) return;
     drivers.space.writeU32(this.#address + F_FLAGS, this.flags);
-    const isAsync = (this.flags & O_ASYNC) !== 0;
-    if (isAsync === this.#wasAsync) return;
-    this.#wasAsync = isAsync;
-    if (this.#has('fasync')) this.#atomic('fasync', isAsync ? 1 : 0);
   }
 
-  override mapping(request?: MappingRequest): PageCache | Err {
+  override mapping(request?: MappingRequest, caller?: Caller): PageCache | Err {
     if (!this.#has('mmap')) return fail(ENODEV);
-    const { drivers, owner, operations } = this.inode.device;
     if (request === undefined) return DriverMapping.NONE;
-    const mapping = new DriverMapping(drivers, request);
-    const result = mapping.ask((address) => drivers.callNow(owner, operations.mmap!.address, [this.#address, address]));
-    if (result < 0) {
-      mapping.dispose();
-      return result as Err;
+    const { drivers, owner, operations } = this.inode.device;
+    const { runner } = drivers;
+    const call = runner.underWay(caller);
+    let mapping: DriverMapping;
+    let result: number;
+    if (call !== null) {
+      mapping = call.companion as DriverMapping;
+      result = runner.goOn(call);
+    } else {
+      if (this.#isOrphan) return fail(ENODEV);
+      mapping = new DriverMapping(drivers, request);
+      this.#mappings.add(mapping);
+      result = runner.invokeWith(owner, caller, operations.mmap!, this.#address, mapping);
     }
-    this.#mappings.push(mapping);
-    return mapping;
+    if (result >= 0) return mapping;
+    if (result !== SUSPENDED) this.#mappings.delete(mapping);
+    return result as Err;
   }
 
   protected override release(): void {
@@ -215,9 +222,14 @@ export class DriverFile extends OpenFile {
         owner.remove(this.#owned);
         owner.holds--;
       };
-      if (this.#isOpen && operations.release !== null)
-        drivers.callDetached(owner, operations.release.address, [address], done);
-      else done();
+      const { release, fasync } = operations;
+      const close = (): void => {
+        if (this.#isOpen && release !== null) drivers.callDetached(owner, release.address, [address], done);
+        else done();
+      };
+      if ((this.flags & O_ASYNC) !== 0 && fasync !== null)
+        drivers.callDetached(owner, fasync.address, [address, 0], close);
+      else close();
     }
     super.release();
   }
@@ -238,22 +250,13 @@ export class DriverFile extends OpenFile {
     return this.inode.device.operations[operation] !== null;
   }
 
-  #atomic(operation: OperationName, a = 0, b = 0): number {
-    const { owner, drivers, operations } = this.inode.device;
-    if (this.#isOrphan) return fail(ENODEV);
-    const { address, isInt } = operations[operation]!;
-    return drivers.callNow(owner, address, [this.#address, a, b], isInt);
-  }
-
   /** Begins the operation, or goes on with it. @param a second argument, if it is not the iterator */
-  #call(operation: OperationName, caller: Caller, a = 0, b = 0, iter: IoIter | null = null): number {
+  #call(operation: OperationName, caller: Caller | undefined, a = 0, b = 0, iter: IoIter | null = null): number {
     const { owner, drivers, operations } = this.inode.device;
     const { runner } = drivers;
     const task = caller instanceof Task ? caller : null;
-    if (task !== null && task.driverCall !== null && runner.active === null) {
-      // A call that must not wait, while the task sleeps in another.
-      return task.wait.refused ? fail(EAGAIN) : runner.resume(task.driverCall);
-    }
+    const call = runner.underWay(caller);
+    if (call !== null) return runner.goOn(call);
     if (this.#isOrphan) return fail(ENODEV);
     const fn = operations[operation];
     if (fn === null) return 0;

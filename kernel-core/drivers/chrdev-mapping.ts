@@ -5,16 +5,17 @@
 import { EFAULT, EINVAL, EIO, type Err, fail } from '../../abi/errno.js';
 import type { MappingRequest, PageCache, PageMapper } from '../../vfs/page-cache.js';
 import { PAGE_SIZE } from '../mm/layout.js';
+import type { Companion, KernelCall } from './call.js';
 import type { Drivers } from './drivers.js';
 
-/** struct banos_mapping, which lies at the place of the iterator. */
+/** struct banos_mapping, which lies where other operations have their iterator. */
 const MAPPING_SIZE = 32;
 const M_PROTECTION = 4;
 const M_LENGTH = 8;
 const M_OFFSET = 16;
 const M_SHARED = 24;
 
-export class DriverMapping implements PageCache {
+export class DriverMapping implements PageCache, Companion {
   /** Says only that there is such a thing. */
   static readonly NONE: PageCache = {
     size: 0,
@@ -30,30 +31,30 @@ export class DriverMapping implements PageCache {
   readonly #request: MappingRequest;
   /** Index of a page in the file → frame, with a reference. */
   readonly #frames = new Map<number, number>();
-  #address = 0;
+  /** The driver is being asked. */
+  #isOpen = false;
 
   constructor(drivers: Drivers, request: MappingRequest) {
     this.#drivers = drivers;
     this.#request = request;
   }
 
-  /** Lets the driver name the pages. @param call gets the address of a struct banos_mapping @returns what it returns */
-  ask(call: (address: number) => number): number {
-    const { heap, space, owner } = this.#drivers;
+  begin(call: KernelCall): number {
+    const { space } = this.#drivers;
     const { length, offset, protection, shared } = this.#request;
-    const address = heap.alloc(owner, MAPPING_SIZE, 0);
-    if (address === 0) return fail(EIO);
+    const address = call.iterAddress;
     space.writeU32(address, MAPPING_SIZE);
     space.writeU32(address + M_PROTECTION, protection);
     space.writeI64(address + M_LENGTH, length);
     space.writeI64(address + M_OFFSET, offset);
     space.writeI64(address + M_SHARED, shared ? 1 : 0);
-    this.#address = address;
-    this.#drivers.mappings.set(address, this);
-    const result = call(address);
-    this.#drivers.mappings.delete(address);
-    heap.free(address);
-    this.#address = 0;
+    this.#isOpen = true;
+    return address;
+  }
+
+  finish(result: number): number {
+    this.#isOpen = false;
+    if (result < 0) this.dispose();
     return result;
   }
 
@@ -65,7 +66,7 @@ export class DriverMapping implements PageCache {
    */
   add(offset: number, address: number, pages: number): number | Err {
     const { offset: start, length } = this.#request;
-    if (this.#address === 0 || offset % PAGE_SIZE !== 0 || address % PAGE_SIZE !== 0) return fail(EINVAL);
+    if (!this.#isOpen || offset % PAGE_SIZE !== 0 || address % PAGE_SIZE !== 0) return fail(EINVAL);
     if (
       !(pages > 0) ||
       offset < start ||

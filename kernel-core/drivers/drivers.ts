@@ -20,7 +20,6 @@ import type { WaitRequest } from '../wait.js';
 import type { KernelCall } from './call.js';
 import { CallRunner, type OopsReason } from './calls.js';
 import type { DriverDevice } from './chrdev.js';
-import type { DriverMapping } from './chrdev-mapping.js';
 import { crashCore } from './crash-dump.js';
 import { EXPORTS } from './exports/index.js';
 import { MACHINE_CODE } from './exports/machine-code.js';
@@ -76,8 +75,6 @@ export class Drivers {
   readonly fsInodes = new Map<number, DriverInode>();
   /** Terminal lines by the address that drivers know them by. */
   readonly lines = new Map<number, DriverLine>();
-  /** Mappings that a driver is being asked about, by the address that it knows them by. */
-  readonly mappings = new Map<number, DriverMapping>();
   /** Names that modules export, for `banos_lookup_symbol`; the module table sets it. */
   lookup: (name: string) => number | undefined = () => undefined;
   /** Text of `Modules linked in:`; the module table sets it. */

@@ -91,14 +91,10 @@ export class DriverFsFile extends OpenFile {
     return this.inode.address === 0 ? fail(EIO) : this.inode.pages;
   }
 
-  override fsync(): number | Err {
-    const { inode } = this;
-    if (inode.address === 0) return fail(EIO);
-    inode.writeBack();
-    const error = inode.pages.takeError();
-    if (isErr(error)) return error;
-    const result = inode.fs.callForStatus('fsync', inode.address);
-    return result === fail(EOPNOTSUPP) ? 0 : result;
+  override fsync(caller?: Caller): number | Err {
+    const result = this.#fsync(caller);
+    if (result === SUSPENDED) return result;
+    return result === 0 || result === fail(EOPNOTSUPP) ? 0 : asError(result);
   }
 
   override flushed(caller: Caller): void {
@@ -113,9 +109,24 @@ export class DriverFsFile extends OpenFile {
     super.release();
   }
 
+  #fsync(caller: Caller | undefined): number {
+    const { inode } = this;
+    const { fs, address } = inode;
+    const { runner } = fs.kernel.drivers;
+    const call = runner.underWay(caller);
+    if (call !== null) return runner.goOn(call);
+    if (address === 0) return fail(EIO);
+    inode.writeBack();
+    const error = inode.pages.takeError();
+    if (isErr(error)) return error;
+    const { fsync } = fs.operations;
+    if (fsync === null || !(caller instanceof Task)) return fs.call('fsync', address);
+    return runner.invoke(fs.driverType.owner, caller, fsync, address);
+  }
+
   /** Is it the same operation again, which sleeps? */
   #isUnderWay(caller: Caller): boolean {
-    return caller instanceof Task && caller.driverCall !== null && this.inode.fs.kernel.drivers.runner.active === null;
+    return this.inode.fs.kernel.drivers.runner.underWay(caller) !== null;
   }
 
   #move(operation: 'read' | 'write', iter: IoIter, position: number, caller: Caller): number | Err {

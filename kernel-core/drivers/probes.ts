@@ -12,6 +12,7 @@ import type { KernelCall } from './call.js';
 import type { Drivers } from './drivers.js';
 import { EventProbe, EventProbes } from './event-probe.js';
 import type { Owned, Owner } from './owner.js';
+import { R10, RCX } from './registers.js';
 import type { ExportRow } from './row.js';
 import type { SymbolRange } from './symbols.js';
 
@@ -23,8 +24,6 @@ const E_REGISTERS = 16;
 const E_RFLAGS = 144;
 const E_DATA = 152;
 const REGISTERS = 16;
-const RCX = 1;
-const R10 = 10;
 const INT3 = 0xcc;
 /** Exception vector of int3. @source Intel SDM vol. 3, 6.15 */
 const TRAP_BREAKPOINT = 3;

@@ -1,13 +1,14 @@
 /**
- * Text files of drivers, in /proc/driver: what reading one shows and writing one does are functions of the driver, which may
- * not sleep. A file goes with its module; who has it open gets -ENODEV from then on.
+ * Text files of drivers, in /proc/driver: what reading one shows and writing one does are functions of the driver. A file goes with its module; who has it open gets -ENODEV from then on.
  */
-import { EEXIST, EINVAL, EIO, ENODEV, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
-import { type DirectoryRow, type FileRow, file } from '../../vfs/fs/procfs/row.js';
+import { EEXIST, EINVAL, ENODEV, type Err, fail } from '../../abi/errno.js';
+import type { Caller } from '../../vfs/caller.js';
+import { type DirectoryRow, type FileRow, file, type Reader } from '../../vfs/fs/procfs/row.js';
 import type { ProcSource } from '../../vfs/fs/procfs/source.js';
-import { latin1, type ShownText } from '../../vfs/fs/shown-text.js';
+import type { ShownText } from '../../vfs/fs/shown-text.js';
 import type { Drivers } from './drivers.js';
 import type { Owned, Owner } from './owner.js';
+import { DriverText } from './text-call.js';
 
 /** Bytes that one file shows at most. */
 const MAX_TEXT = 65536;
@@ -25,56 +26,33 @@ export interface ProcFileParts {
 class DriverProcFile implements Owned {
   readonly row: FileRow<ProcSource>;
   readonly owner: Owner;
-  readonly #drivers: Drivers;
-  readonly #parts: ProcFileParts;
+  readonly #files: DriverProcFiles;
+  readonly #name: string;
+  readonly #text: DriverText;
   #isGone = false;
 
-  constructor(drivers: Drivers, owner: Owner, parts: ProcFileParts) {
-    this.#drivers = drivers;
+  constructor(drivers: Drivers, owner: Owner, { name, mode, show, store, data }: ProcFileParts) {
     this.owner = owner;
-    this.#parts = parts;
-    const { name, mode } = parts;
-    this.row = file(name, () => this.#show(), { mode, write: (_subject, text) => this.#store(text) });
+    this.#files = drivers.procFiles;
+    this.#name = name;
+    this.#text = new DriverText(drivers, owner, data, MAX_TEXT);
+    const read = (_subject: ProcSource, { caller }: Reader): ShownText =>
+      this.#refusal(show, caller) || this.#text.show({ address: show, isInt: false }, caller);
+    const write = (_subject: ProcSource, text: string, { caller }: Reader): number | Err =>
+      this.#refusal(store, caller) || this.#text.store({ address: store, isInt: true }, text, caller);
+    this.row = file(name, read, { mode, write, sleeps: true });
   }
 
   release(): void {
     this.#isGone = true;
-    this.#drivers.procFiles.files.delete(this.#parts.name);
+    this.#files.files.delete(this.#name);
   }
 
-  #show(): ShownText {
-    const { show, data } = this.#parts;
+  /** @param fn address of what is to be called @returns 0: it can be */
+  #refusal(fn: number, caller: Caller): 0 | Err {
+    if (this.#text.isUnderWay(caller)) return 0;
     if (this.#isGone) return fail(ENODEV);
-    if (show === 0) return fail(EINVAL);
-    return this.#withBuffer(MAX_TEXT, (buffer) => {
-      const length = this.#drivers.callNow(this.owner, show, [data, buffer, MAX_TEXT], false);
-      if (length < 0) return length as Err;
-      if (length > MAX_TEXT) return fail(EIO);
-      const bytes = new Uint8Array(length);
-      const failed = this.#drivers.space.read(buffer, bytes);
-      return isErr(failed) ? failed : bytes;
-    });
-  }
-
-  #store(text: string): number | Err {
-    const { store, data } = this.#parts;
-    if (this.#isGone) return fail(ENODEV);
-    if (store === 0) return fail(EINVAL);
-    if (text.length > MAX_TEXT) return fail(EINVAL);
-    return this.#withBuffer(text.length + 1, (buffer) => {
-      this.#drivers.space.write(buffer, latin1(`${text}\0`));
-      const result = this.#drivers.callNow(this.owner, store, [data, buffer, text.length]);
-      return result < 0 ? (result as Err) : 0;
-    });
-  }
-
-  #withBuffer<T>(size: number, use: (buffer: number) => T): T | Err {
-    const { heap } = this.#drivers;
-    const buffer = heap.alloc(this.#drivers.owner, size, 0);
-    if (buffer === 0) return fail(ENOMEM);
-    const result = use(buffer);
-    const fault = heap.free(buffer);
-    return fault === null ? result : fail(EIO);
+    return fn === 0 ? fail(EINVAL) : 0;
   }
 }
 

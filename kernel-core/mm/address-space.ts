@@ -12,6 +12,7 @@
 import { ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
 import { RLIMIT_STACK } from '../../abi/resource.js';
 import { PageTable, type PhysicalMemory } from '../../cpu/index.js';
+import type { Caller } from '../../vfs/caller.js';
 import type { OpenFile, UserMemory } from '../../vfs/file.js';
 import { FrameExtents } from '../../vfs/frame-extents.js';
 import type { IoIter } from '../../vfs/iter.js';
@@ -28,7 +29,7 @@ import { lockAll, lockRange, unlockAll, unlockRange } from './lock.js';
 import { mapRange } from './map.js';
 import { protectRange } from './protect.js';
 import { remapRange } from './remap.js';
-import { residency, syncRange } from './sync.js';
+import { beginSync, type RangeSync, residency } from './sync.js';
 import { dropVmas, unmapRange } from './unmap.js';
 import { makeIovIter, makeIter } from './user-iter.js';
 import {
@@ -170,7 +171,9 @@ export class AddressSpace implements UserMemory {
   /**
    * mmap(2). The caller has turned the descriptor into `file` (-EBADF is its business, but after the check that
    * `offset` is a multiple of 4096); MAP_ANONYMOUS ignores `file`.
-   * @returns the address; -EINVAL, -ENOMEM, -EACCES, -ENODEV, -EOVERFLOW, -EEXIST, -EPERM, -EAGAIN, -EOPNOTSUPP
+   * @param caller who waits if a driver has to be asked; absent: nobody can
+   * @param cache what the driver has answered
+   * @returns the address; SUSPENDED; -EINVAL, -ENOMEM, -EACCES, -ENODEV, -EOVERFLOW, -EEXIST, -EPERM, -EAGAIN, -EOPNOTSUPP
    */
   map(
     address: number,
@@ -179,8 +182,10 @@ export class AddressSpace implements UserMemory {
     flags: number,
     file: OpenFile | null,
     offset: number,
+    caller?: Caller,
+    cache?: PageCache,
   ): number | Err {
-    return mapRange(this, address, length, prot, flags, file, offset);
+    return mapRange(this, address, length, prot, flags, { file, offset, caller, cache });
   }
 
   /** munmap(2). @returns 0, -EINVAL, -ENOMEM */
@@ -208,9 +213,9 @@ export class AddressSpace implements UserMemory {
     return adviseRange(this, address, length, advice);
   }
 
-  /** msync(2). @returns 0, -EINVAL, -ENOMEM, -EBUSY, or what fsync of the file answers */
-  sync(address: number, length: number, flags: number): number | Err {
-    return syncRange(this, address, length, flags);
+  /** msync(2), which may take its time. @returns what is to be done; 0: nothing; -EINVAL, -ENOMEM */
+  sync(address: number, length: number, flags: number): RangeSync | 0 | Err {
+    return beginSync(this, address, length, flags);
   }
 
   /** mincore(2). Writes one byte per page to `vector`. @returns 0, -EINVAL, -ENOMEM, -EFAULT */

@@ -35,7 +35,9 @@ import {
 import { MS_NOEXEC } from '../../abi/mount.js';
 import { RLIMIT_MEMLOCK } from '../../abi/resource.js';
 import { S_IFCHR, S_IFMT } from '../../abi/stat.js';
+import type { Caller } from '../../vfs/caller.js';
 import type { OpenFile } from '../../vfs/file.js';
+import type { MappingRequest, PageCache } from '../../vfs/page-cache.js';
 import { isImpossible, mayExpand } from './accounting.js';
 import type { AddressSpace } from './address-space.js';
 import {
@@ -89,15 +91,36 @@ const LEGACY_FLAGS =
 const ZERO_DEVICE = 0x105;
 const MAX_FILE_BYTES = 2 ** 63;
 
+/** What is to be mapped. */
+export interface MappingSource {
+  /** Null: memory of no file. */
+  readonly file: OpenFile | null;
+  /** Bytes, whole pages. */
+  readonly offset: number;
+  /** Who waits if a driver has to be asked; undefined: nobody can. */
+  readonly caller?: Caller | undefined;
+  /** What the file has answered already. */
+  readonly cache?: PageCache | undefined;
+}
+
+/** What a file is asked for. @param length, protection, flags, offset of mmap(2) */
+export const mappingRequest = (length: number, protection: number, flags: number, offset: number): MappingRequest => ({
+  offset,
+  length: pageCeil(length),
+  protection: protection & PROT_ANY,
+  shared: (flags & MAP_TYPE) !== MAP_PRIVATE,
+});
+
+/** @returns the address, SUSPENDED, -EINVAL … */
 export function mapRange(
   space: AddressSpace,
   hint: number,
   length: number,
   protection: number,
   flags: number,
-  file: OpenFile | null,
-  offset: number,
+  source: MappingSource,
 ): number | Err {
+  const { file, offset } = source;
   if (offset % PAGE_SIZE !== 0) return fail(EINVAL);
   const anonymous = (flags & MAP_ANONYMOUS) !== 0;
   if ((flags & MAP_HUGETLB) !== 0) return fail(anonymous ? ENOMEM : EINVAL); // no huge pages are set aside
@@ -123,7 +146,7 @@ export function mapRange(
   if (isErr(checked)) return checked;
   const backing = anonymous
     ? anonymousBacking(space, checked, size)
-    : fileBacking(space, file!, checked, size, prot, offset);
+    : fileBacking(space, file!, checked, mappingRequest(length, protection, flags, offset), source);
   if (isErr(backing)) return backing;
   const result = placeVma(space, new Vma(start, start + size, prot, checked, backing, indexOf(backing, offset)));
   if (backing.shared !== null) backing.shared.unref(); // the mapping has its own reference now
@@ -220,12 +243,11 @@ function fileBacking(
   space: AddressSpace,
   file: OpenFile,
   flags: number,
-  size: number,
-  protection: number,
-  offset: number,
+  request: MappingRequest,
+  { caller, cache: known }: MappingSource,
 ): Backing | Err {
-  if (isZeroDevice(file)) return anonymousBacking(space, flags, size);
-  const cache = file.mapping({ offset, length: size, protection, shared: (flags & VM_SHARED) !== 0 });
+  if (isZeroDevice(file)) return anonymousBacking(space, flags, request.length);
+  const cache = known ?? file.mapping(request, caller);
   return isErr(cache) ? cache : { file, cache, shared: null };
 }
 

@@ -68,13 +68,25 @@ function duplicateFrom(task: Task, file: OpenFile, minimum: number, closeOnExec:
   return fd;
 }
 
-function setFlags(task: Task, file: OpenFile, argument: number): number | Err {
+function setFlags(task: Task, file: OpenFile, argument: number): number {
   if ((argument & ~file.flags & O_NOATIME) !== 0 && !isOwner(file.node, task)) return fail(EPERM);
-  const changed = (argument ^ file.flags) & O_ASYNC;
-  if (changed !== 0) {
-    const result = setAsync(task, file, (argument & O_ASYNC) !== 0);
-    if (result < 0) return result;
-  }
+  if (((argument ^ file.flags) & O_ASYNC) === 0) return applyFlags(file, argument);
+  return switchAsync(task, file, (argument & O_ASYNC) !== 0, () => applyFlags(file, argument));
+}
+
+/** Switches O_ASYNC; a driver is asked first, which may take its time. @returns what `done` does, why it cannot be, PENDING */
+function switchAsync(task: Task, file: OpenFile, on: boolean, done: () => number): number {
+  const step = (): number => {
+    const asked = file.asyncChanged(on, task);
+    if (asked < 0) return asked;
+    const result = setAsync(task, file, on);
+    return result < 0 ? result : done();
+  };
+  const result = step();
+  return result === SUSPENDED ? awaitDriver(task, file, step) : result;
+}
+
+function applyFlags(file: OpenFile, argument: number): number {
   const keep = file.flags & ~(SETTABLE & ~O_ASYNC);
   file.flags = keep | (argument & SETTABLE & ~O_ASYNC);
   file.flagsChanged();
@@ -194,7 +206,12 @@ function setNonBlocking(task: Task, file: OpenFile, address: number): number {
 
 function setAsyncRequest(task: Task, file: OpenFile, address: number): number {
   const on = task.mm!.readU32(address);
-  return isErr(on) ? on : setAsync(task, file, on !== 0);
+  if (isErr(on)) return on;
+  if ((on !== 0) === ((file.flags & O_ASYNC) !== 0)) return setAsync(task, file, on !== 0);
+  return switchAsync(task, file, on !== 0, () => {
+    file.flagsChanged();
+    return 0;
+  });
 }
 
 /** FIOSETOWN and SIOCSPGRP: F_SETOWN of sockets. */

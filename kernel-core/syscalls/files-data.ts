@@ -2,11 +2,12 @@
 import { EBADF, EINVAL, EOPNOTSUPP, type Err, ESPIPE, fail, isErr } from '../../abi/errno.js';
 import { SEEK_MAX } from '../../abi/fcntl.js';
 import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../../abi/stat.js';
-import type { OpenFile } from '../../vfs/file.js';
+import { type OpenFile, SUSPENDED } from '../../vfs/file.js';
 import type { IoIter } from '../../vfs/iter.js';
 import type { Task } from '../task.js';
+import { PENDING } from '../wait.js';
 import { openFile } from './args.js';
-import { AT_OFFSET, readFile, type Waiting, writeFile } from './io.js';
+import { AT_OFFSET, awaitDriver, readFile, type Waiting, writeFile } from './io.js';
 import type { SyscallRows } from './row.js';
 
 function read(task: Task, fd: number, address: number, length: number): number {
@@ -148,18 +149,34 @@ function pwritev2(
     else position = file.inode.size;
   }
   const result = vectorWrite(task, file, vectors, n, position, waitingOf(flags));
-  if (result > 0 && (flags & (RWF_DSYNC | RWF_SYNC)) !== 0) {
-    const synced = file.fsync();
-    if (synced < 0 && synced !== -EINVAL) return synced;
-  }
+  if ((flags & (RWF_DSYNC | RWF_SYNC)) === 0) return result;
+  if (result !== PENDING) return result > 0 ? syncWritten(task, file, result) : result;
+  file.ref();
+  task.wait.afterwards((written) => {
+    const answer = written > 0 && !task.wait.isAbandoned ? syncWritten(task, file, written) : written;
+    file.unref();
+    return answer;
+  });
   return result;
+}
+
+/** What was written is to be on its way to where it is kept. @returns the count, why it is not there, PENDING */
+function syncWritten(task: Task, file: OpenFile, count: number): number {
+  const answer = (synced: number): number => (synced < 0 && synced !== -EINVAL ? synced : count);
+  const synced = file.fsync(task);
+  if (synced !== SUSPENDED) return answer(synced);
+  return awaitDriver(task, file, () => {
+    const later = file.fsync(task);
+    return later === SUSPENDED ? later : answer(later);
+  });
 }
 
 function lseek(task: Task, fd: number, offset: number, whence: number): number {
   const file = openFile(task, fd);
   if (file === null) return fail(EBADF);
   if (whence >>> 0 > SEEK_MAX) return fail(EINVAL);
-  return file.seek(offset, whence >>> 0);
+  const result = file.seek(offset, whence >>> 0, task);
+  return result === SUSPENDED ? awaitDriver(task, file, () => file.seek(offset, whence >>> 0, task)) : result;
 }
 
 export const fileDataSyscalls: SyscallRows = {

@@ -11,13 +11,14 @@ import {
   FALLOC_FL_ZERO_RANGE,
 } from '../../abi/fcntl.js';
 import { S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/stat.js';
+import { type OpenFile, SUSPENDED } from '../../vfs/file.js';
 import { fileModified } from '../../vfs/fsnotify.js';
 import type { Inode } from '../../vfs/inode.js';
 import { LOOKUP_FOLLOW, releasePath, resolve } from '../../vfs/namei.js';
 import { truncateFile, truncatePath } from '../../vfs/operations.js';
 import type { Task } from '../task.js';
 import { openFile, pathArgument } from './args.js';
-import { roomBelowLimit } from './io.js';
+import { awaitDriver, roomBelowLimit } from './io.js';
 import type { SyscallRows } from './row.js';
 
 /** May the file grow to `size` under RLIMIT_FSIZE? @returns 0 or -EFBIG, with SIGXFSZ */
@@ -97,7 +98,12 @@ function fallocate(task: Task, fd: number, mode: number, offset: number, length:
 
 function fsync(task: Task, fd: number): number {
   const file = openFile(task, fd);
-  return file === null ? fail(EBADF) : file.fsync();
+  return file === null ? fail(EBADF) : syncFile(task, file);
+}
+
+function syncFile(task: Task, file: OpenFile): number {
+  const result = file.fsync(task);
+  return result === SUSPENDED ? awaitDriver(task, file, () => file.fsync(task)) : result;
 }
 
 function sync(task: Task): number {
@@ -119,7 +125,7 @@ function syncFileRange(task: Task, fd: number, offset: number, length: number, f
   if (offset < 0 || length < 0) return fail(EINVAL);
   const type = file.inode.mode & S_IFMT;
   if (type !== S_IFREG && type !== S_IFBLK && type !== S_IFDIR && type !== S_IFLNK) return fail(ESPIPE);
-  return type === S_IFREG ? file.fsync() : 0;
+  return type === S_IFREG ? syncFile(task, file) : 0;
 }
 
 const LAST_ADVICE = 5;

@@ -9,8 +9,11 @@ import {
   MCL_ONFAULT,
   MLOCK_ONFAULT,
 } from '../../abi/mman.js';
+import { SUSPENDED } from '../../vfs/file.js';
+import { mappingRequest } from '../mm/map.js';
 import type { Task } from '../task.js';
 import { openFile } from './args.js';
+import { awaitDriver } from './io.js';
 import type { SyscallRows } from './row.js';
 
 const PAGE_SIZE = 4096;
@@ -34,7 +37,28 @@ function mmap(
   const file = openFile(task, fd);
   if (file === null) return fail(EBADF);
   if ((flags & MAP_HUGETLB) !== 0) return fail(EINVAL);
-  return task.mm!.map(address, length, prot, flags, file, at);
+  const result = task.mm!.map(address, length, prot, flags, file, at, task);
+  if (result !== SUSPENDED) return result;
+  // The driver says what there is to be mapped; then it is looked for room anew.
+  return awaitDriver(task, file, () => {
+    const cache = file.mapping(mappingRequest(length, prot, flags, at), task);
+    if (typeof cache === 'number') return cache;
+    return task.mm!.map(address, length, prot, flags, file, at, task, cache);
+  });
+}
+
+function msync(task: Task, address: number, length: number, flags: number): number {
+  const sync = task.mm!.sync(address, length, flags | 0);
+  if (typeof sync === 'number') return sync;
+  const result = sync.step(task);
+  if (result !== SUSPENDED) return result;
+  return task.wait.block({
+    hooks: [],
+    attempt: () => sync.step(task),
+    waitsByItself: true,
+    cleanup: () => sync.release(),
+    what: 'wait_for_driver',
+  });
 }
 
 function mlock2(task: Task, address: number, length: number, flags: number): number | Err {
@@ -79,7 +103,7 @@ export const memorySyscalls: SyscallRows = {
   },
   26: {
     name: 'msync',
-    fn: (task, address, length, flags) => task.mm!.sync(address, length, flags | 0),
+    fn: msync,
     support: 'full',
     args: ['address', 'size', 'msyncFlags'],
   },

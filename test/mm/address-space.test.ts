@@ -23,7 +23,7 @@ import { RLIMIT_STACK } from '../../abi/resource.js';
 import { PTE_EXEC, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
 import type { AddressSpace } from '../../kernel-core/mm/address-space.js';
 import { FAULT_ACCERR, FAULT_BUS, FAULT_MAPERR, FAULT_OOM } from '../../kernel-core/mm/fault.js';
-import { makeWorld, ok, PAGE, type TestInode, type World } from './support.js';
+import { makeWorld, ok, PAGE, syncNow, type TestInode, type World } from './support.js';
 
 const RW = PROT_READ | PROT_WRITE;
 const ANON = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -106,7 +106,7 @@ test('a shared file mapping writes to the cache and marks it dirty, again after 
   ok(space.writeU8(at, 0x41));
   assert.equal([...inode.dirty], [1]);
   assert.is(world.memory.u8[inode.frames.get(1)! * PAGE], 0x41);
-  ok(space.sync(at, 2 * PAGE, MS_SYNC));
+  ok(syncNow(space, at, 2 * PAGE, MS_SYNC));
   assert.is(inode.synced, 1);
   inode.dirty.clear();
   ok(space.writeU8(at + 1, 0x42));

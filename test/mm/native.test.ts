@@ -15,7 +15,7 @@ import { MADV_REMOVE } from '../../abi/mman.js';
 import { PTE_READ, PTE_WRITE } from '../../cpu/index.js';
 import type { AddressSpace } from '../../kernel-core/mm/address-space.js';
 import { faultCode, faultSignal } from '../../kernel-core/mm/fault.js';
-import { makeWorld, PAGE, TestFile, type TestInode, UnmappableFile, type World } from './support.js';
+import { makeWorld, PAGE, syncNow, TestFile, type TestInode, UnmappableFile, type World } from './support.js';
 
 const WINDOW = 0x10000000000;
 const PAGES = 32;
@@ -60,7 +60,7 @@ class Machine {
       case 'advise':
         return String(space.advise(a, b, c));
       case 'sync':
-        return String(space.sync(a, b, c));
+        return String(syncNow(space, a, b, c));
       case 'mincore':
         return this.#mincore(a, b);
       case 'lock':

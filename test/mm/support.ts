@@ -6,7 +6,7 @@ import { S_IFREG } from '../../abi/stat.js';
 import { PhysicalMemory } from '../../cpu/index.js';
 import { AddressSpace } from '../../kernel-core/mm/address-space.js';
 import { DEFAULT_LIMITS, type MmLimits } from '../../kernel-core/mm/limits.js';
-import type { Timespec } from '../../vfs/caller.js';
+import { KERNEL_CALLER, type Timespec } from '../../vfs/caller.js';
 import { DeviceTable } from '../../vfs/devices.js';
 import { OpenFile } from '../../vfs/file.js';
 import { FileSystem, type FsStatistics, type VfsEnv } from '../../vfs/filesystem.js';
@@ -15,6 +15,12 @@ import type { IoIter } from '../../vfs/iter.js';
 import type { PageCache, PageMapper } from '../../vfs/page-cache.js';
 
 export const PAGE = 4096;
+
+/** msync of files that do not take their time. */
+export function syncNow(space: AddressSpace, address: number, length: number, flags: number): number {
+  const sync = space.sync(address, length, flags);
+  return typeof sync === 'number' ? sync : sync.step(KERNEL_CALLER);
+}
 
 /** Physical memory that can be told to run dry: allocations fail once `allowance` is used up. */
 export class TestMemory extends PhysicalMemory {

@@ -70,11 +70,11 @@ struct banos_chrdev_ops {
 	long (*ioctl)(struct banos_file *file, banos_u32 request, unsigned long argument);
 	/* What is ready now. Changes are told with banos_notify. */
 	banos_u32 (*poll)(struct banos_file *file);
-	/* Names the pages with banos_map_pages; may not sleep. */
+	/* Names the pages with banos_map_pages. */
 	int (*mmap)(struct banos_file *file, struct banos_mapping *mapping);
-	/* A process asks to be told by signal, or not any more: banos_notify does it. May not sleep. */
+	/* A process asks to be told by signal, or not any more: banos_notify does it. A negative error: it is not. */
 	int (*fasync)(struct banos_file *file, int on);
-	/* The new position, or a negative error; may not sleep. `whence` is 0 or 2, of the beginning or the end. */
+	/* The new position, or a negative error. `whence` is 0 or 2, of the beginning or the end. */
 	banos_s64 (*llseek)(struct banos_file *file, banos_s64 offset, int whence);
 	int (*fsync)(struct banos_file *file);
 };

@@ -7,8 +7,8 @@
  * checked: numbers from 1 to 2^53 - 1, names of 1 to 255 bytes without '/' and zero, one type per number, at least one link
  * for what a name leads to. What is not so becomes EIO, with a line in the log.
  *
- * `read` and `write` may sleep when a process reads and writes; they are also called, and then may not sleep, for pages of
- * mapped files and for programs. `unmount` may sleep. All other operations may not, for paths are walked in one piece.
+ * `fsync` and `unmount` may sleep; `read` and `write` may when a process reads and writes, and are also called, and then may
+ * not sleep, for pages of mapped files and for programs. All other operations may not, for paths are walked in one piece.
  * A call that may sleep may also be put off when its time slice is over, so that others come between.
  *
  * Access has been checked before, names have been found to be free or taken. Times and counters are the driver's: it sets

@@ -13,9 +13,9 @@ struct banos_proc_file {
 	/* Permission bits. */
 	banos_u32 mode;
 	const char *name;
-	/* Writes what the file shows into the buffer; returns its length, or a negative error. May not sleep. */
+	/* Writes what the file shows into the buffer; returns its length, or a negative error. */
 	long (*show)(void *data, char *buffer, size_t size);
-	/* Gets what was written, with a zero behind it; 0, or a negative error. May not sleep. NULL: it cannot be written. */
+	/* Gets what was written, with a zero behind it; 0, or a negative error. NULL: it cannot be written. */
 	int (*store)(void *data, const char *text, size_t size);
 	void *data;
 };

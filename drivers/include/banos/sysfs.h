@@ -14,9 +14,9 @@ struct banos_attribute {
 	/* Permission bits. */
 	banos_u32 mode;
 	const char *name;
-	/* Fills in at most `size` bytes and returns how many. NULL: it cannot be read. May not sleep. */
+	/* Fills in at most `size` bytes and returns how many. NULL: it cannot be read. */
 	long (*show)(void *data, char *buffer, size_t size);
-	/* Gets what one write(2) brought, at most 4096 bytes, with a zero behind. NULL: it cannot be written. May not sleep. */
+	/* Gets what one write(2) brought, at most 4096 bytes, with a zero behind. NULL: it cannot be written. */
 	long (*store)(void *data, const char *text, size_t length);
 	void *data;
 };

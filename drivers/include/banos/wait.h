@@ -1,8 +1,8 @@
 /*
  * Waiting, waking and locks. All objects are ready when they are all zeros; nothing has to be set up or torn down.
  *
- * A function that sleeps may be called by operations of devices, threads and init, but not by timers, nor while a spinlock
- * is held: the kernel ends the call that does.
+ * A function that sleeps may be called by operations of devices, of files in /proc and /sys, by threads and init, but not by
+ * timers and probes, nor while a spinlock is held: the kernel ends the call that does.
  */
 #ifndef BANOS_WAIT_H
 #define BANOS_WAIT_H

@@ -4,6 +4,7 @@ import { PTE_READ, PTE_WRITE } from '../../../cpu/index.js';
 import { PAGE_SIZE } from '../../mm/layout.js';
 import type { KernelCall } from '../call.js';
 import { notifyDevice, registerDevice, unregisterDevice } from '../chrdev.js';
+import { DriverMapping } from '../chrdev-mapping.js';
 import type { ExportRow } from '../row.js';
 
 /** Moves bytes between the kernel and the iterator of the call. @returns bytes moved, -EFAULT */
@@ -62,7 +63,9 @@ export const chrdevExports: readonly ExportRow[] = [
   {
     name: 'banos_map_pages',
     prototype: 'long banos_map_pages(struct banos_mapping *mapping, banos_u64 offset, void *pages, size_t count)',
-    fn: (call, mapping, offset, pages, count) =>
-      call.kernel.drivers.mappings.get(mapping)?.add(offset, pages, count) ?? fail(EINVAL),
+    fn: ({ companion, iterAddress }, mapping, offset, pages, count) =>
+      companion instanceof DriverMapping && mapping === iterAddress
+        ? companion.add(offset, pages, count)
+        : fail(EINVAL),
   },
 ];

@@ -27,6 +27,8 @@ export interface FileRow<S> extends RowBase {
   readonly kind: 'file';
   /** Only for those who may inspect the task. */
   readonly guarded?: boolean;
+  /** `read` and `write` may answer SUSPENDED, and are asked again; and say themselves when there is nothing any more. */
+  readonly sleeps?: boolean;
   /** Why it cannot be opened now. @param flags O_* */
   refusal?(subject: S, flags: number, reader: Reader): 0 | Err;
   read?(subject: S, reader: Reader): ShownText;
@@ -81,7 +83,7 @@ const LINK = 0o777;
 export const file = <S>(
   name: string,
   read: FileRow<S>['read'],
-  more: Partial<Pick<FileRow<S>, 'mode' | 'write' | 'guarded' | 'refusal'>> = {},
+  more: Partial<Pick<FileRow<S>, 'mode' | 'write' | 'guarded' | 'refusal' | 'sleeps'>> = {},
 ): FileRow<S> => ({ kind: 'file', name, mode: READ_ALL, read, ...more });
 
 export const directory = <S>(name: string, rows: readonly Row<S>[], mode = 0o555): DirectoryRow<S> => ({

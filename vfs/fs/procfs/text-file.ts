@@ -25,6 +25,10 @@ export class ProcText<S> extends OpenFile {
     this.#row = row;
   }
 
+  override get waitsByItself(): boolean {
+    return this.#row.sleeps === true;
+  }
+
   override get seekable(): boolean {
     return true;
   }
@@ -48,7 +52,7 @@ export class ProcText<S> extends OpenFile {
   override write(from: IoIter, _position: number, caller: Caller): number | Err {
     const { inode } = this;
     if (this.#row.write === undefined) return fail(EIO);
-    if (!inode.isAlive) return fail(ESRCH);
+    if (!inode.isAlive && !this.waitsByItself) return fail(ESRCH);
     const buffer = new Uint8Array(Math.min(from.remaining, WRITE_LIMIT));
     const whole = from.remaining;
     const taken = from.take(buffer, 0, buffer.length);
@@ -62,7 +66,7 @@ export class ProcText<S> extends OpenFile {
 
   #make(caller: Caller): Uint8Array | Err {
     const { inode } = this;
-    if (!inode.isAlive) return fail(ESRCH);
+    if (!inode.isAlive && !this.waitsByItself) return fail(ESRCH);
     if (this.#row.read === undefined) return fail(EIO);
     const content = this.#row.read(inode.subject.value, inode.fs.reader(caller));
     return typeof content === 'string' ? latin1(content) : content;

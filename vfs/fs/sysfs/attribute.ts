@@ -13,6 +13,8 @@ import type { SysFile } from './index.js';
 export interface Attribute {
   /** Permission bits. */
   readonly mode: number;
+  /** `show` and `store` may answer SUSPENDED, and are asked again; and say themselves when there is nothing any more. */
+  readonly sleeps?: boolean;
   /** What it shows, latin1 or bytes, asked for when it is read from the start; absent: it cannot be read. */
   show?(caller: Caller): ShownText;
   /** Takes what one write(2) brought, 4096 bytes at most; absent: it cannot be written. @returns 0 or an error */
@@ -42,6 +44,10 @@ export class AttributeFile extends OpenFile {
   /** What `changes` was when it was last read. */
   #seen = 0;
 
+  override get waitsByItself(): boolean {
+    return this.inode.attribute.sleeps === true;
+  }
+
   override get seekable(): boolean {
     return true;
   }
@@ -62,7 +68,7 @@ export class AttributeFile extends OpenFile {
 
   override read(to: IoIter, position: number, caller: Caller): number | Err {
     const { inode } = this;
-    if (!inode.isAlive) return fail(ENODEV);
+    if (!inode.isAlive && !this.waitsByItself) return fail(ENODEV);
     if (position === 0 || this.#bytes === null) {
       this.#seen = inode.changes;
       const shown = inode.attribute.show!(caller);
@@ -74,7 +80,7 @@ export class AttributeFile extends OpenFile {
   }
 
   override write(from: IoIter, _position: number, caller: Caller): number | Err {
-    if (!this.inode.isAlive) return fail(ENODEV);
+    if (!this.inode.isAlive && !this.waitsByItself) return fail(ENODEV);
     const buffer = new Uint8Array(Math.min(from.remaining, STORE_MAX));
     if (buffer.length === 0) return 0;
     const taken = from.take(buffer, 0, buffer.length);
