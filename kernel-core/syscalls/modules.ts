@@ -52,10 +52,16 @@ function copyImage(task: Task, address: number, length: number): Uint8Array | Er
   return task.mm!.read(address, image) === 0 ? image : fail(EFAULT);
 }
 
+function tooShort(task: Task, length: number): Err {
+  task.kernel.modules.log(task.comm, `${length} bytes are no object`);
+  return fail(ENOEXEC);
+}
+
 function initModule(task: Task, address: number, length: number, parameters: number): number {
   const refused = mayChangeModules(task);
   if (refused !== 0) return refused;
-  if (length < HEADER_SIZE) return fail(length < 0 ? ENOMEM : ENOEXEC);
+  if (length < 0) return fail(ENOMEM);
+  if (length < HEADER_SIZE) return tooShort(task, length);
   const image = copyImage(task, address, length);
   return isErr(image) ? image : loadFromLinux(task, image, parameters, 0);
 }
@@ -74,7 +80,7 @@ function finitModule(task: Task, fd: number, parameters: number, flags: number):
   if (file.inode.writeCount > 0) return fail(ETXTBSY);
   const image = readWhole(file, IMAGE_MAX);
   if (isErr(image)) return image;
-  return image.length < HEADER_SIZE ? fail(ENOEXEC) : loadFromLinux(task, image, parameters, asked);
+  return image.length < HEADER_SIZE ? tooShort(task, image.length) : loadFromLinux(task, image, parameters, asked);
 }
 
 function deleteModule(task: Task, address: number, flags: number): number {

@@ -1,73 +1,27 @@
 /**
  * Objects that were damaged: fields of headers, symbols, relocations and metadata with values that hurt, bytes, pieces moved,
  * files cut. Whatever comes of it is a module that keeps the rules or a refusal that says why; nothing throws, and nothing
- * takes more memory than the file has bytes for. LINK_FUZZ in the environment: how many (2,000).
+ * takes more memory than the file has bytes for. LINK_FUZZ in the environment: how many (2,000; `npm run fuzz` has 100,000).
  */
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { SHT_GROUP, SHT_RELA, SHT_STRTAB, SHT_SYMTAB } from '../../../abi/elf.js';
 import { EINVAL, ENOENT, ENOEXEC, ENOMEM, ENOSYS, EOPNOTSUPP } from '../../../abi/errno.js';
-import { viewOf } from '../../../elf/fields.js';
+import { EHDR_SIZE, SHDR_SIZE, viewOf } from '../../../elf/fields.js';
 import { layOut } from '../../../elf/link/layout.js';
 import { type LinkedObject, link } from '../../../elf/link/link.js';
 import { readDriver, readExports, readModuleInfo, readParameters, readVersions } from '../../../elf/link/metadata.js';
 import { parseObject } from '../../../elf/link/parse.js';
 import { Refusal } from '../../../elf/link/refusal.js';
-import { ElfError, parseElf } from '../../../elf/parse.js';
+import { ElfError, type ElfFile, parseElf } from '../../../elf/parse.js';
 import { aoutOf } from '../../support/aout.js';
 import '../../support/seeded.js';
+import { aoutSeed, damaged, EDGES, edit, elfSeed, METADATA, type Seed } from './mutants.js';
 import { basesFrom, combine, compile, compileText, MODELS, parsed, read, whyNoCompiler } from './support.js';
 
 const RUNS = Number(process.env['LINK_FUZZ'] ?? 2000);
 const ERRNOS: readonly number[] = [EINVAL, ENOENT, ENOEXEC, ENOMEM, ENOSYS, EOPNOTSUPP];
-
-interface Seed {
-  readonly name: string;
-  readonly image: Uint8Array;
-  /** Where the file's fields are. */
-  readonly fields: readonly { at: number; size: number }[];
-}
-
-const row = (at: number, sizes: readonly number[]): { at: number; size: number }[] =>
-  sizes.map((size, i) => ({ at: at + sizes.slice(0, i).reduce((sum, each) => sum + each, 0), size }));
-const rows = (at: number, bytes: number, sizes: readonly number[]): { at: number; size: number }[] => {
-  const step = sizes.reduce((sum, each) => sum + each, 0);
-  return Array.from({ length: Math.floor(bytes / step) }, (_, i) => row(at + i * step, sizes)).flat();
-};
-
-const HEADER = [4, 1, 1, 1, 1, 8, 2, 2, 4, 8, 8, 8, 4, 2, 2, 2, 2, 2, 2];
-const SECTION = [4, 4, 8, 8, 8, 8, 4, 4, 8, 8];
-const SYMBOL = [4, 1, 1, 2, 8, 8];
-const RELA = [8, 4, 4, 8];
-const WORDS = [8, 8];
-
-function elfSeed(name: string, image: Uint8Array): Seed {
-  const file = parseElf(image);
-  assert.ok('sections' in file);
-  const inside = file.sections.flatMap(({ name: of, type, offset, size }) => {
-    if (type === 2) return rows(offset, size, SYMBOL);
-    if (type === 4) return rows(offset, size, RELA);
-    return /^\.banos-|^\.modinfo|^__versions|array/.test(of) || type === 17 ? rows(offset, size, WORDS) : [];
-  });
-  const table = rows(file.header.shoff, file.sections.length * 64, SECTION);
-  // The few fields of the headers weigh as much as the many of the tables.
-  const few = [...row(0, HEADER), ...table];
-  return { name, image, fields: [...few, ...inside, ...Array.from(inside, (_, i) => few[i % few.length]!)] };
-}
-
-function aoutSeed(name: string, image: Uint8Array): Seed {
-  const view = viewOf(image);
-  const size = (at: number): number => Number(view.getBigUint64(at, true));
-  const relocations = 64 + size(8) + size(16);
-  const symbols = relocations + size(48) + size(56);
-  const header = row(0, [4, 4, 8, 8, 8, 8, 8, 8, 8]);
-  const inside = [
-    ...rows(relocations, size(48) + size(56), [4, 3, 1]),
-    ...rows(symbols, size(32), [8, 1, 1, 2, 4, 8]),
-    { at: symbols + size(32), size: 8 },
-  ];
-  return { name, image, fields: [...inside, ...Array.from(inside, (_, i) => header[i % header.length]!)] };
-}
 
 const GROUPS = '.section .text.g,"axG",@progbits,g,comdat\n.weak g\ng: ret\n.data\n.quad g, g@SIZE\n.comm c,40,16\n';
 
@@ -88,56 +42,6 @@ function seeds(): readonly Seed[] {
       aoutOf(parsed(read(combine(['sample.c', 'second.c'].map((source) => compile(source, kernel)))))),
     ),
   ];
-}
-
-type Edit =
-  | { kind: 'field'; index: number; value: bigint }
-  | { kind: 'bytes'; at: number; bytes: Uint8Array }
-  | { kind: 'move'; from: number; to: number; size: number }
-  | { kind: 'cut'; at: number };
-
-const EDGES = [0n, 1n, 2n, 7n, 8n, 0x7fn, 0xffn, 0xff00n, 0xfff1n, 0xfff2n, 0xffffn, 0x1000n, 0x7fffffffn, 0x80000000n];
-const LARGE = [0xffffffffn, 1n << 32n, 1n << 53n, (1n << 63n) - 1n, 1n << 63n, (1n << 64n) - 1n];
-const value = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom(...EDGES, ...LARGE) },
-  { weight: 2, arbitrary: fc.bigInt({ min: 0n, max: 0x400n }) },
-  { weight: 1, arbitrary: fc.bigInt({ min: 0n, max: (1n << 64n) - 1n }) },
-);
-const anywhere = fc.nat(0xfffffff);
-const edit: fc.Arbitrary<Edit> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant('field' as const), index: anywhere, value }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant('bytes' as const),
-      at: anywhere,
-      bytes: fc.uint8Array({ minLength: 1, maxLength: 8 }),
-    }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('move' as const), from: anywhere, to: anywhere, size: fc.nat(256) }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cut' as const), at: anywhere }) },
-);
-
-function damaged({ image, fields }: Seed, edits: readonly Edit[]): Uint8Array {
-  let copy: Uint8Array = Uint8Array.from(image);
-  for (const change of edits) {
-    if (copy.length === 0) break;
-    if (change.kind === 'field') {
-      const { at, size } = fields[change.index % fields.length]!;
-      for (let i = 0; i < size && at + i < copy.length; i++)
-        copy[at + i] = Number((change.value >> BigInt(8 * i)) & 0xffn);
-    } else if (change.kind === 'bytes') {
-      const at = change.at % copy.length;
-      copy.set(change.bytes.subarray(0, copy.length - at), at);
-    } else if (change.kind === 'move') {
-      const from = change.from % copy.length;
-      copy.copyWithin(change.to % copy.length, from, from + change.size);
-    } else copy = copy.slice(0, change.at % copy.length);
-  }
-  return copy;
 }
 
 function checkRefusal({ errno, reason }: Refusal): void {
@@ -194,6 +98,35 @@ function testFuzz(): void {
 
   test('the objects that are damaged are well before', () => {
     for (const { name, image } of list) assert.ok(load(image), name);
+  });
+
+  test('every field of headers, sections, symbols, relocations and metadata is among those that are changed', () => {
+    for (const { name, image, fields } of list.filter((seed) => !seed.name.endsWith('a.out'))) {
+      const file = parseElf(image) as ElfFile;
+      const isField = new Uint8Array(image.length);
+      for (const { at, size } of fields) isField.fill(1, at, at + size);
+      const check = (what: string, at: number, size: number): void => {
+        const missing = isField.indexOf(0, at);
+        assert.ok(missing < 0 || missing >= at + size, `${name}: ${what}, byte ${missing - at}`);
+      };
+      check('header', 0, EHDR_SIZE);
+      check('section headers', file.header.shoff, file.sections.length * SHDR_SIZE);
+      const kinds = [SHT_SYMTAB, SHT_RELA, SHT_STRTAB, SHT_GROUP];
+      for (const { name: of, type, offset, size } of file.sections) {
+        if (kinds.includes(type) || METADATA.test(of)) check(of, offset, size);
+      }
+    }
+  });
+
+  test('each field of a driver with each value that hurts, as ELF and as a.out', () => {
+    for (const name of ['driver, kernel', 'driver, a.out']) {
+      const seed = list.find((one) => one.name === name)!;
+      const places = new Set(seed.fields.map(({ at }) => at));
+      for (const at of places) {
+        const index = seed.fields.findIndex((field) => field.at === at);
+        for (const value of EDGES) load(damaged(seed, [{ kind: 'field', index, value }]));
+      }
+    }
   });
 
   test(`${RUNS} damaged objects: a module or a reason`, () => {
