@@ -17,7 +17,7 @@ function parsed(source: string): RelocatableObject {
 
 if (!hasCompiler) console.log('SKIP life of modules: they need gcc on x86-64');
 else {
-  test('an init that fails gives back all that it took', () =>
+  test('upstream fault 5: an init that fails is a failure, and gives back all that it took', () =>
     withMachine(
       {
         'ok.o': driver('ok'),
@@ -52,6 +52,42 @@ else {
         assert.is(
           await say('cat /proc/sys/kernel/tainted; insmod /drivers/ok.o; cut -d" " -f1 /proc/modules'),
           '128\nok\n',
+        );
+      },
+    ));
+
+  test('upstream fault 6: uninit is called, once, before the memory goes', () =>
+    withMachine(
+      {
+        'polite.o': driver('polite', 'static int count; static char *block;', {
+          init: 'block = banos_kmalloc(8); *block = 7; return 0;',
+          uninit: 'banos_printk("uninit %d, %d", ++count, *block); banos_kfree(block); return 0;',
+        }),
+      },
+      async ({ say, news, kernel }) => {
+        await say('insmod /drivers/polite.o; rmmod polite');
+        const before = resources(kernel);
+        news();
+        assert.is(
+          await say('insmod /drivers/polite.o; /drivers/call delete polite; /drivers/call delete polite'),
+          '0\nENOENT\n',
+        );
+        assert.equal(news(), ['uninit 1, 7']);
+        assert.is(await say('/drivers/call install /drivers/polite.o; rmmod -f polite'), '2\n');
+        assert.equal(news(), ['uninit 1, 7'], 'by force, too');
+        assert.equal(resources(kernel), before);
+      },
+    ));
+
+  test('EEXIST is by the name inside, not by the file’s', () =>
+    withMachine(
+      { 'one.o': driver('same'), 'two.o': driver('same', 'int other;'), 'same.o': driver('other') },
+      async ({ say }) => {
+        assert.is(
+          await say(
+            'for file in one two same; do /drivers/call init /drivers/$file.o; done; cut -d" " -f1 /proc/modules',
+          ),
+          '0\nEEXIST\n0\nother\nsame\n',
         );
       },
     ));
@@ -168,6 +204,24 @@ else {
       },
     ));
 
+  test('a driver of a later interface, with a longer record, runs on this kernel when it says that it can', () =>
+    withMachine(
+      {
+        'later.o': `
+          struct later { unsigned long size; unsigned minimal; const char *name; const char *license; unsigned version;
+                         int (*init)(struct later *); int (*uninit)(struct later *); int (*suspend)(struct later *); unsigned long flags; };
+          extern int banos_printk(const char *, ...);
+          static int init(struct later *driver) { banos_printk("%s: %lu bytes", driver->name, driver->size); return 0; }
+          static int uninit(struct later *driver) { return 0; }
+          __attribute__((section(".banos-driver"), used, aligned(8))) static struct later record =
+            { sizeof(struct later), 0x00000001, "later", "MIT", 3, init, uninit, uninit, -1ul };`,
+      },
+      async ({ say, news }) => {
+        assert.is(await say('insmod /drivers/later.o; rmmod later'), '');
+        assert.is(news().at(-1), 'later: 72 bytes');
+      },
+    ));
+
   test('the same driver as an a.out object', () =>
     withMachine(
       {
@@ -191,7 +245,7 @@ else {
       },
     ));
 
-  test('a module is used by its exports, and lookup finds them', () =>
+  test('upstream fault 6: what a module exports is offered to the next one, by linking and by lookup', () =>
     withMachine(
       {
         'base.o': driver(

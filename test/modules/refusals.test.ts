@@ -1,22 +1,32 @@
 /** Every way in which a module is refused: its errno as the man pages have it, and the reason in the log. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hasCompiler } from '../drivers/support.js';
+import { compileDriver, hasCompiler } from '../drivers/support.js';
 import { driver, resources, withMachine } from './support.js';
 
-/** An object, its errno from init_module and banos_install, and the last line of the log. */
+type Source = string | Uint8Array;
+
+/** The object of a driver whose header says that it is for another machine. */
+function otherMachine(): Uint8Array {
+  const image = compileDriver(driver('other'));
+  new DataView(image.buffer, image.byteOffset).setUint16(18, 183, true);
+  return image;
+}
+
+/** What is wrong: an object, its errno from init_module and banos_install, and the last line of the log. */
 const OBJECTS: Readonly<
-  Record<string, readonly [source: string | Uint8Array, errno: string, own: string, reason: RegExp]>
+  Record<string, readonly [source: Source | (() => Source), errno: string, own: string, reason: RegExp]>
 > = {
-  'text.o': [new TextEncoder().encode('x'.repeat(100)), 'ENOEXEC', 'EINVAL', /^linker: 100 bytes are neither/],
-  'no-driver.o': ['int x(void) { return 1; }', 'ENOEXEC', 'EINVAL', /^linker: no section .banos-driver/],
-  'unknown.o': [
+  'no object': [new TextEncoder().encode('x'.repeat(100)), 'ENOEXEC', 'EINVAL', /^linker: 100 bytes are neither/],
+  'no section .banos-driver': ['int x(void) { return 1; }', 'ENOEXEC', 'EINVAL', /^linker: no section .banos-driver/],
+  'an unknown symbol': [
     driver('unknown', 'int nobody_has_it(void);', { init: 'return nobody_has_it();' }),
     'ENOENT',
     'ENOENT',
     /^unknown: unknown symbol nobody_has_it$/,
   ],
-  'new.o': [
+  'upstream fault 3, another machine': [otherMachine, 'ENOEXEC', 'EOPNOTSUPP', /^linker: .*e_machine: 183/],
+  'upstream fault 3, a minimal version above the kernel’s': [
     driver('new').replace(
       'BANOS_DRIVER(',
       '#undef BANOS_VERSION_WORD\n#define BANOS_VERSION_WORD(a, b, c) 0x7f000000\nBANOS_DRIVER(',
@@ -25,18 +35,55 @@ const OBJECTS: Readonly<
     'ENOEXEC',
     /^new: needs version 127\.0\.0 of the driver interface; this kernel has 0\.1\.0$/,
   ],
-  'magic.o': [
+  'upstream fault 3, a relocation that does not fit': [
+    () => compileDriver(driver('wide', 'int x; int init_wide(void) { return (int)(long)&x; }'), ['-fno-pic']),
+    'ENOEXEC',
+    'ENOEXEC',
+    /^(wide|linker): \.\S+\+0x\w+: R_X86_64_32 against .* does not fit 32 bits/,
+  ],
+  'upstream fault 4, a driver_size that is too short': [
+    driver('short').replace('BANOS_DRIVER(', '#define sizeof(x) 40\nBANOS_DRIVER('),
+    'ENOEXEC',
+    'EINVAL',
+    /^linker: \.banos-driver: driver_size 40 is too short, 48 bytes are needed$/,
+  ],
+  'a version of another kernel': [
     `${driver('magic')} BANOS_MODULE_INFO("vermagic", "2.4.18 SMP");`,
     'ENOEXEC',
     'ENOEXEC',
     /^linker: version magic '2\.4\.18 SMP' should be '6\.1\.0-banos'$/,
   ],
-  'needs.o': [`${driver('needs')} BANOS_DEPENDS("nowhere");`, 'ENOENT', 'ENOENT', /^nowhere: no such module$/],
-  'minus.o': [driver('minus', '', { init: 'return -19;' }), 'ENODEV', 'ENODEV', /^minus: init failed with -19$/],
-  'plus.o': [driver('plus', '', { init: 'return 12;' }), 'ENOMEM', 'ENOMEM', /^plus: init failed with 12$/],
-  'odd.o': [driver('odd', '', { init: 'return 0x7fffffff;' }), 'EIO', 'EIO', /^odd: init failed with 2147483647$/],
-  'again.o': [driver('again', '', { init: 'return -11;' }), 'EAGAIN', 'EAGAIN', /^again: init failed with -11$/],
-  'kernels.o': [
+  'a dependency that is nowhere': [
+    `${driver('needs')} BANOS_DEPENDS("nowhere");`,
+    'ENOENT',
+    'ENOENT',
+    /^nowhere: no such module$/,
+  ],
+  'an init that returns -19': [
+    driver('minus', '', { init: 'return -19;' }),
+    'ENODEV',
+    'ENODEV',
+    /^minus: init failed with -19$/,
+  ],
+  'an init that returns 12': [
+    driver('plus', '', { init: 'return 12;' }),
+    'ENOMEM',
+    'ENOMEM',
+    /^plus: init failed with 12$/,
+  ],
+  'an init that returns no errno': [
+    driver('odd', '', { init: 'return 0x7fffffff;' }),
+    'EIO',
+    'EIO',
+    /^odd: init failed with 2147483647$/,
+  ],
+  'an init that returns -11': [
+    driver('again', '', { init: 'return -11;' }),
+    'EAGAIN',
+    'EAGAIN',
+    /^again: init failed with -11$/,
+  ],
+  'an export that the kernel has': [
     driver('kernels', 'void banos_dprintln(const char *text) {} BANOS_EXPORT(banos_dprintln);'),
     'ENOEXEC',
     '0',
@@ -46,25 +93,27 @@ const OBJECTS: Readonly<
 
 if (!hasCompiler) console.log('SKIP refusals of modules: they need gcc on x86-64');
 else {
-  for (const [file, [source, errno, own, reason]] of Object.entries(OBJECTS)) {
-    test(`${file} is refused with ${errno}, and nothing of it is left`, () =>
-      withMachine({ [file]: source, 'ok.o': driver('ok') }, async ({ say, news, kernel }) => {
+  for (const [what, [source, errno, own, reason]] of Object.entries(OBJECTS)) {
+    test(`${what}: refused with ${errno}, with the reason in the log, and nothing of it is left`, () => {
+      const image = typeof source === 'function' ? source() : source;
+      return withMachine({ 'refused.o': image, 'ok.o': driver('ok') }, async ({ say, news, kernel }) => {
         // What comes with the first module of all stays.
         await say('insmod /drivers/ok.o; rmmod ok; cat /drivers/*.o > /dev/null; /drivers/call finit /nothing');
         const before = resources(kernel);
         news();
         for (const call of ['init', 'finit']) {
-          assert.is(await say(`/drivers/call ${call} /drivers/${file}`), `${errno}\n`);
+          assert.is(await say(`/drivers/call ${call} /drivers/refused.o`), `${errno}\n`);
           assert.match(news().at(-1) ?? '', reason);
           assert.equal(resources(kernel), before, call);
         }
-        const answer = await say(`/drivers/call install /drivers/${file}`);
+        const answer = await say('/drivers/call install /drivers/refused.o');
         if (own === '0') assert.match(answer, /^\d+\n$/);
         else {
           assert.is(answer, `${own}\n`);
           assert.equal(resources(kernel), before, 'install');
         }
-      }));
+      });
+    });
   }
 
   test('bad arguments', () =>

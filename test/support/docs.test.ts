@@ -27,6 +27,21 @@ test('every link between pages leads somewhere', () => {
   }
 });
 
+test('every test that a promise of the driver interface names is there', () => {
+  let count = 0;
+  for (const line of readFileSync('docs/driver-promises.md', 'utf8').split('\n')) {
+    let file = '';
+    for (const [, path, title] of line.matchAll(/`(test\/[\w./-]+\.ts)`|"([^"]+)"/g)) {
+      if (path !== undefined) file = path;
+      else {
+        assert.ok(file !== '' && readFileSync(file, 'utf8').includes(title), `${file}: ${title}`);
+        count++;
+      }
+    }
+  }
+  assert.ok(count > 40, `${count} tests are named`);
+});
+
 test('every decision is in the index', () => {
   const index = readFileSync('docs/decisions/README.md', 'utf8');
   for (const name of readdirSync('docs/decisions'))
