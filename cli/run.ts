@@ -122,6 +122,8 @@ async function runIn(kernel: Kernel, argv: readonly string[], options: RunOption
   const stop = forwardSignals(child);
   const release = child.pty === null ? passStreams(child, options) : bridgeTerminal(stdin, stdout, child.pty);
   const { code, signal } = await child.exit;
+  // The machine goes off with its program, as a container does. What the others have written still comes out.
+  await kernel.killAll();
   await child.closed;
   release();
   stop();

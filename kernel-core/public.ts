@@ -40,6 +40,8 @@ export class BootedKernel {
   readonly #dispose: () => void;
   readonly #live = new Set<GuestProcess>();
   readonly #hostPtys = new Set<HostPty>();
+  /** One `killAll` after the other. */
+  #killing: Promise<void> = Promise.resolve();
   #down = false;
 
   /** @internal */
@@ -169,13 +171,15 @@ export class BootedKernel {
     this.#kernel.cpu.releaseCode();
   }
 
-  /** Kills every program, waits until all are gone, unmounts, and gives all memory back. The kernel is unusable then. */
-  async shutdown(): Promise<void> {
-    if (this.#down) return;
-    this.#down = true;
+  /** Kills every program, and waits until all are gone; the kernel goes on. */
+  killAll(): Promise<void> {
+    this.#killing = this.#killing.then(() => this.#killPrograms());
+    return this.#killing;
+  }
+
+  async #killPrograms(): Promise<void> {
     const kernel = this.#kernel;
     const isProgram = (process: Process): boolean => process !== kernel.init && !process.isKernelThread;
-    kernel.gdb?.close();
     await new Promise<void>((resolve) => {
       const check = (): void => {
         for (const process of kernel.processes.all()) if (isProgram(process)) return;
@@ -188,6 +192,15 @@ export class BootedKernel {
       }
       check();
     });
+  }
+
+  /** Kills every program, waits until all are gone, unmounts, and gives all memory back. The kernel is unusable then. */
+  async shutdown(): Promise<void> {
+    if (this.#down) return;
+    this.#down = true;
+    const kernel = this.#kernel;
+    kernel.gdb?.close();
+    await this.killAll();
     for (const pty of this.#hostPtys) pty.kill('SIGKILL');
     await Promise.all([...this.#hostPtys].map(({ exit }) => exit));
     endEmbedder(kernel);

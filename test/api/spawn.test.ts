@@ -114,6 +114,16 @@ test('assertIdle and dump name what is left; shutdown ends it', async () => {
   assert.throws(() => kernel.spawn(['true']), /shut down/);
 });
 
+test('killAll ends what runs, orphans too, also when asked twice; the kernel goes on', async ({ kernel }) => {
+  const child = kernel.spawn(['sh', '-c', '(trap "" TERM; sleep 1000) & sleep 1000']);
+  const asleep = () => kernel.dump().processes.filter(({ command }) => command === 'sleep').length;
+  while (asleep() < 2) await new Promise((resolve) => setImmediate(resolve));
+  await Promise.all([kernel.killAll(), kernel.killAll()]);
+  assert.is((await child.exit).signal, 'SIGKILL');
+  kernel.assertIdle();
+  assert.equal(await sh(kernel, 'echo again'), { code: 0, signal: null, stdout: 'again\n', stderr: '' });
+});
+
 test('what a program took is given back: the same one again needs no more memory', async ({ kernel }) => {
   const used: number[] = [];
   for (let i = 0; i < 5; i++) {

@@ -192,5 +192,11 @@ if (busyboxPath() === undefined) {
     const [status] = await once(child, 'exit');
     assert.is(status, 143);
   });
+
+  test('the run ends with its program, whatever it left running; what that wrote comes out', async () => {
+    const script = 'mkfifo go; (echo left; echo >go; exec sleep 1000) & read x <go; echo program; exit 3';
+    const { status, stdout } = await banos(['run', 'sh', '-c', script]);
+    assert.equal([status, stdout], [3, 'left\nprogram\n']);
+  });
 }
 test.run();
