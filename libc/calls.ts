@@ -258,7 +258,7 @@ export class Calls {
     const target = fills ? bytes : null;
     let answer: (result: number) => void;
     const told = (result: number): void => answer(result);
-    const result = this.system.callTelling(SYS[name], fd, block.address, bytes.length, told);
+    const result = this.system.callTelling(SYS[name], told, fd, block.address, bytes.length);
     if (result !== null) return Promise.resolve(this.#transferred(name, result, block, target));
     return new Promise((resolve, reject) => {
       answer = (later) => {

@@ -48,7 +48,9 @@ export type { Attachments, ControlMessage, ReceivedMessage, SocketPath, Ucred } 
 export type { NodeDir } from './node/dir.js';
 export type { FileHandle } from './node/file-handle.js';
 export type { FsPromises } from './node/fs.js';
-export type { ConnectOptions, ListenOptions, Net, Server, Socket, SocketOptions } from './node/net.js';
+export type { ConnectOptions, Net } from './node/net.js';
+export type { ListenOptions, Server } from './node/server.js';
+export type { Socket, SocketOptions } from './node/socket.js';
 export type { BigIntStats, NodeDirent, Stats } from './node/stats.js';
 export type { PollFd, Selected, SelectSets } from './polling.js';
 export type { ChildMain, Limit, SpawnAction, SpawnAttributes, Usage, UtsName, Waited, WaitInfo } from './processes.js';

@@ -3,7 +3,8 @@ import { BootedKernel, type BootOptions, bootAs } from '../kernel-core/index.js'
 import { Libc } from './libc.js';
 import { FsPromises } from './node/fs.js';
 import { Net } from './node/net.js';
-import { NonBlocking, Poller } from './node/poller.js';
+import { NonBlocking } from './node/non-blocking.js';
+import { Poller } from './node/poller.js';
 
 /** A TypeScript program. @param argv its name and arguments @returns the exit status, 0 to 255; nothing is 0 */
 export type Main = (libc: Libc, argv: string[]) => unknown;

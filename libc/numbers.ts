@@ -125,6 +125,7 @@ export const SYS = {
   getpeername: 52,
   getsockopt: 55,
   setsockopt: 54,
+  sendto: 44,
   sendmsg: 46,
   recvmsg: 47,
   shutdown: 48,

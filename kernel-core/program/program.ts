@@ -95,12 +95,12 @@ export class Program {
   }
 
   /**
-   * As `call` with three arguments, for who does without a promise.
+   * As `call`, for who does without a promise.
    * @param told gets the result of a call that waits; must not call into the program
    * @returns the result, or null: `told` gets it
    */
-  callTelling(number: number, a: number, b: number, c: number, told: (result: number) => void): number | null {
-    const call = this.#make(number, [a, b, c, 0, 0, 0], null);
+  callTelling(number: number, told: (result: number) => void, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number | null {
+    const call = this.#make(number, [a, b, c, d, e, f], null);
     if (call.state === 'settled') return call.result;
     call.resolve = told;
     return null;

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import * as hostNet from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -131,7 +132,7 @@ test('back-pressure: a writer hears of a reader that does not read', async ({ ke
   const server = kernel.net.createServer();
   server.listen('/tmp/pressure');
   const client = kernel.net.connect('/tmp/pressure');
-  const [accepted] = (await once(server, 'connection')) as [import('node:stream').Duplex];
+  const [accepted] = (await once(server, 'connection')) as [Duplex];
   const piece = Buffer.alloc(50_000, 'x');
   let written = 0;
   let goesOn = true;
@@ -164,6 +165,67 @@ test('streams piped through: every byte, in order', async ({ kernel }) => {
   client.end(sent);
   await once(client, 'close');
   assert.ok(Buffer.concat(received).equals(sent));
+  server.close();
+  await once(server, 'close');
+});
+
+test('pieces that one call cannot move together', async ({ kernel }) => {
+  const server = kernel.net.createServer((socket) => void pipeline(socket, socket).catch(() => {}));
+  server.listen('/tmp/pieces');
+  const client = kernel.net.connect('/tmp/pieces');
+  const received: Buffer[] = [];
+  client.on('data', (data) => received.push(data));
+  const sizes = [0, 1, 40_000, 0, 40_000, 65_536, 65_537, 3];
+  const sent = sizes.map((size, at) => Buffer.alloc(size, at + 1));
+  client.cork();
+  for (const piece of sent) client.write(piece);
+  client.uncork();
+  client.end();
+  await once(client, 'close');
+  assert.ok(Buffer.concat(received).equals(Buffer.concat(sent)));
+  server.close();
+  await once(server, 'close');
+});
+
+test('bug: a listener that threw ended all sockets', ({ kernel }) =>
+  compare(kernel.net, async (net, path, log) => {
+    const server = net.createServer((socket) => {
+      socket.on('data', (data: Buffer) => {
+        if (String(data) === 'bad') throw new Error('a listener of data');
+        socket.write(data);
+      });
+    });
+    server.listen(path);
+    await once(server, 'listening');
+    const [bad, good] = [net.connect(path), net.connect(path)];
+    const others = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    const thrown = once(process, 'uncaughtException');
+    bad.write('bad');
+    log(((await thrown)[0] as Error).message);
+    for (const listener of others) process.on('uncaughtException', listener);
+    const answer = once(good, 'data');
+    good.write('good');
+    log(String((await answer)[0]), bad.destroyed);
+    for (const socket of [bad, good]) socket.destroy();
+    server.close();
+    await once(server, 'close');
+  }));
+
+test('sockets that never rest leave the event loop its turns', async ({ kernel }) => {
+  // Whichever end is destroyed first, the other may be about to write.
+  const echo = (socket: Duplex): unknown => socket.on('error', () => {}).on('data', (data) => socket.write(data));
+  const server = kernel.net.createServer(echo);
+  server.listen('/tmp/restless');
+  const client = kernel.net.connect('/tmp/restless');
+  echo(client);
+  client.write('to and fro');
+  for (let i = 0; i < 3; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(client.bytesRead > 0);
+  client.destroy();
   server.close();
   await once(server, 'close');
 });
