@@ -143,8 +143,6 @@ export class Kernel {
   syscallCount = 0;
   /** Called when a process is gone for good; boot's facade waits for quiet with it. */
   onReaped: (() => void) | null = null;
-  /** Called after each turn of the scheduler. */
-  onTurnEnd: (() => void) | null = null;
   #tracer: Tracer | null = null;
   /** What drivers want to be told of; null: nothing. */
   #callProbes: SyscallProbes | null = null;
@@ -293,6 +291,7 @@ export class Kernel {
     this.onReaped?.();
   }
 
+  /** The scheduler has had its turn of the event loop. */
   turnEnded(): void {
     const now = this.host.monotonic();
     this.load.update(now, this.scheduler.queued);
@@ -300,7 +299,6 @@ export class Kernel {
       this.#codeKept = now;
       this.cpu.keepCode();
     }
-    this.onTurnEnd?.();
   }
 
   #syscall(): boolean {

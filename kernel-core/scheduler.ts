@@ -252,9 +252,14 @@ export class Scheduler {
     this.#turnPlanned = true;
     this.#kernel.host.defer(() => {
       this.#turnPlanned = false;
-      this.#soonBudget = TURN;
-      this.#turn(TURN);
+      this.#eventLoopTurn();
     });
+  }
+
+  #eventLoopTurn(): void {
+    this.#soonBudget = TURN;
+    this.#turn(TURN);
+    if (!this.#stopped) this.#kernel.turnEnded();
   }
 
   /** @returns instructions spent, with the kernel's work */
@@ -286,7 +291,6 @@ export class Scheduler {
     }
     if (this.#count > 0) this.#planTurn();
     else this.#armHostTimer();
-    this.#kernel.turnEnded();
     return spent;
   }
 
@@ -358,7 +362,7 @@ export class Scheduler {
     if (deadline === Number.POSITIVE_INFINITY || this.#stopped) return;
     this.#hostTimer = host.timer(deadline, () => {
       this.#hostTimer = null;
-      if (!this.#turnPlanned && !this.#running) this.#turn(TURN);
+      if (!this.#turnPlanned && !this.#running) this.#eventLoopTurn();
     });
   }
 }

@@ -234,57 +234,6 @@ export class Calls {
     }
   }
 
-  /**
-   * read and write, which are made most: as `blocking`, with less in between. The bytes are fetched when the kernel tells
-   * the result, so that one promise is all that a wait takes.
-   * @param fills the call fills `buffer` in; else it takes what is in it
-   */
-  protected transfer(name: SystemCall, fd: number, buffer: unknown, fills: boolean): Promise<number> {
-    try {
-      const { memory } = this.system;
-      wholeNumber(fd, name);
-      const bytes = fills ? memoryOf(buffer, 'buffer') : bytesOf(buffer, 'data');
-      const block = memory.take(Math.max(bytes.length, 1));
-      if (typeof block === 'number') throw errnoError(block, name);
-      const failed = fills ? 0 : memory.write(block.address, bytes);
-      if (failed !== 0) return Promise.resolve(this.#transferred(name, failed, block, null));
-      return this.#makeTransfer(name, fd, block, bytes, fills);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  #makeTransfer(name: SystemCall, fd: number, block: MemoryBlock, bytes: Uint8Array, fills: boolean): Promise<number> {
-    const target = fills ? bytes : null;
-    let answer: (result: number) => void;
-    const told = (result: number): void => answer(result);
-    const result = this.system.callTelling(SYS[name], told, fd, block.address, bytes.length);
-    if (result !== null) return Promise.resolve(this.#transferred(name, result, block, target));
-    return new Promise((resolve, reject) => {
-      answer = (later) => {
-        try {
-          resolve(this.#transferred(name, later, block, target));
-        } catch (error) {
-          reject(error);
-        }
-      };
-    });
-  }
-
-  /** The end of read or write. @param target what gets the bytes @returns `result` @throws ErrnoError */
-  #transferred(name: SystemCall, result: number, block: MemoryBlock, target: Uint8Array | null): number {
-    const { memory, isOver } = this.system;
-    if (isOver) throw errnoError(-ESRCH, name);
-    const isDetached = target !== null && result > target.length;
-    if (target !== null && result > 0 && !isDetached) {
-      memory.read(block.address, result === target.length ? target : target.subarray(0, result));
-    }
-    memory.give(block);
-    if (result < 0) throw errnoError(result, name);
-    if (isDetached) throw new TypeError('the buffer was detached while the call waited');
-    return result;
-  }
-
   /** A call that may wait. @throws ErrnoError by the promise; TypeErrors, too */
   protected async blocking(name: SystemCall, args: readonly Argument[] = [], path?: string): Promise<number> {
     const marshalled = new Marshalled(this.system, name, args);

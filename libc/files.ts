@@ -26,6 +26,7 @@ import {
   wholeNumber,
   zeroTerminated,
 } from './calls.js';
+import { Transfer } from './transfer.js';
 
 /** What can be written. Text is UTF-8. */
 export type Source = string | ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
@@ -49,6 +50,9 @@ const IOVEC_SIZE = 16;
 const LOCK_COMMANDS = new Set([F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW]);
 
 export class Files extends Calls {
+  /** For the next calls of read and write. */
+  readonly #transfers: Transfer[] = [];
+
   /** @param mode permission bits of a new file, before the umask @returns the descriptor; waits for the other end of a fifo */
   open(path: PathLike, flags: number, mode = 0o666): Promise<number> {
     return this.openat(AT_FDCWD, path, flags, mode);
@@ -68,12 +72,12 @@ export class Files extends Calls {
 
   /** @returns bytes read, 0 at the end. What is in `buffer` behind them stays. */
   read(fd: number, buffer: Target): Promise<number> {
-    return this.transfer('read', fd, buffer, true);
+    return Transfer.take(this.system, this.#transfers).read(fd, buffer);
   }
 
   /** @returns bytes written */
   write(fd: number, data: Source): Promise<number> {
-    return this.transfer('write', fd, data, false);
+    return Transfer.take(this.system, this.#transfers).write(fd, data);
   }
 
   async pread(fd: number, buffer: Target, offset: number): Promise<number> {

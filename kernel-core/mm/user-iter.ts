@@ -50,8 +50,9 @@ class UserIter implements IoIter {
   put(source: Uint8Array, start: number, end: number): number | Err {
     const { memory } = this.#space;
     // A fault can make guest memory grow, which detaches every old view of it: then only the offset is of use.
-    const isGuest = source === memory.u8 || source.buffer === memory.u8.buffer;
-    const base = source.byteOffset;
+    const isWhole = source === memory.u8;
+    const isGuest = isWhole || source.buffer === memory.u8.buffer;
+    const base = isWhole ? 0 : source.byteOffset;
     const total = Math.min(end - start, this.remaining);
     let moved = 0;
     while (moved < total) {
@@ -70,8 +71,9 @@ class UserIter implements IoIter {
 
   take(target: Uint8Array, start: number, end: number): number | Err {
     const { memory } = this.#space;
-    const isGuest = target === memory.u8 || target.buffer === memory.u8.buffer;
-    const base = target.byteOffset;
+    const isWhole = target === memory.u8;
+    const isGuest = isWhole || target.buffer === memory.u8.buffer;
+    const base = isWhole ? 0 : target.byteOffset;
     const total = Math.min(end - start, this.remaining);
     let moved = 0;
     while (moved < total) {
