@@ -22,6 +22,7 @@ export type { Disposable, Pty, PtySize } from './host-pty.js';
 export type { KernelLogListener, KernelLogRecord } from './log/listener.js';
 export type { MemoryBlock } from './program/memory.js';
 export type { Program } from './program/program.js';
+export { ProgramCall } from './program/thread.js';
 export { BootedKernel, type BootedKernel as Kernel, type SpawnOptions } from './public.js';
 export type { SignalInfo } from './signals/state.js';
 export type { Identity } from './spawn.js';

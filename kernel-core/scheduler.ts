@@ -250,11 +250,14 @@ export class Scheduler {
   #planTurn(): void {
     if (this.#turnPlanned || this.#running || this.#stopped || this.#held) return;
     this.#turnPlanned = true;
-    this.#kernel.host.defer(() => {
-      this.#turnPlanned = false;
-      this.#eventLoopTurn();
-    });
+    this.#kernel.host.defer(this.#plannedTurn);
   }
+
+  // A closure made where it is handed over would cost every call there, planned or not.
+  readonly #plannedTurn = (): void => {
+    this.#turnPlanned = false;
+    this.#eventLoopTurn();
+  };
 
   #eventLoopTurn(): void {
     this.#soonBudget = TURN;

@@ -4,7 +4,7 @@
  * again for later ones, since new closures cost as much as the call.
  */
 import { ESRCH } from '../abi/errno.js';
-import { errnoError, type MemoryBlock, type Program } from '../kernel-core/index.js';
+import { errnoError, type MemoryBlock, type Program, ProgramCall } from '../kernel-core/index.js';
 import { bytesOf, memoryOf, wholeNumber } from './calls.js';
 import { SYS } from './numbers.js';
 
@@ -12,6 +12,7 @@ export class Transfer {
   readonly #system: Program;
   /** Where it goes when its call is over. */
   readonly #spares: Transfer[];
+  readonly #call = new ProgramCall();
   #name: 'read' | 'write' = 'read';
   #block: MemoryBlock | null = null;
   /** What gets the bytes of a read. */
@@ -66,7 +67,7 @@ export class Transfer {
   }
 
   #start(number: number, fd: number, { address }: MemoryBlock, size: number): Promise<number> {
-    const result = this.#system.callTelling(number, this.#told, fd, address, size);
+    const result = this.#system.callTelling(this.#call, this.#told, number, fd, address, size);
     return result === null ? new Promise(this.#promised) : Promise.resolve(this.#finish(result));
   }
 

@@ -15,7 +15,7 @@ import { CONTEXT_REPLACED } from '../wait.js';
 import { describeFailure } from './failure.js';
 import { ProgramMemory } from './memory.js';
 import { SYS_CLONE, SYS_EXIT, SYS_EXIT_GROUP, SYS_WRITE } from './numbers.js';
-import { type ProgramCall, ProgramThread, settleCall } from './thread.js';
+import { ProgramCall, ProgramThread, settleCall } from './thread.js';
 
 const THREAD_FLAGS = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 /** Threads that are kept for later calls. */
@@ -40,9 +40,6 @@ export interface ProgramStart {
   readonly argv: readonly string[];
   readonly envp: readonly string[];
 }
-
-/** Who waits for a call before anybody does. */
-const nobody = (): void => {};
 
 export class Program {
   readonly memory: ProgramMemory;
@@ -91,16 +88,30 @@ export class Program {
    * the program does not go on: after exit, death by a signal, execve
    */
   call(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number | Promise<number> {
-    return this.#call(number, [a, b, c, d, e, f], null);
+    const call = new ProgramCall();
+    call.prepare(number, a, b, c, d, e, f);
+    return this.#promise(call);
   }
 
   /**
    * As `call`, for who does without a promise.
+   * @param call not under way; it may be used for one call after the other
    * @param told gets the result of a call that waits; must not call into the program
    * @returns the result, or null: `told` gets it
    */
-  callTelling(number: number, told: (result: number) => void, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number | null {
-    const call = this.#make(number, [a, b, c, d, e, f], null);
+  callTelling(
+    call: ProgramCall,
+    told: (result: number) => void,
+    number: number,
+    a = 0,
+    b = 0,
+    c = 0,
+    d = 0,
+    e = 0,
+    f = 0,
+  ): number | null {
+    call.prepare(number, a, b, c, d, e, f);
+    this.#make(call);
     if (call.state === 'settled') return call.result;
     call.resolve = told;
     return null;
@@ -122,7 +133,10 @@ export class Program {
    * @returns its number, or a negative errno; with CLONE_VFORK only once it has executed a program or ended
    */
   fork(main: ProgramMain, number: number, flags: number): number | Promise<number> {
-    return this.#call(number, [flags, 0, 0, 0, 0, 0], main);
+    const call = new ProgramCall();
+    call.prepare(number, flags, 0, 0, 0, 0, 0);
+    call.childMain = main;
+    return this.#promise(call);
   }
 
   /** Gives `handler` an address for sigaction. */
@@ -220,16 +234,14 @@ export class Program {
   // Inside.
 
   /** Begins a call. */
-  #make(number: number, args: readonly number[], childMain: ProgramMain | null): ProgramCall {
-    const call: ProgramCall = { number, args, resolve: nobody, state: 'to be made', result: 0, childMain };
+  #make(call: ProgramCall): void {
     if (this.isOver) this.#answerDead(call);
-    else if (NEED_REGISTERS.has(number)) settleCall(call, fail(ENOSYS));
+    else if (NEED_REGISTERS.has(call.number)) settleCall(call, fail(ENOSYS));
     else this.takeOver(call);
-    return call;
   }
 
-  #call(number: number, args: readonly number[], childMain: ProgramMain | null): number | Promise<number> {
-    const call = this.#make(number, args, childMain);
+  #promise(call: ProgramCall): number | Promise<number> {
+    this.#make(call);
     if (call.state === 'settled') return call.result;
     return new Promise((resolve) => {
       call.resolve = resolve;

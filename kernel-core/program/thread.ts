@@ -24,15 +24,32 @@ const CALLS_AT_ONCE = 100;
 
 type CallState = 'to be made' | 'made' | 'returned' | 'settled';
 
-export interface ProgramCall {
-  number: number;
-  readonly args: readonly number[];
+/** Who waits for a call before anybody does. */
+const nobody = (): void => {};
+
+/** A system call of a program. One that is settled may be made again, with other arguments. */
+export class ProgramCall {
+  number = 0;
+  readonly args: number[] = [0, 0, 0, 0, 0, 0];
   /** Told the result if somebody waits for it by then. */
-  resolve: (result: number) => void;
-  state: CallState;
-  result: number;
+  resolve: (result: number) => void = nobody;
+  state: CallState = 'settled';
+  result = 0;
   /** What the child of a fork runs; null: the call is none. */
-  readonly childMain: ProgramMain | null;
+  childMain: ProgramMain | null = null;
+
+  prepare(number: number, a: number, b: number, c: number, d: number, e: number, f: number): void {
+    const { args } = this;
+    args[0] = a;
+    args[1] = b;
+    args[2] = c;
+    args[3] = d;
+    args[4] = e;
+    args[5] = f;
+    this.number = number;
+    this.state = 'to be made';
+    this.resolve = nobody;
+  }
 }
 
 /** The caller gets `result`. */

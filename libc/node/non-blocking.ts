@@ -6,7 +6,7 @@
 import { EPOLL_EVENT_SIZE } from '../../abi/eventpoll.js';
 import { F_SETFL, O_NONBLOCK, O_RDWR } from '../../abi/fcntl.js';
 import { MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../../abi/socket.js';
-import { errnoError, type MemoryBlock } from '../../kernel-core/index.js';
+import { errnoError, type MemoryBlock, ProgramCall } from '../../kernel-core/index.js';
 import { Libc } from '../libc.js';
 import { SYS } from '../numbers.js';
 
@@ -21,6 +21,7 @@ export class NonBlocking extends Libc {
   #eventBlock: MemoryBlock | null = null;
   readonly #eventBytes = new Uint8Array(EVENTS_AT_ONCE * EPOLL_EVENT_SIZE);
   readonly #events = new DataView(this.#eventBytes.buffer);
+  readonly #wait = new ProgramCall();
 
   setNonBlocking(fd: number): void {
     this.now('fcntl', [fd, F_SETFL, O_RDWR | O_NONBLOCK]);
@@ -64,7 +65,15 @@ export class NonBlocking extends Libc {
    */
   waitForEvents(epfd: number, told: (count: number) => void): number | null {
     this.#eventBlock ??= this.#take(this.#eventBytes.length);
-    return this.system.callTelling(SYS.epoll_pwait, told, epfd, this.#eventBlock.address, EVENTS_AT_ONCE, FOREVER);
+    return this.system.callTelling(
+      this.#wait,
+      told,
+      SYS.epoll_pwait,
+      epfd,
+      this.#eventBlock.address,
+      EVENTS_AT_ONCE,
+      FOREVER,
+    );
   }
 
   /** The events of the wait that has ended: `put` is called for each of the first `count`. */
