@@ -11,7 +11,7 @@
 import type { EventEmitter } from 'eventemitter3';
 import { EAGAIN, EINTR, ERESTARTSYS, fail } from '../abi/errno.js';
 import { SUSPENDED } from '../vfs/file.js';
-import type { InodeEvents } from '../vfs/inode.js';
+import type { InodeEvents, PollMask } from '../vfs/inode.js';
 import type { Task } from './task.js';
 import { Timer } from './timers.js';
 
@@ -41,6 +41,8 @@ export interface WaitRequest {
   cleanup?: () => void;
   /** Only SIGKILL ends the wait (vfork's parent). */
   uninterruptible?: boolean;
+  /** Events (POLL*) that alone are no reason to try again: room, for who waits for data. @source Linux's keyed wake-ups */
+  ignored?: PollMask;
   /** The file waits by itself, as drivers do: what `attempt` returns is the result, -EAGAIN too. */
   waitsByItself?: boolean;
   /** What the task waits for, for /proc/PID/wchan and dumps. */
@@ -65,6 +67,8 @@ export class Wait {
    */
   #kept: Hook | null = null;
   #expired = false;
+  /** As in the request. */
+  #ignored: PollMask = 0;
   /** What makes the call's result out of the wait's, the first one first; null: nothing. */
   #afterwards: Afterwards[] | null = null;
 
@@ -85,6 +89,7 @@ export class Wait {
     }
     this.#register(request.hooks);
     this.request = request;
+    this.#ignored = request.ignored ?? 0;
     this.#expired = false;
     return this.#retry();
   }
@@ -185,9 +190,11 @@ export class Wait {
     request.cleanup?.();
   }
 
-  #wake(): void {
+  /** @param mask 0: anything */
+  #wake(mask: PollMask): void {
     // From a hook that is only kept; a TypeScript program's task sleeps then, too, while the program is busy elsewhere.
     if (this.request === null) return;
+    if (mask !== 0 && (mask & ~this.#ignored) === 0) return;
     this.task.kernel.scheduler.wake(this.task);
   }
 }

@@ -8,6 +8,7 @@
  */
 import { EAGAIN, EINTR, EPIPE, ERESTARTSYS, fail } from '../../abi/errno.js';
 import { O_NONBLOCK } from '../../abi/fcntl.js';
+import { POLLIN, POLLOUT, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../abi/poll.js';
 import { SI_USER, SIGPIPE } from '../../abi/signal.js';
 import { MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL } from '../../abi/socket.js';
 import { dropFiles, type Outgoing, PLAIN, Receipt } from '../../net/message.js';
@@ -79,6 +80,7 @@ function sendFailed(task: Task, socket: Socket, flags: number, error: number): n
 
 /** A send that waits for room, at the peer or in its own buffer. */
 class SendWait extends SocketWait {
+  readonly ignored = POLLIN | POLLRDNORM | POLLRDBAND;
   readonly what = 'sock_alloc_send_pskb';
   readonly #from: IoIter;
   readonly #flags: number;
@@ -159,6 +161,7 @@ export const sendOn = (task: Task, file: SocketFile, from: IoIter, flags: number
 export type Completion = (receipt: Receipt, result: number) => number;
 
 class ReceiveWait extends SocketWait {
+  readonly ignored = POLLOUT | POLLWRNORM | POLLWRBAND;
   readonly what = 'unix_stream_data_wait';
   readonly #to: IoIter;
   readonly #flags: number;
@@ -266,6 +269,7 @@ export function connectOn(task: Task, file: SocketFile, address: Uint8Array): nu
 }
 
 class AcceptWait extends SocketWait {
+  readonly ignored = POLLOUT | POLLWRNORM | POLLWRBAND;
   readonly what = 'skb_wait_for_more_packets';
   readonly #turn: Turn;
   readonly #accepted: (socket: Socket) => number;

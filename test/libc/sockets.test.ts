@@ -48,6 +48,28 @@ test('a stream: names of all kinds, connect, accept, shutdown, end', async ({ ke
   ]);
 });
 
+test('bug: a reader was woken for the room that its answer had left', async ({ kernel }) => {
+  const ROUNDS = 50;
+  const sleeps = await inside(kernel, async (libc) => {
+    const [mine, its] = libc.socketpair(c.AF_UNIX, c.SOCK_STREAM);
+    const byte = new Uint8Array(1);
+    const child = await libc.fork(async (childLibc) => {
+      childLibc.close(mine);
+      while ((await childLibc.read(its, byte)) > 0) await childLibc.write(its, byte);
+    });
+    libc.close(its);
+    for (let i = 0; i < ROUNDS; i++) {
+      await libc.write(mine, byte);
+      await libc.read(mine, byte);
+    }
+    libc.close(mine);
+    await libc.waitpid(child);
+    return libc.getrusage(c.RUSAGE_CHILDREN).ru_nvcsw;
+  });
+  // Once for each byte, and for the end; once more for each, if for room, too.
+  assert.ok(sleeps >= ROUNDS / 2 && sleeps < ROUNDS + 5, `slept ${sleeps} times`);
+});
+
 test('datagrams: sendto, recvfrom, autobind, truncation', async ({ kernel }) => {
   const seen = await inside(kernel, async (libc) => {
     const [a, b] = [libc.socket(c.AF_UNIX, c.SOCK_DGRAM), libc.socket(c.AF_UNIX, c.SOCK_DGRAM)];
