@@ -6,6 +6,7 @@
 import {
   EPOLL_CLOEXEC,
   EPOLL_CTL_ADD,
+  EPOLL_CTL_MOD,
   EPOLLERR,
   EPOLLET,
   EPOLLHUP,
@@ -23,7 +24,7 @@ export interface Pollable {
   kernelGone(): void;
 }
 
-const EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+const EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLET;
 /** Events after which reading, or writing, tells more: an error or a hang-up is found out by trying. */
 const READABLE = EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP;
 const WRITABLE = EPOLLOUT | EPOLLERR | EPOLLHUP;
@@ -52,6 +53,14 @@ export class Poller {
     this.#pollables.set(id, pollable);
     if (isFirst) this.#wait();
     return id;
+  }
+
+  /**
+   * Tells of room, too, from now on. Not before a write has had to wait: most sockets have room all the time, and would be
+   * told of more with each message that the peer reads.
+   */
+  watchRoom(fd: number, id: number): void {
+    this.libc.epoll_ctl(this.#set, EPOLL_CTL_MOD, fd, { events: EVENTS | EPOLLOUT, data: id });
   }
 
   /** The descriptor is about to be closed, which takes it out of the set. */

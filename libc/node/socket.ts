@@ -30,6 +30,7 @@ export class Socket extends Duplex implements Pollable {
   /** What the peer has no room for yet, and whom to tell. */
   #unsent: readonly Uint8Array[] = [];
   #sent: Done | null = null;
+  #watchesRoom = false;
   #timeout = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
@@ -203,7 +204,10 @@ export class Socket extends Duplex implements Pollable {
   #send(): void {
     while (this.#unsent.length > 0) {
       const count = this.#poller.libc.tryWrite(this.#fd, this.#unsent);
-      if (count === WOULD_BLOCK) return;
+      if (count === WOULD_BLOCK) {
+        this.#watchRoom();
+        return;
+      }
       this.#restartTimer();
       if (count < 0) {
         this.#tellSender(errnoError(count, 'write'));
@@ -213,6 +217,13 @@ export class Socket extends Duplex implements Pollable {
       this.#unsent = without(this.#unsent, count);
     }
     this.#tellSender(null);
+  }
+
+  /** If there is room by now, that is told at once. */
+  #watchRoom(): void {
+    if (this.#watchesRoom) return;
+    this.#watchesRoom = true;
+    this.#poller.watchRoom(this.#fd, this.#id);
   }
 
   #tellSender(error: Error | null): void {
