@@ -139,6 +139,11 @@ export class Pty {
     this.#resolveClosed();
   }
 
+  /** @internal Hands over what programs have written, without waiting for the turn's end. */
+  transferNow(): void {
+    this.#transfer();
+  }
+
   /** @internal */
   setProgram(pid: number, name: string): void {
     this.pid = pid;

@@ -15,11 +15,8 @@ import type { Process } from './process.js';
 import { embedderProgram, endEmbedder } from './program/embedder.js';
 import type { Program, ProgramMain } from './program/program.js';
 import { kernelSignal, sendToProcess } from './signals/send.js';
-import { type Identity, spawnProcess } from './spawn.js';
+import { DEFAULT_ENV, DEFAULT_UMASK, type Identity, spawnProcess } from './spawn.js';
 import { toKernelText } from './text.js';
-
-const DEFAULT_ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root' };
-const DEFAULT_UMASK = 0o022;
 
 export interface SpawnOptions {
   /** Environment; nothing of the host's is added. Default: PATH and HOME. */

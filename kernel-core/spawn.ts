@@ -19,6 +19,9 @@ import { type SharedFsContext, Task } from './task.js';
 import { toKernelText } from './text.js';
 import { copyFs } from './unshare.js';
 
+export const DEFAULT_ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root' };
+export const DEFAULT_UMASK = 0o022;
+
 /** Number of the system call as which the tracer shows a start. */
 const EXECVE = 59;
 

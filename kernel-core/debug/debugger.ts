@@ -22,8 +22,9 @@ import type { Process } from '../process.js';
 import { kernelSignal, sendToProcess } from '../signals/send.js';
 import { makeSignalInfo, type SignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
+import { Attachments } from './attachments.js';
 import type { DebugEvent, Going, StopReason } from './events.js';
-import { type Attached, applyMarks, clearMarks, type Marks, machineTask, makeMarks, watchpointAt } from './marks.js';
+import { clearMarks, type Marks } from './marks.js';
 
 /** A task that goes on. */
 interface Active {
@@ -43,12 +44,10 @@ export class Debugger {
   catchesNext: boolean;
   /** Called when the machine has come to rest with an event, and for each one until `resume`. */
   onEvent: (() => void) | null = null;
-  /** Marks in the kernel's half of the address space: for drivers, on whose behalf ever they run. */
-  readonly kernelMarks: Marks = makeMarks();
   /** Instructions that the last `run` or `runCall` executed. */
   retired = 0;
   readonly #kernel: Kernel;
-  readonly #attached = new Map<Process, Attached>();
+  readonly #attached: Attachments;
   readonly #active = new Map<Task, Active>();
   /** Children of vfork whose parents are told when they let go of the memory. */
   readonly #vforked = new Map<Task, Task>();
@@ -60,21 +59,23 @@ export class Debugger {
 
   constructor(kernel: Kernel, catchesNext: boolean) {
     this.#kernel = kernel;
+    this.#attached = new Attachments(kernel);
     this.catchesNext = catchesNext;
   }
 
   // For the session.
 
   get processes(): IterableIterator<Process> {
-    return this.#attached.keys();
+    return this.#attached.processes;
   }
 
   isAttached(process: Process): boolean {
     return this.#attached.has(process);
   }
 
-  marksOf(process: Process): Attached | undefined {
-    return this.#attached.get(process);
+  /** Where breakpoints and watchpoints at an address are set, as `process` sees it. */
+  marksAt(address: number, process: Process): Marks | undefined {
+    return this.#attached.marksAt(address, process);
   }
 
   /** @returns false: it was made for the debugger, or by what it debugs */
@@ -84,21 +85,14 @@ export class Debugger {
 
   /** Attaches and stops. @returns false: it does not run machine code, or has ended */
   attach(process: Process, wasThere = true): boolean {
-    const task = machineTask(process);
-    if (task === null || process === this.#kernel.init) return false;
-    if (!this.#attached.has(process)) {
-      this.#attached.set(process, { ...makeMarks(), wasThere });
-    }
+    if (!this.#attached.add(process, wasThere)) return false;
     this.hold();
     return true;
   }
 
   /** Lets a process go on by itself, with the signal that it was to be told of. */
   detach(process: Process): void {
-    const attached = this.#attached.get(process);
-    if (attached === undefined) return;
-    this.#clearMarks(process);
-    this.#attached.delete(process);
+    if (!this.#attached.remove(process)) return;
     for (const task of process.threads) {
       this.#active.delete(task);
       this.#held.delete(task);
@@ -110,10 +104,9 @@ export class Debugger {
 
   /** Everything goes on as if there were no debugger. */
   detachAll(): void {
-    for (const process of [...this.#attached.keys()]) this.detach(process);
+    for (const process of [...this.processes]) this.detach(process);
     this.#events.length = 0;
-    clearMarks(this.kernelMarks);
-    this.#markKernel();
+    this.#attached.clearKernel();
     this.catchesNext = false;
     this.followsForks = this.followsVforks = this.followsExec = false;
     this.passed = new Set();
@@ -151,7 +144,7 @@ export class Debugger {
    */
   resume(goingOf: (task: Task) => Going | null): void {
     this.#active.clear();
-    for (const process of this.#attached.keys()) {
+    for (const process of this.processes) {
       for (const task of process.threads) {
         const going = goingOf(task);
         if (going === null) continue;
@@ -163,12 +156,8 @@ export class Debugger {
       this.onEvent?.();
       return;
     }
-    if (this.kernelMarks.isStale) this.#markKernel();
-    for (const [process, attached] of this.#attached) {
-      const space = attached.isStale ? machineTask(process)?.mm : null;
-      if (space) applyMarks(this.#kernel.cpu, space.pageTable, attached);
-      this.#roam(process);
-    }
+    this.#attached.apply();
+    for (const process of this.processes) this.#roam(process);
     this.#kernel.scheduler.release();
   }
 
@@ -226,12 +215,12 @@ export class Debugger {
     this.retired = cpu.retired;
     if (!this.#isCallStoppable) return exit;
     const isBreak = exit === EXIT_BREAK;
-    const watched = Number.isNaN(cpu.watchHit) ? undefined : watchpointAt(this.kernelMarks, cpu.watchHit);
+    const watched = isKernelAddress(cpu.watchHit) ? this.#attached.watched(task!.process) : undefined;
     // Whoever runs into it is what the debugger sees.
     if (isBreak || watched !== undefined) this.attach(task!.process);
     if (isBreak) this.#stop(task!, SIGTRAP, { kind: 'break' });
     else if (watched !== undefined) {
-      this.#stop(task!, SIGTRAP, { kind: 'watch', address: cpu.watchHit, reads: watched.reads });
+      this.#stop(task!, SIGTRAP, { kind: 'watch', ...watched });
     }
     return exit;
   }
@@ -287,13 +276,7 @@ export class Debugger {
     }
     const isVfork = (flags & CLONE_VFORK) !== 0;
     if (!(isVfork ? this.followsVforks : this.followsForks) || child.program !== null) return;
-    const { breakpoints, watchpoints } = marks;
-    this.#attached.set(child.process, {
-      wasThere: false,
-      breakpoints: new Set(breakpoints),
-      watchpoints: new Map(watchpoints),
-      isStale: true,
-    });
+    this.#attached.addCopy(child.process, marks);
     if (isVfork) this.#vforked.set(child, parent);
     this.#stop(parent, SIGTRAP, { kind: isVfork ? 'vfork' : 'fork', child });
   }
@@ -323,14 +306,14 @@ export class Debugger {
     this.#vforked.delete(task);
     this.#drop((event) => event.type === 'stopped' && event.task === task);
     if (!this.#active.delete(task) || task.process.threads.size === 0) return;
-    for (const process of this.#attached.keys()) {
+    for (const process of this.processes) {
       for (const other of process.threads) if (other !== task && this.mayRun(other)) return;
     }
     this.#tell({ type: 'nothing runs' });
   }
 
   processEnded(process: Process, status: number): void {
-    if (this.#attached.delete(process)) this.#tell({ type: 'ended', pid: process.pid, status });
+    if (this.#attached.ended(process)) this.#tell({ type: 'ended', pid: process.pid, status });
   }
 
   // Inside.
@@ -339,7 +322,6 @@ export class Debugger {
   #step(task: Task, active: Active, range: readonly [number, number], budget: number): number {
     const { cpu, scheduler } = this.#kernel;
     const [start, end] = range;
-    const marks = (): Marks => (isKernelAddress(cpu.rip) ? this.kernelMarks : this.#attached.get(task.process)!);
     this.retired = 0;
     const isInside = (): boolean => cpu.rip >= start && cpu.rip < end;
     if (active.isStepDone) {
@@ -364,7 +346,7 @@ export class Debugger {
         this.#stop(task, SIGTRAP, { kind: 'step' });
         return EXIT_STOP;
       }
-      if (marks().breakpoints.has(cpu.rip)) {
+      if (this.#attached.marksAt(cpu.rip, task.process)?.breakpoints.has(cpu.rip)) {
         this.#stop(task, SIGTRAP, { kind: 'break' });
         return EXIT_STOP;
       }
@@ -373,13 +355,9 @@ export class Debugger {
   }
 
   #checkWatch(task: Task): boolean {
-    const { watchHit } = this.#kernel.cpu;
-    if (Number.isNaN(watchHit)) return false;
-    const marks = isKernelAddress(watchHit) ? this.kernelMarks : this.#attached.get(task.process);
-    const found = marks && watchpointAt(marks, watchHit);
-    if (found === undefined) return false;
-    this.#stop(task, SIGTRAP, { kind: 'watch', address: watchHit, reads: found.reads });
-    return true;
+    const watched = this.#attached.watched(task.process);
+    if (watched !== undefined) this.#stop(task, SIGTRAP, { kind: 'watch', ...watched });
+    return watched !== undefined;
   }
 
   #stop(task: Task, signal: number, reason: StopReason): void {
@@ -390,20 +368,6 @@ export class Debugger {
     this.#events.push(event);
     this.hold();
     if (!this.#kernel.scheduler.isInTurn) this.onEvent?.();
-  }
-
-  #markKernel(): void {
-    const { drivers, cpu } = this.#kernel;
-    // Before the first driver there is nothing that could have them.
-    if (drivers.isStarted) applyMarks(cpu, drivers.space.pageTable, this.kernelMarks);
-  }
-
-  #clearMarks(process: Process): void {
-    const space = machineTask(process)?.mm;
-    if (!space || space.pageTable.marks === null) return;
-    // The parent of a vfork has the same space, and keeps its own.
-    const sharer = [...this.#attached].find(([other]) => other !== process && machineTask(other)?.mm === space);
-    if (sharer === undefined) this.#kernel.cpu.mark(space.pageTable, null);
   }
 
   #drop(isGone: (event: DebugEvent) => boolean): void {

@@ -4,7 +4,6 @@
  * @source GDB manual, "Packets"; Intel SDM vol. 3, 17.2.4
  */
 import type { Debugger } from '../debug/debugger.js';
-import { isKernelAddress } from '../drivers/layout.js';
 import type { Task } from '../task.js';
 import { ERROR, parseAddress, parseCount, UNSUPPORTED } from './packet.js';
 
@@ -24,7 +23,7 @@ export function breakpointPacket(task: Task | null, debug: Debugger, packet: str
   const address = parseAddress(at);
   const bytes = parseCount(length);
   if (task === null || Number.isNaN(address) || Number.isNaN(bytes)) return ERROR;
-  const marks = isKernelAddress(address) ? debug.kernelMarks : debug.marksOf(task.process);
+  const marks = debug.marksAt(address, task.process);
   if (marks === undefined) return ERROR;
   const { breakpoints, watchpoints } = marks;
   const key = `${kind},${at},${length}`;

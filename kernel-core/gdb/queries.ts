@@ -19,6 +19,7 @@ const OFFERED = [
   `PacketSize=${MAX_PACKET.toString(16)}`,
   ...['QStartNoAckMode', 'QPassSignals', 'swbreak', 'vContSupported', 'multiprocess'].map((name) => `${name}+`),
   ...['features', 'auxv', 'exec-file', 'threads', 'siginfo'].map((name) => `qXfer:${name}:read+`),
+  ...['QEnvironmentReset', 'QEnvironmentHexEncoded', 'QEnvironmentUnset', 'QSetWorkingDir'].map((name) => `${name}+`),
   ...['fork-events', 'vfork-events', 'exec-events', 'no-resumed'].map((name) => `${name}+`),
 ].join(';');
 
@@ -60,6 +61,7 @@ export function setting(session: Session, packet: string): string {
     session.acks = false;
     return 'OK';
   }
+  if (session.starter.set(packet)) return 'OK';
   if (packet.startsWith('PassSignals:')) {
     const list = packet.slice('PassSignals:'.length);
     session.debugger.passed = new Set(list.split(';').map((text) => toLinux(parseCount(text))));

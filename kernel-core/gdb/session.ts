@@ -7,7 +7,7 @@
  * who can reach the port: every number is checked, and nothing it says ends anything but its own connection.
  * @source GDB manual, appendix "Remote Protocol"
  */
-import { SIGINT } from '../../abi/signal.js';
+import { SIGINT, SIGTRAP } from '../../abi/signal.js';
 import type { Debugger } from '../debug/debugger.js';
 import type { DebugEvent, Going } from '../debug/events.js';
 import { isKernelAddress } from '../drivers/layout.js';
@@ -33,10 +33,13 @@ import {
 import { query, setting } from './queries.js';
 import { readAll, readOne, writeAll, writeOne } from './registers.js';
 import { type Plan, parsePlain, parseVCont, VCONT_ACTIONS } from './resume.js';
+import { Starter } from './start.js';
 import { stopReply } from './stop-reply.js';
 import { ANY, attachedTasks, isMeant, parseThread, type ThreadId, tasksOf } from './threads.js';
 
 const OK = 'OK';
+/** Bytes of output in a packet. */
+const SHOWN_AT_ONCE = 1024;
 /** Packets that may wait while the machine runs. */
 const MAX_WAITING = 64;
 
@@ -67,6 +70,7 @@ export class Session {
   readonly #connection: Connection;
   readonly #reader = new PacketReader();
   readonly #files: GuestFiles;
+  readonly starter: Starter;
   /** gdb waits for the machine to stop. */
   #isWaiting = false;
   #waiting: string[] = [];
@@ -78,6 +82,7 @@ export class Session {
     this.debugger = debug;
     this.#connection = connection;
     this.#files = new GuestFiles(kernel);
+    this.starter = new Starter(kernel, (text) => this.#show(text));
     debug.onEvent = () => this.#tellStop();
   }
 
@@ -90,6 +95,7 @@ export class Session {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#files.closeAll();
+    this.starter.close();
     this.debugger.onEvent = null;
     this.debugger.detachAll();
   }
@@ -180,6 +186,7 @@ export class Session {
     if (packet.startsWith('Cont;')) return this.#resume(parseVCont(packet.slice('Cont'.length)));
     if (packet.startsWith('File:')) return this.#files.perform(packet.slice('File:'.length));
     if (packet.startsWith('Kill;')) return this.#kill(parseCount(packet.slice('Kill;'.length)));
+    if (packet.startsWith('Run;')) return this.#run(packet.slice('Run;'.length));
     if (packet.startsWith('Attach;')) return this.#attach(parseCount(packet.slice('Attach;'.length)));
     return UNSUPPORTED;
   }
@@ -220,6 +227,8 @@ export class Session {
     let event = this.debugger.takeEvent();
     if (event?.type === 'nothing runs' && !this.features.noResumed) event = this.debugger.takeEvent();
     if (event === undefined) return;
+    // What was written before the stop is shown before it.
+    this.starter.flush();
     this.#isWaiting = false;
     this.#send(this.#reply(event));
     const waiting = this.#waiting;
@@ -241,6 +250,7 @@ export class Session {
     if (plan === null) return ERROR;
     if (attachedTasks(this.debugger).length === 0) return ERROR;
     this.#isWaiting = true;
+    this.starter.flush();
     this.debugger.resume((task): Going | null => plan(task));
     return null;
   }
@@ -266,6 +276,30 @@ export class Session {
     const process = this.kernel.processes.get(pid);
     if (process === null || !this.debugger.attach(process)) return ERROR;
     return this.#reply(stoppedBy(tasksOf(process)[0]!, 0));
+  }
+
+  /** Starts a program and stops before its first instruction. */
+  #run(rest: string): string {
+    const { debugger: debug } = this;
+    const catchesNext = debug.catchesNext;
+    debug.catchesNext = false;
+    const process = this.starter.run(rest);
+    debug.catchesNext = catchesNext;
+    if (process === null) return ERROR;
+    if (debug.attach(process, false)) return this.#reply(stoppedBy(tasksOf(process)[0]!, SIGTRAP));
+    // It is no machine code.
+    debug.kill(process);
+    return ERROR;
+  }
+
+  /** Output of a program that gdb started. @returns false: gdb takes it only while it waits */
+  #show(text: string): boolean {
+    if (!this.#isWaiting) return false;
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; at += SHOWN_AT_ONCE) {
+      this.#send(`O${toHex(bytes.subarray(at, at + SHOWN_AT_ONCE))}`);
+    }
+    return true;
   }
 
   #attachedProcess(pid: number): Process | null {

@@ -101,15 +101,21 @@ export async function guest(
 
 /** What differs between two machines, or two ways to reach one, is made the same. */
 export function normalised(text: string): string {
-  return text
-    .split('\n')
-    .filter((line) => !/^(warning: |Reading |Downloading |\[Thread debugging using|Using host libthread_db)/.test(line))
-    .map((line) =>
-      line
-        .replaceAll(/Thread 0x[0-9a-f]+ \(LWP \d+\)|Thread \d+\.\d+|\b(process|LWP) \d+(\.\d+)?/g, 'THREAD')
-        .replaceAll('target:', '')
-        .replaceAll(/0x7f[0-9a-f]{10}/g, 'ADDRESS')
-        .replaceAll(/ +$/g, ''),
-    )
-    .join('\n');
+  return (
+    text
+      .split('\n')
+      .filter(
+        (line) => !/^(warning: |Reading |Downloading |\[Thread debugging using|Using host libthread_db)/.test(line),
+      )
+      // Intel's processors always save where the last x87 instruction was, AMD's, and ours, while an exception is pending.
+      .filter((line) => !/^(Instruction Pointer|Operand Pointer|Opcode):/.test(line))
+      .map((line) =>
+        line
+          .replaceAll(/Thread 0x[0-9a-f]+ \(LWP \d+\)|Thread \d+\.\d+|\b(process|LWP) \d+(\.\d+)?/g, 'THREAD')
+          .replaceAll('target:', '')
+          .replaceAll(/0x7f[0-9a-f]{10}/g, 'ADDRESS')
+          .replaceAll(/ +$/g, ''),
+      )
+      .join('\n')
+  );
 }

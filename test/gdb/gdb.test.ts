@@ -1,7 +1,7 @@
 /** Debugging with stock gdb: what it shows of a program in Banos is what it shows of it on the host. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bootForGdb, compile, connect, guest, hasTools, native, normalised, startGdb } from './debug.js';
+import { asOptions, bootForGdb, compile, connect, guest, hasTools, native, normalised, startGdb } from './debug.js';
 
 interface Scenario {
   name: string;
@@ -39,6 +39,12 @@ const SCENARIOS: Scenario[] = [
         'info registers st0 st7 fctrl fstat ftag',
         'stepi',
         'info registers st0 ftag',
+        'info float',
+        'stepi',
+        'info float',
+        'stepi',
+        'stepi',
+        'info float',
       ],
       ...['break scale', 'continue', 'stepi', 'stepi', 'stepi', 'print $xmm0', 'print $xmm1', 'print $mxcsr', 'finish'],
     ],
@@ -313,6 +319,39 @@ test('gdb goes away without a word: the program goes on', async () => {
   const { text, code } = await debug('values', ['break depth', 'continue', 'python import os; os._exit(0)']);
   assert.match(text, 'Breakpoint 1, depth (n=3)');
   assert.is(code, 51);
+});
+
+test('run: started by gdb with arguments, environment and directory; what it writes; again; what is not there', async () => {
+  const program = compile('started', '-static');
+  const kernel = await bootForGdb({ gdb: { port: 0 } });
+  const { output } = startGdb([
+    ...asOptions([
+      connect(kernel, 'extended-remote'),
+      `set remote exec-file ${program}`,
+      'run',
+      'set environment X some thing',
+    ]),
+    ...asOptions(['unset environment HOME', 'set cwd /tmp', 'break twice', "run a 'b c'", 'backtrace', 'finish']),
+    ...asOptions(['echo ---\n', 'continue', 'delete', 'run', 'break twice', 'run', 'kill']),
+    ...asOptions(['set remote exec-file /none', 'run', 'set remote exec-file true', 'run']),
+    program,
+  ]);
+  const text = normalised(await output).replaceAll('\r', '');
+  const end = '[Inferior 1 (THREAD) exited with code 06]\n';
+  const shown = '3 arguments: <a> <b c>, X=some thing, HOME=(null), in /tmp, terminal 1\n';
+  const [before, after = ''] = text.split('---\n');
+  assert.ok(text.includes('1 arguments: X=(null), HOME=/root, in /, terminal 1\n'), text);
+  assert.ok(before!.includes(shown), text);
+  assert.match(before!, /Breakpoint 1, twice \(n=3\)[\s\S]*#1 .* in main \(argc=3/);
+  assert.match(before!, /Value returned is \$1 = 6/);
+  assert.ok(after.includes(end), text);
+  assert.is(after.split(shown).length, 3, text);
+  assert.match(after, /Breakpoint 2, twice/);
+  assert.match(after, /\[Inferior 1 \(THREAD\) killed\]/);
+  assert.match(after, /Running "\/none" on the remote target failed/);
+  assert.match(after, /exited normally\]/, 'found on PATH');
+  kernel.assertIdle();
+  await kernel.shutdown();
 });
 
 test('kill', async () => {
