@@ -2,7 +2,9 @@
  * Making tasks: fork, vfork, clone and clone3 are one function over what is shared and what is copied.
  * @source clone(2), vfork(2)
  */
+
 import { EventEmitter } from 'eventemitter3';
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../abi/capability.js';
 import { EAGAIN, EFAULT, EINVAL, ENOMEM, type Err, fail, isErr } from '../abi/errno.js';
 import { PIDFD_THREAD } from '../abi/event-files.js';
 import { RLIMIT_NPROC } from '../abi/resource.js';
@@ -12,9 +14,9 @@ import {
   CLONE_CLEAR_SIGHAND,
   CLONE_FILES,
   CLONE_FS,
-  CLONE_NEWNET,
   CLONE_NEWNS,
   CLONE_NEWPID,
+  CLONE_NEWUSER,
   CLONE_PARENT,
   CLONE_PARENT_SETTID,
   CLONE_PIDFD,
@@ -24,12 +26,12 @@ import {
   CLONE_VFORK,
   CLONE_VM,
 } from '../abi/sched.js';
-import { isSuperuser } from '../vfs/caller.js';
+import { capable } from '../vfs/capability.js';
 import { PidFd, PidInode } from './events/pidfd.js';
 import type { AddressSpace } from './mm/address-space.js';
 import { Process } from './process.js';
 import { Task } from './task.js';
-import { checkNamespaces, copyFs } from './unshare.js';
+import { copyFs, makeNamespaces } from './unshare.js';
 
 const RAX = 0;
 const RSP = 4;
@@ -119,10 +121,8 @@ function checkFlags(parent: Task, flags: number): number | Err {
   if (has(flags, CLONE_THREAD) && !has(flags, CLONE_SIGHAND)) return fail(EINVAL);
   if (has(flags, CLONE_SIGHAND) && !has(flags, CLONE_VM)) return fail(EINVAL);
   if (has(flags, CLONE_SIGHAND) && has(flags, CLONE_CLEAR_SIGHAND)) return fail(EINVAL);
-  if (has(flags, CLONE_NEWNS) && has(flags, CLONE_FS)) return fail(EINVAL);
-  if (has(flags, CLONE_NEWPID) && has(flags, CLONE_THREAD)) return fail(EINVAL);
-  const refused = checkNamespaces(parent, flags);
-  if (refused !== 0) return refused;
+  if ((has(flags, CLONE_NEWNS) || has(flags, CLONE_NEWUSER)) && has(flags, CLONE_FS)) return fail(EINVAL);
+  if ((has(flags, CLONE_NEWPID) || has(flags, CLONE_NEWUSER)) && has(flags, CLONE_THREAD)) return fail(EINVAL);
   // A TypeScript program cannot go on in two places: it says what the new process runs.
   if (!has(flags, CLONE_THREAD) && parent.program?.program.childMain === null) return fail(EINVAL);
   return 0;
@@ -133,7 +133,10 @@ function makeTask(parent: Task, args: CloneArguments): Task | Err {
   const { flags } = args;
   const { cred } = parent;
   const { processes } = kernel;
-  if (!isSuperuser(cred) && processes.taskCountOf(cred.uid) >= parent.process.limit(RLIMIT_NPROC)) return fail(EAGAIN);
+  const exceedsLimits = capable(cred, CAP_SYS_RESOURCE) || capable(cred, CAP_SYS_ADMIN);
+  if (!exceedsLimits && processes.taskCountOf(cred.uid) >= parent.process.limit(RLIMIT_NPROC)) return fail(EAGAIN);
+  const around = makeNamespaces(parent, flags);
+  if (isErr(around)) return around;
   const tid = processes.allocatePid();
   if (isErr(tid)) return tid;
   const mm = shareMemory(parent, flags);
@@ -156,8 +159,8 @@ function makeTask(parent: Task, args: CloneArguments): Task | Err {
     files: has(flags, CLONE_FILES) ? parent.files : parent.files.clone(),
     fs: has(flags, CLONE_FS) ? parent.fs : copyFs(parent.fs),
     handlers: has(flags, CLONE_SIGHAND) ? parent.handlers : parent.handlers.clone(),
-    cred: { ...cred },
-    netNamespace: has(flags, CLONE_NEWNET) ? kernel.net.makeNamespace() : parent.netNamespace,
+    cred: around.cred,
+    netNamespace: around.netNamespace,
   });
   if (has(flags, CLONE_FILES)) parent.files.refs++;
   if (has(flags, CLONE_FS)) parent.fs.refs++;

@@ -3,6 +3,7 @@
  * it is complete the old one goes, and with it the other threads, the handlers and the close-on-exec descriptors.
  * @source execve(2), credentials(7)
  */
+
 import { EACCES, ELOOP, type Err, fail, isErr } from '../abi/errno.js';
 import { AT_SYMLINK_NOFOLLOW, O_RDONLY } from '../abi/fcntl.js';
 import { MS_NOEXEC, MS_NOSUID } from '../abi/mount.js';
@@ -10,6 +11,7 @@ import { SIGSEGV } from '../abi/signal.js';
 import { S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP } from '../abi/stat.js';
 import { defaultCpuid } from '../cpu/index.js';
 import { type Credentials, KERNEL_CALLER } from '../vfs/caller.js';
+import { afterExecution } from '../vfs/capability.js';
 import type { Path } from '../vfs/dentry.js';
 import type { OpenFile } from '../vfs/file.js';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
@@ -126,18 +128,29 @@ function credentialsFor(task: Task, program: OpenFile): Credentials {
   const next = { ...cred };
   const { inode, path } = program;
   if (path !== null && (path.mount.flags & MS_NOSUID) === 0 && !task.noNewPrivs) {
-    if ((inode.mode & S_ISUID) !== 0) next.euid = inode.uid;
-    if ((inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) next.egid = inode.gid;
+    // Only where both have numbers: else the program would be somebody whom its namespace does not know.
+    const { users, groups } = cred.userNamespace;
+    const counts = users.has(inode.uid) && groups.has(inode.gid);
+    if (counts && (inode.mode & S_ISUID) !== 0) next.euid = inode.uid;
+    if (counts && (inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) next.egid = inode.gid;
   }
   next.suid = next.fsuid = next.euid;
   next.sgid = next.fsgid = next.egid;
+  next.capabilities = afterExecution(next);
   return next;
 }
 
 function identityOf(old: Credentials, next: Credentials): ProgramIdentity {
   const gained = next.euid !== old.euid || next.egid !== old.egid;
   const differs = next.uid !== next.euid || next.gid !== next.egid;
-  return { uid: next.uid, euid: next.euid, gid: next.gid, egid: next.egid, secure: gained || differs };
+  const { users, groups } = next.userNamespace;
+  return {
+    uid: users.shown(next.uid),
+    euid: users.shown(next.euid),
+    gid: groups.shown(next.gid),
+    egid: groups.shown(next.egid),
+    secure: gained || differs,
+  };
 }
 
 /** A thread that is not the first one executes: it takes over the number of the process. */

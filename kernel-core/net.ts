@@ -1,4 +1,5 @@
 /** What the kernel has of networking: the families of addresses, and the namespaces that sockets belong to. */
+
 import { AddressFamilies } from '../net/families.js';
 import { NetNamespace } from '../net/namespace.js';
 import { NetlinkDomain } from '../net/netlink/domain.js';
@@ -8,6 +9,7 @@ import { unixDiag } from '../net/unix/diag.js';
 import { UnixDomain } from '../net/unix/domain.js';
 import type { OpenFile } from '../vfs/file.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from '../vfs/user-namespace.js';
 import type { Host } from './host.js';
 
 export class Network {
@@ -23,14 +25,15 @@ export class Network {
   constructor(vfs: VfsEnv, host: Host, urgent: (file: OpenFile) => void) {
     this.unix = new UnixDomain({ vfs, urgent, random: (target) => host.random(target) });
     this.#vfs = vfs;
-    this.first = new NetNamespace(vfs, this.#made, defaultBuffers());
+    this.first = new NetNamespace(vfs, this.#made, INITIAL_USER_NAMESPACE, defaultBuffers());
     this.families.register(this.unix);
     this.netlink = new NetlinkDomain([new SockDiag([unixDiag(this.unix)])]);
     this.families.register(this.netlink);
   }
 
-  makeNamespace(): NetNamespace {
-    return new NetNamespace(this.#vfs, ++this.#made, this.first.settings.buffers);
+  /** @param owner capabilities over it are those in this one */
+  makeNamespace(owner: UserNamespace): NetNamespace {
+    return new NetNamespace(this.#vfs, ++this.#made, owner, this.first.settings.buffers);
   }
 
   /** What is left behind although no program has a socket: a list for messages, empty when all is well. */

@@ -3,7 +3,9 @@
  * A process is made by fork and by the embedder, becomes a zombie when its last thread ends, and is gone when its
  * parent has waited for it; orphans go to init.
  */
+
 import { EventEmitter } from 'eventemitter3';
+import { CAP_IPC_LOCK } from '../abi/capability.js';
 import {
   RLIMIT_CORE,
   RLIMIT_CPU,
@@ -17,6 +19,7 @@ import {
   RLIMIT_STACK,
 } from '../abi/resource.js';
 import type { ControllingTerminal } from '../pty/job-control.js';
+import { capable } from '../vfs/capability.js';
 import type { CpuTimers } from './cpu-time.js';
 import type { Kernel } from './kernel.js';
 import type { PosixTimers } from './posix-timers.js';
@@ -167,9 +170,9 @@ export class Process {
     return this.session.sid === this.pid;
   }
 
-  /** Soft limit. Locked memory of the superuser is not limited (CAP_IPC_LOCK). */
+  /** Soft limit. Locked memory is not limited with CAP_IPC_LOCK. */
   limit(resource: number): number {
-    if (resource === RLIMIT_MEMLOCK && this.leader.cred.euid === 0) return Number.POSITIVE_INFINITY;
+    if (resource === RLIMIT_MEMLOCK && capable(this.leader.cred, CAP_IPC_LOCK)) return Number.POSITIVE_INFINITY;
     return this.limits[resource].soft;
   }
 

@@ -5,7 +5,7 @@
 import { EACCES, EINVAL, ENOENT, ENOTDIR, type Err, fail, isErr } from '../abi/errno.js';
 import { TIOCSCTTY } from '../abi/ioctl.js';
 import { SIGKILL } from '../abi/signal.js';
-import { type Credentials, KERNEL_CALLER } from '../vfs/caller.js';
+import { KERNEL_CALLER, makeCredentials } from '../vfs/caller.js';
 import type { OpenFile } from '../vfs/file.js';
 import { LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../vfs/namei.js';
 import { errnoError } from './errno-error.js';
@@ -46,18 +46,6 @@ export interface SpawnRequest {
   onExit: (status: number) => void;
 }
 
-const makeCredentials = ({ uid, gid, groups }: Identity): Credentials => ({
-  uid,
-  euid: uid,
-  suid: uid,
-  fsuid: uid,
-  gid,
-  egid: gid,
-  sgid: gid,
-  fsgid: gid,
-  groups: groups ?? [],
-});
-
 /** @throws ErrnoError when the program cannot be started */
 export function spawnProcess(kernel: Kernel, request: SpawnRequest): Process {
   const [name] = request.argv;
@@ -97,7 +85,7 @@ function makeProcess(kernel: Kernel, request: SpawnRequest): Process | Err {
     files,
     fs,
     handlers: new SignalHandlers(),
-    cred: makeCredentials(request.identity),
+    cred: makeCredentials(request.identity.uid, request.identity.gid, request.identity.groups),
     netNamespace: kernel.net.first,
   });
   process.leader = task;

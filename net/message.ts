@@ -1,6 +1,8 @@
 /** What travels with the bytes of a message: addresses, descriptors, credentials; sending and receiving side. */
+
 import type { Caller } from '../vfs/caller.js';
 import type { OpenFile } from '../vfs/file.js';
+import { INVALID_ID } from '../vfs/user-namespace.js';
 import type { SocketCaller } from './socket.js';
 
 /** Descriptors on their way. Each file holds a reference; whoever has the object gives them on or drops them. */
@@ -10,7 +12,7 @@ export interface PassedFiles {
   readonly user: number;
 }
 
-/** Who sent a message. `pid` 0: nobody asked for it to be noted. */
+/** Who sent a message, in the kernel's numbers. `pid` 0: nobody asked for it to be noted. */
 export interface SenderIdentity {
   pid: number;
   uid: number;
@@ -45,9 +47,6 @@ export function dropFiles(files: readonly OpenFile[]): void {
   isDropping = false;
 }
 
-/** Identity of a message whose sender's was not noted. @source Linux overflowuid, overflowgid */
-const OVERFLOW_ID = 65534;
-
 /** What a receive has got so far. It lasts over the waits of one call. */
 export class Receipt implements SenderIdentity {
   /** Bytes delivered. */
@@ -62,8 +61,8 @@ export class Receipt implements SenderIdentity {
   /** The identity below is known: pieces of other senders are not joined. */
   hasIdentity = false;
   pid = 0;
-  uid = OVERFLOW_ID;
-  gid = OVERFLOW_ID;
+  uid = INVALID_ID;
+  gid = INVALID_ID;
   who: Caller | null = null;
   files: OpenFile[] | null = null;
   /** Time of arrival in nanoseconds since the epoch; negative: not asked for. */
@@ -80,8 +79,8 @@ export class Receipt implements SenderIdentity {
     this.hasAddress = false;
     this.hasIdentity = false;
     this.pid = 0;
-    this.uid = OVERFLOW_ID;
-    this.gid = OVERFLOW_ID;
+    this.uid = INVALID_ID;
+    this.gid = INVALID_ID;
     this.who = null;
     this.files = null;
     this.time = -1;
@@ -91,8 +90,8 @@ export class Receipt implements SenderIdentity {
   identify(from: SenderIdentity): void {
     this.hasIdentity = true;
     this.pid = from.pid;
-    this.uid = from.pid === 0 ? OVERFLOW_ID : from.uid;
-    this.gid = from.pid === 0 ? OVERFLOW_ID : from.gid;
+    this.uid = from.pid === 0 ? INVALID_ID : from.uid;
+    this.gid = from.pid === 0 ? INVALID_ID : from.gid;
     this.who = from.who;
   }
 

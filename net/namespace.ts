@@ -6,12 +6,12 @@
  */
 import { CLONE_NEWNET } from '../abi/sched.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
-import { type Namespace, NamespaceInode } from '../vfs/fs/nsfs.js';
+import { type Namespace, nextNamespaceIno } from '../vfs/fs/nsfs.js';
+import type { UserNamespace } from '../vfs/user-namespace.js';
 import { type BufferSettings, defaultSettings, type NetSettings } from './options.js';
 
-/** Inode number of the first one, and where those of the others begin. @source Linux uapi/linux/nsfs.h NET_NS_INIT_INO */
+/** Inode number of the first one. @source Linux uapi/linux/nsfs.h NET_NS_INIT_INO */
 const FIRST_INO = 4026531833;
-const MORE_INO = 4026532000;
 
 export class NetNamespace implements Namespace {
   readonly kind = 'net';
@@ -19,25 +19,19 @@ export class NetNamespace implements Namespace {
   readonly ino: number;
   /** SO_NETNS_COOKIE. */
   readonly cookie: number;
+  readonly userNamespace: UserNamespace;
   readonly settings: NetSettings;
-  readonly #env: VfsEnv;
-  #inode: NamespaceInode | null = null;
 
   /** @param cookie 1 for the first one of a kernel, then one more each @param buffers what all of a kernel share */
-  constructor(env: VfsEnv, cookie: number, buffers: BufferSettings) {
-    this.#env = env;
+  constructor(env: VfsEnv, cookie: number, userNamespace: UserNamespace, buffers: BufferSettings) {
     this.cookie = cookie;
-    this.ino = this.isFirst ? FIRST_INO : MORE_INO + cookie;
+    this.ino = this.isFirst ? FIRST_INO : nextNamespaceIno(env);
+    this.userNamespace = userNamespace;
     this.settings = defaultSettings(buffers);
   }
 
   /** The one that the kernel booted with: only there the sizes of buffers can be set. */
   get isFirst(): boolean {
     return this.cookie === 1;
-  }
-
-  get inode(): NamespaceInode {
-    this.#inode ??= new NamespaceInode(this.#env, this);
-    return this.#inode;
   }
 }

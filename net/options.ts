@@ -2,6 +2,7 @@
  * Options of level SOL_SOCKET that every family has: where they are kept, how they are read and written.
  * A row says what an option is; anything without a row answers -ENOPROTOOPT. @source socket(7); Linux net/core/sock.c
  */
+import { CAP_NET_ADMIN, CAP_NET_RAW } from '../abi/capability.js';
 import {
   EACCES,
   EBADF,
@@ -17,7 +18,8 @@ import {
 } from '../abi/errno.js';
 import * as abi from '../abi/socket.js';
 import { CLOCK_MONOTONIC } from '../abi/time.js';
-import { type Caller, isSuperuser } from '../vfs/caller.js';
+import type { Caller } from '../vfs/caller.js';
+import { capable, capableIn } from '../vfs/capability.js';
 import type { Socket } from './socket.js';
 
 /** /proc/sys/net/core/[rw]mem_*: bytes. The figures of Linux on a machine of this size. One set for all namespaces. */
@@ -151,12 +153,20 @@ function remembered(option: number, initial = 0, form = truth): OptionRow {
   };
 }
 
-/** As `row`, for the superuser only where `guarded` says so. */
-function privileged(row: OptionRow, guarded: (value: number) => boolean, error = EPERM): OptionRow {
+/** Who may: over the whole kernel, or over the namespace of the socket. */
+type Permission = (socket: Socket, caller: Caller) => boolean;
+
+const ofKernel: Permission = (_socket, { cred }) => capable(cred, CAP_NET_ADMIN);
+
+const ofNamespace: Permission = ({ namespace: { userNamespace } }, { cred }) =>
+  capableIn(cred, userNamespace, CAP_NET_RAW) || capableIn(cred, userNamespace, CAP_NET_ADMIN);
+
+/** As `row`, only for who `may` where `guarded` says so. */
+function privileged(row: OptionRow, may: Permission, guarded: (value: number) => boolean, error = EPERM): OptionRow {
   return {
     ...row,
     set: (socket, value, bytes, caller) =>
-      guarded(value) && !isSuperuser(caller.cred) ? fail(error) : row.set!(socket, value, bytes, caller),
+      guarded(value) && !may(socket, caller) ? fail(error) : row.set!(socket, value, bytes, caller),
   };
 }
 
@@ -248,9 +258,9 @@ const timestamp = (option: number): OptionRow => ({
 /** Who is bound already needs privilege to be bound elsewhere. */
 const bindToIndex: OptionRow = {
   get: ({ options }) => int(options.plain.get(abi.SO_BINDTOIFINDEX) ?? 0),
-  set: ({ options }, value, _bytes, caller) => {
+  set: ({ options, namespace }, value, _bytes, caller) => {
     const bound = options.plain.get(abi.SO_BINDTOIFINDEX) ?? 0;
-    if (bound !== 0 && !isSuperuser(caller.cred)) return fail(EPERM);
+    if (bound !== 0 && !capableIn(caller.cred, namespace.userNamespace, CAP_NET_RAW)) return fail(EPERM);
     if (value < 0) return fail(EINVAL);
     options.plain.set(abi.SO_BINDTOIFINDEX, value);
     return 0;
@@ -314,11 +324,12 @@ const pacingRate: OptionRow = {
 /** struct sock_txtime: clock and flags. @source uapi/linux/net_tstamp.h */
 const transmitTime: OptionRow = {
   get: ({ options }) => pair(options.plain.get(abi.SO_TXTIME) ?? 0, options.transmitTimeFlags),
-  set: ({ options }, clock, bytes, caller) => {
+  set: ({ options, namespace }, clock, bytes, caller) => {
     if (bytes.byteLength !== 8) return fail(EINVAL);
     const flags = bytes.getUint32(4, true);
     if (flags > TXTIME_FLAGS) return fail(EINVAL);
-    if (clock !== CLOCK_MONOTONIC && !isSuperuser(caller.cred)) return fail(EPERM);
+    if (clock !== CLOCK_MONOTONIC && !capableIn(caller.cred, namespace.userNamespace, CAP_NET_ADMIN))
+      return fail(EPERM);
     if (!TXTIME_CLOCKS.includes(clock)) return fail(EINVAL);
     options.plain.set(abi.SO_TXTIME, clock);
     options.transmitTimeFlags = flags;
@@ -329,7 +340,10 @@ const transmitTime: OptionRow = {
 /** More than before needs privilege. */
 const busyPollBudget: OptionRow = {
   set: ({ options }, value, _bytes, caller) => {
-    if (value > (options.plain.get(abi.SO_BUSY_POLL_BUDGET) ?? BUSY_POLL_BUDGET) && !isSuperuser(caller.cred)) {
+    if (
+      value > (options.plain.get(abi.SO_BUSY_POLL_BUDGET) ?? BUSY_POLL_BUDGET) &&
+      !capable(caller.cred, CAP_NET_ADMIN)
+    ) {
       return fail(EPERM);
     }
     if (value < 0 || value > USHRT_MAX) return fail(EINVAL);
@@ -339,7 +353,7 @@ const busyPollBudget: OptionRow = {
 };
 
 export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
-  [abi.SO_DEBUG]: privileged(remembered(abi.SO_DEBUG), (value) => value !== 0, EACCES),
+  [abi.SO_DEBUG]: privileged(remembered(abi.SO_DEBUG), ofKernel, (value) => value !== 0, EACCES),
   [abi.SO_REUSEADDR]: remembered(abi.SO_REUSEADDR),
   [abi.SO_TYPE]: readOnly(({ type }) => type),
   [abi.SO_ERROR]: readOnly((socket) => -socket.takeError()),
@@ -353,15 +367,24 @@ export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
     get: ({ options }) => int(options.receiveBuffer),
     set: (socket, value) => setReceiveBuffer(socket, value, socket.options.settings.buffers.receiveBufferMax),
   },
-  [abi.SO_SNDBUFFORCE]: privileged({ set: (socket, v) => setSendBuffer(socket, Math.max(v, 0), INT_MAX) }, () => true),
+  [abi.SO_SNDBUFFORCE]: privileged(
+    { set: (socket, v) => setSendBuffer(socket, Math.max(v, 0), INT_MAX) },
+    ofKernel,
+    () => true,
+  ),
   [abi.SO_RCVBUFFORCE]: privileged(
     { set: (socket, v) => setReceiveBuffer(socket, Math.max(v, 0), INT_MAX) },
+    ofKernel,
     () => true,
   ),
   [abi.SO_KEEPALIVE]: remembered(abi.SO_KEEPALIVE),
   [abi.SO_OOBINLINE]: flag('oobInline'),
   [abi.SO_NO_CHECK]: remembered(abi.SO_NO_CHECK),
-  [abi.SO_PRIORITY]: privileged(remembered(abi.SO_PRIORITY, 0, asIs), (value) => value >>> 0 > MAX_PRIORITY),
+  [abi.SO_PRIORITY]: privileged(
+    remembered(abi.SO_PRIORITY, 0, asIs),
+    ofNamespace,
+    (value) => value >>> 0 > MAX_PRIORITY,
+  ),
   [abi.SO_LINGER]: lingerRow,
   [abi.SO_BSDCOMPAT]: { get: () => int(0), set: () => 0 },
   [abi.SO_REUSEPORT]: checked(remembered(abi.SO_REUSEPORT), (value) => value === 0, EOPNOTSUPP),
@@ -380,7 +403,7 @@ export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
   [abi.SO_TIMESTAMPNS_NEW]: timestamp(abi.SO_TIMESTAMPNS_NEW),
   [abi.SO_ACCEPTCONN]: readOnly((socket) => (socket.isListening ? 1 : 0)),
   [abi.SO_PASSSEC]: remembered(abi.SO_PASSSEC),
-  [abi.SO_MARK]: privileged(remembered(abi.SO_MARK, 0, asIs), () => true),
+  [abi.SO_MARK]: privileged(remembered(abi.SO_MARK, 0, asIs), ofNamespace, () => true),
   [abi.SO_PROTOCOL]: readOnly(({ protocol }) => protocol),
   [abi.SO_DOMAIN]: readOnly(({ family }) => family),
   [abi.SO_RXQ_OVFL]: remembered(abi.SO_RXQ_OVFL),
@@ -409,7 +432,7 @@ export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
   [abi.SO_INCOMING_NAPI_ID]: readOnly(() => 0),
   [abi.SO_COOKIE]: { get: ({ options }) => pair(options.cookie, 0) },
   [abi.SO_BINDTOIFINDEX]: bindToIndex,
-  [abi.SO_PREFER_BUSY_POLL]: privileged(remembered(abi.SO_PREFER_BUSY_POLL), (value) => value !== 0),
+  [abi.SO_PREFER_BUSY_POLL]: privileged(remembered(abi.SO_PREFER_BUSY_POLL), ofKernel, (value) => value !== 0),
   [abi.SO_RCVMARK]: remembered(abi.SO_RCVMARK),
   [abi.SO_PASSPIDFD]: ofUnix(flag('passPidfd')),
   [abi.SO_RCVPRIORITY]: remembered(abi.SO_RCVPRIORITY),

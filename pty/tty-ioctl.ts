@@ -3,11 +3,13 @@
  * TIOCGPTPEER makes a descriptor and is `openPeer` of devpts.ts instead.
  * @source ioctl_tty(2); Linux drivers/tty/tty_io.c, tty_ioctl.c, tty_jobctrl.c, n_tty.c, pty.c (behaviour)
  */
+import { CAP_SYS_ADMIN } from '../abi/capability.js';
 import { EAGAIN, EFAULT, EINVAL, EIO, ENOSYS, ENOTTY, EPERM, type Err, ESRCH, fail, isErr } from '../abi/errno.js';
 import * as io from '../abi/ioctl.js';
 import { SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTOU } from '../abi/signal.js';
 import { CLOCAL, VSTART, VSTOP } from '../abi/termios.js';
-import { type Caller, isSuperuser } from '../vfs/caller.js';
+import type { Caller } from '../vfs/caller.js';
+import { capable } from '../vfs/capability.js';
 import type { UserMemory } from '../vfs/file.js';
 import { checkForeground, isTtyCaller } from './job-control.js';
 import { DISABLED } from './ldisc-host.js';
@@ -100,7 +102,7 @@ function flushRead(tty: Tty): void {
 }
 
 function setLocked(call: IoctlCall): number | Err {
-  if (!isSuperuser(call.caller.cred)) return fail(EPERM);
+  if (!capable(call.caller.cred, CAP_SYS_ADMIN)) return fail(EPERM);
   const bytes = new Uint8Array(TERMIOS_SIZE);
   if (isErr(call.user.read(call.argument, bytes))) return fail(EFAULT);
   decodeTermios(bytes, realTty(call).locked);
@@ -212,7 +214,7 @@ const setModemBits =
 /** TIOCSTI: a character as if it had been typed. */
 function fakeInput(call: IoctlCall): number | Err {
   const { tty, caller, user, argument } = call;
-  if (!isControlling(tty, call) && !isSuperuser(caller.cred)) return fail(EPERM);
+  if (!isControlling(tty, call) && !capable(caller.cred, CAP_SYS_ADMIN)) return fail(EPERM);
   const char = new Uint8Array(1);
   if (isErr(user.read(argument, char))) return fail(EFAULT);
   tty.ldisc?.receive(char, 0, 1);
@@ -242,7 +244,7 @@ const setExclusive =
   };
 
 function hangUp({ tty, caller }: IoctlCall): number | Err {
-  if (!isSuperuser(caller.cred)) return fail(EPERM);
+  if (!capable(caller.cred, CAP_SYS_ADMIN)) return fail(EPERM);
   tty.hangUp(false);
   return 0;
 }
@@ -271,7 +273,7 @@ function takeTerminal(call: IoctlCall): number | Err {
   if (!isTtyCaller(caller)) return fail(EPERM);
   if (caller.isSessionLeader && tty.sid === caller.sid) return 0;
   if (!caller.isSessionLeader || caller.controllingTty() !== null) return fail(EPERM);
-  const isPrivileged = isSuperuser(caller.cred);
+  const isPrivileged = capable(caller.cred, CAP_SYS_ADMIN);
   if (tty.sid !== 0) {
     if (argument !== 1 || !isPrivileged) return fail(EPERM);
     tty.control.detachSession(tty.sid);
@@ -382,7 +384,10 @@ const ROWS: readonly (readonly [number, Handler])[] = [
   [io.TIOCGDEV, (call) => putInt(call, realTty(call).rdev)],
   [io.TIOCVHANGUP, hangUp],
   // Console output cannot be redirected to another terminal.
-  [io.TIOCCONS, (call) => fail(call.tty.kind === 'master' ? EINVAL : isSuperuser(call.caller.cred) ? ENOSYS : EPERM)],
+  [
+    io.TIOCCONS,
+    (call) => fail(call.tty.kind === 'master' ? EINVAL : capable(call.caller.cred, CAP_SYS_ADMIN) ? ENOSYS : EPERM),
+  ],
   [io.TIOCNOTTY, giveUpTerminal],
   [io.TIOCSCTTY, takeTerminal],
   [io.TIOCGPGRP, getForeground],

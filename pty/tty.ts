@@ -6,13 +6,16 @@
  * terminal goes on between `gate.enter()` and `gate.leave()`; nothing waits, so there are no locks.
  * @source Linux drivers/tty/tty_io.c, tty_jobctrl.c (behaviour)
  */
+
 import { Mutex } from 'async-mutex';
 import { EventEmitter } from 'eventemitter3';
+import { CAP_SYS_ADMIN } from '../abi/capability.js';
 import { EBUSY, type Err, fail, isErr } from '../abi/errno.js';
 import { O_NOCTTY } from '../abi/fcntl.js';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM } from '../abi/poll.js';
 import { SIGHUP, SIGWINCH } from '../abi/signal.js';
-import { type Caller, isSuperuser } from '../vfs/caller.js';
+import type { Caller } from '../vfs/caller.js';
+import { capable } from '../vfs/capability.js';
 import type { InodeEvents, PollMask } from '../vfs/inode.js';
 import { type ControllingTerminal, isTtyCaller, type SessionControl, type TtyCaller } from './job-control.js';
 import { LineDiscipline } from './ldisc.js';
@@ -145,7 +148,7 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
 
   /** A file opens it. @param flags O_* of open(2) @returns 0; -EBUSY (exclusive), or what the device says */
   open(file: TtyDescription, flags: number, caller: Caller): number | Err {
-    if (this.exclusive && !isSuperuser(caller.cred)) return fail(EBUSY);
+    if (this.exclusive && !capable(caller.cred, CAP_SYS_ADMIN)) return fail(EBUSY);
     this.ldisc ??= new LineDiscipline(this);
     const result = this.device.opened?.() ?? 0;
     if (isErr(result)) return result;

@@ -1,4 +1,5 @@
 /** Metadata: access, chmod, chown, times, truncate, stat, statfs. @source Linux fs/attr.c, fs/open.c, fs/utimes.c, fs/stat.c */
+import { CAP_CHOWN, CAP_FSETID } from '../abi/capability.js';
 import {
   EACCES,
   EFBIG,
@@ -15,7 +16,8 @@ import {
 import { AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../abi/fcntl.js';
 import { MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/mount.js';
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISGID } from '../abi/stat.js';
-import { type Caller, isInGroup, isSuperuser, type Timespec } from './caller.js';
+import { type Caller, isInGroup, type Timespec } from './caller.js';
+import { capableHere, capableOver, ofRealUser } from './capability.js';
 import type { Dentry } from './dentry.js';
 import { type Path, releasePath } from './dentry.js';
 import type { OpenFile } from './file.js';
@@ -118,7 +120,12 @@ function mayAccess({ mount, dentry: { inode } }: Path, caller: Caller, mode: num
 
 const asRealIdentity = (caller: Caller): Caller => ({
   pid: caller.pid,
-  cred: { ...caller.cred, fsuid: caller.cred.uid, fsgid: caller.cred.gid },
+  cred: {
+    ...caller.cred,
+    fsuid: caller.cred.uid,
+    fsgid: caller.cred.gid,
+    capabilities: ofRealUser(caller.cred),
+  },
 });
 
 /** The inode and mount that an attribute call is about; a description without a path has no mount. */
@@ -150,7 +157,8 @@ export function changeMode(target: Target, caller: Caller, mode: number): number
   if (inode.isSymlink) return fail(EOPNOTSUPP);
   if (!isOwner(inode, caller)) return fail(EPERM);
   let bits = mode & 0o7777;
-  if (bits & S_ISGID && !isInGroup(caller.cred, inode.gid) && !isSuperuser(caller.cred)) bits &= ~S_ISGID;
+  if (bits & S_ISGID && !isInGroup(caller.cred, inode.gid) && !capableOver(caller.cred, inode, CAP_FSETID))
+    bits &= ~S_ISGID;
   return apply(target, { mode: (inode.mode & S_IFMT) | bits });
 }
 
@@ -162,7 +170,7 @@ export function changeOwner(target: Target, caller: Caller, uid: number, gid: nu
   const { inode } = target;
   const { cred } = caller;
   if (isReadOnly(target)) return fail(EROFS);
-  const superuser = isSuperuser(cred);
+  const superuser = capableOver(cred, inode, CAP_CHOWN);
   const owner = cred.fsuid === inode.uid;
   if (uid !== -1 && !superuser && !(owner && uid === inode.uid)) return fail(EPERM);
   if (gid !== -1 && !superuser && !(owner && (gid === inode.gid || isInGroup(cred, gid)))) return fail(EPERM);
@@ -172,7 +180,7 @@ export function changeOwner(target: Target, caller: Caller, uid: number, gid: nu
   if ((inode.mode & S_IFMT) !== S_IFDIR) {
     const mode = withoutSetId(inode, caller);
     if (mode !== inode.mode) {
-      if (!owner && !superuser) return fail(EPERM);
+      if (!isOwner(inode, caller)) return fail(EPERM);
       change.mode = mode;
     }
   }
@@ -228,7 +236,7 @@ export function truncateInode(dentry: Dentry, caller: Caller, size: number): num
   const { inode } = dentry;
   if (size > MAX_FILE_SIZE) return fail(EFBIG);
   const change: AttributeChange = { size };
-  const mode = isSuperuser(caller.cred) ? inode.mode : withoutSetId(inode, caller);
+  const mode = capableHere(caller.cred, CAP_FSETID) ? inode.mode : withoutSetId(inode, caller);
   if (mode !== inode.mode) change.mode = mode;
   return apply({ dentry, inode }, change);
 }

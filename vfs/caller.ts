@@ -2,6 +2,8 @@
  * Who asks: the few facts about the calling task that the file layers need.
  * kernel-core's tasks implement `Caller`; nothing below kernel-core knows tasks.
  */
+import { type Capabilities, ORDINARY, SUPERUSER } from './capability.js';
+import { INITIAL_USER_NAMESPACE, type UserNamespace } from './user-namespace.js';
 
 /** A point in time: seconds since the epoch and nanoseconds below a second. Mutable, so that the clock fills it without allocating. */
 export interface Timespec {
@@ -9,7 +11,7 @@ export interface Timespec {
   nsec: number;
 }
 
-/** User and group identities. @source credentials(7) */
+/** User and group identities, all in the kernel's numbers (user-namespace.ts), and what comes with them. @source credentials(7) */
 export interface Credentials {
   uid: number;
   euid: number;
@@ -21,10 +23,24 @@ export interface Credentials {
   fsgid: number;
   /** Supplementary groups. */
   groups: readonly number[];
+  userNamespace: UserNamespace;
+  capabilities: Capabilities;
 }
 
-/** May this identity do what capabilities(7) reserve to the superuser? */
-export const isSuperuser = (cred: Credentials): boolean => cred.fsuid === 0;
+/** All identities alike, in the initial user namespace. */
+export const makeCredentials = (uid: number, gid: number, groups: readonly number[] = []): Credentials => ({
+  uid,
+  euid: uid,
+  suid: uid,
+  fsuid: uid,
+  gid,
+  egid: gid,
+  sgid: gid,
+  fsgid: gid,
+  groups,
+  userNamespace: INITIAL_USER_NAMESPACE,
+  capabilities: uid === 0 ? SUPERUSER : ORDINARY,
+});
 
 export const isInGroup = (cred: Credentials, gid: number): boolean => cred.fsgid === gid || cred.groups.includes(gid);
 
@@ -35,7 +51,4 @@ export interface Caller {
 }
 
 /** The kernel acting for itself: everything permitted. */
-export const KERNEL_CALLER: Caller = {
-  pid: 0,
-  cred: { uid: 0, euid: 0, suid: 0, fsuid: 0, gid: 0, egid: 0, sgid: 0, fsgid: 0, groups: [] },
-};
+export const KERNEL_CALLER: Caller = { pid: 0, cred: makeCredentials(0, 0) };

@@ -1,6 +1,8 @@
 /** Calls that change where a process stands: chdir, fchdir, chroot. @source Linux fs/open.c */
+import { CAP_SYS_CHROOT } from '../abi/capability.js';
 import { ENOTDIR, EPERM, type Err, fail, isErr } from '../abi/errno.js';
 import type { Caller } from './caller.js';
+import { capableHere } from './capability.js';
 import { holdPath, type Path, releasePath } from './dentry.js';
 import { type FsContext, LOOKUP_DIRECTORY, LOOKUP_FOLLOW, resolve } from './namei.js';
 import { MAY_EXEC, permission } from './permission.js';
@@ -30,8 +32,7 @@ export function chroot(ctx: FsContext, caller: Caller, name: string): 0 | Err {
   const path = resolve(ctx, caller, null, name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
   if (isErr(path)) return path;
   let error = permission(path.dentry.inode, caller, MAY_EXEC);
-  // CAP_SYS_CHROOT goes by the effective identity, not by that for file access.
-  if (error === 0 && caller.cred.euid !== 0) error = fail(EPERM);
+  if (error === 0 && !capableHere(caller.cred, CAP_SYS_CHROOT)) error = fail(EPERM);
   if (error !== 0) {
     releasePath(path);
     return error;

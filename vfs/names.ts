@@ -2,6 +2,7 @@
  * Calls that make, remove and move names: mkdir, mknod, symlink, link, unlink, rmdir, rename, readlink.
  * Each checks in the order of Linux fs/namei.c, so that a call wrong in two ways fails as it does there.
  */
+import { CAP_DAC_READ_SEARCH, CAP_MKNOD } from '../abi/capability.js';
 import {
   EBUSY,
   EEXIST,
@@ -31,7 +32,8 @@ import {
   S_IRWXU,
   S_ISVTX,
 } from '../abi/stat.js';
-import { type Caller, isSuperuser } from './caller.js';
+import type { Caller } from './caller.js';
+import { capable, capableHere } from './capability.js';
 import { Dentry, releasePath } from './dentry.js';
 import { linkLost, nameMade, nameMoved, nameRemoved } from './fsnotify.js';
 import type { Inode } from './inode.js';
@@ -91,7 +93,7 @@ export function mknodAt(
   const device = type === S_IFCHR || type === S_IFBLK;
   const bits = mode & MODE_BITS & ~ctx.umask;
   return makeName(ctx, caller, at, name, false, (dir, last) =>
-    device && !isSuperuser(caller.cred) && !(type === S_IFCHR && rdev === 0)
+    device && !capable(caller.cred, CAP_MKNOD) && !(type === S_IFCHR && rdev === 0)
       ? fail(EPERM)
       : dir.create(last, type | bits, device ? rdev : 0, caller),
   );
@@ -117,7 +119,7 @@ export function linkAt(
   if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) return fail(EINVAL);
   const follow = flags & AT_SYMLINK_FOLLOW ? LOOKUP_FOLLOW : 0;
   // Linux also lets who opened the descriptor link it; nobody keeps here who that was.
-  if (flags & AT_EMPTY_PATH && oldAt !== null && !isSuperuser(caller.cred)) return fail(ENOENT);
+  if (flags & AT_EMPTY_PATH && oldAt !== null && !capableHere(caller.cred, CAP_DAC_READ_SEARCH)) return fail(ENOENT);
   const empty = flags & AT_EMPTY_PATH ? LOOKUP_EMPTY : 0;
   const old = resolve(ctx, caller, oldAt, oldName, follow | empty);
   if (isErr(old)) return old;

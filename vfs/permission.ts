@@ -1,8 +1,10 @@
 /** Who may do what to an inode. @source Linux fs/namei.c, fs/attr.c, fs/inode.c; path_resolution(7) */
+import { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_SYS_PTRACE } from '../abi/capability.js';
 import { EACCES, EPERM, EROFS, type Err, fail } from '../abi/errno.js';
 import { MS_RDONLY } from '../abi/mount.js';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP } from '../abi/stat.js';
-import { type Caller, isInGroup, isSuperuser } from './caller.js';
+import { type Caller, type Credentials, isInGroup } from './caller.js';
+import { type CapabilitySet, capableHere, capableIn, capableOver, capableOverOwner, isSubset } from './capability.js';
 import type { Inode } from './inode.js';
 
 export const MAY_EXEC = 1;
@@ -26,19 +28,21 @@ export function permission(inode: Inode, caller: Caller, mask: number): 0 | Err 
   const granted = cred.fsuid === inode.uid ? mode >> 6 : isInGroup(cred, inode.gid) ? mode >> 3 : mode;
   if ((mask & ~granted & 7) === 0) return 0;
   // The superuser still needs some x bit to execute a file.
-  if (isSuperuser(cred) && (type === S_IFDIR || !(mask & MAY_EXEC) || mode & ANY_EXEC)) return 0;
-  return fail(EACCES);
+  if ((type === S_IFDIR || !(mask & MAY_EXEC) || mode & ANY_EXEC) && capableOver(cred, inode, CAP_DAC_OVERRIDE))
+    return 0;
+  const reads = type === S_IFDIR ? !(mask & MAY_WRITE) : mask === MAY_READ;
+  return reads && capableOver(cred, inode, CAP_DAC_READ_SEARCH) ? 0 : fail(EACCES);
 }
 
 export const isOwner = (inode: Inode, caller: Caller): boolean =>
-  caller.cred.fsuid === inode.uid || isSuperuser(caller.cred);
+  caller.cred.fsuid === inode.uid || capableOverOwner(caller.cred, inode, CAP_FOWNER);
 
 /** May `caller` remove `inode` from `dir`, or does the sticky bit forbid it? */
 export const stickyForbids = (dir: Inode, inode: Inode, caller: Caller): boolean =>
   (dir.mode & S_ISVTX) !== 0 &&
   caller.cred.fsuid !== inode.uid &&
   caller.cred.fsuid !== dir.uid &&
-  !isSuperuser(caller.cred);
+  !capableOver(caller.cred, inode, CAP_FOWNER);
 
 /** May `caller` make a hard link to a file that is not its own? @source Linux safe_hardlink_source, fs.protected_hardlinks = 1 */
 export function mayLink(inode: Inode, caller: Caller): 0 | Err {
@@ -53,7 +57,10 @@ export function mayLink(inode: Inode, caller: Caller): 0 | Err {
 export function withoutSetId(inode: Inode, caller: Caller): number {
   let { mode } = inode;
   mode &= ~S_ISUID;
-  if (mode & S_ISGID && (mode & S_IXGRP || !(isInGroup(caller.cred, inode.gid) || isSuperuser(caller.cred)))) {
+  if (
+    mode & S_ISGID &&
+    (mode & S_IXGRP || !(isInGroup(caller.cred, inode.gid) || capableOver(caller.cred, inode, CAP_FSETID)))
+  ) {
     mode &= ~S_ISGID;
   }
   return mode;
@@ -63,7 +70,7 @@ export function withoutSetId(inode: Inode, caller: Caller): number {
 export const writeDropsSetId = (inode: Inode, caller: Caller): boolean =>
   (inode.mode & (S_ISUID | S_ISGID)) !== 0 &&
   (inode.mode & S_IFMT) === S_IFREG &&
-  !isSuperuser(caller.cred) &&
+  !capableHere(caller.cred, CAP_FSETID) &&
   withoutSetId(inode, caller) !== inode.mode;
 
 /** Group and mode of a new node in `dir`. @source Linux inode_init_owner, mode_strip_sgid */
@@ -72,6 +79,29 @@ export function inheritFrom(dir: Inode, mode: number, caller: Caller): { gid: nu
   if ((mode & S_IFMT) === S_IFDIR) return { gid: dir.gid, mode: mode | S_ISGID };
   const setgidProgram = S_ISGID | S_IXGRP;
   const strip =
-    (mode & setgidProgram) === setgidProgram && !isInGroup(caller.cred, dir.gid) && !isSuperuser(caller.cred);
+    (mode & setgidProgram) === setgidProgram &&
+    !isInGroup(caller.cred, dir.gid) &&
+    !capableOver(caller.cred, dir, CAP_FSETID);
   return { gid: dir.gid, mode: strip ? mode & ~S_ISGID : mode };
+}
+
+/**
+ * May `cred` look into a task with the credentials `target`? The same user and group all over, if it lets itself be looked
+ * into and can do nothing that `cred` cannot; or whoever has the capability over it.
+ * @param uid, gid, capabilities of `cred`, which count @source Linux kernel/ptrace.c __ptrace_may_access, ptrace(2)
+ */
+export function mayTrace(
+  cred: Credentials,
+  uid: number,
+  gid: number,
+  capabilities: CapabilitySet,
+  target: Credentials,
+  isDumpable: boolean,
+): boolean {
+  if (capableIn(cred, target.userNamespace, CAP_SYS_PTRACE)) return true;
+  const sameUser = uid === target.uid && uid === target.euid && uid === target.suid;
+  const sameGroup = gid === target.gid && gid === target.egid && gid === target.sgid;
+  const canNoMore =
+    cred.userNamespace === target.userNamespace && isSubset(target.capabilities.permitted, capabilities);
+  return isDumpable && sameUser && sameGroup && canNoMore;
 }

@@ -38,7 +38,7 @@ export function coreOf(task: Task, mm: AddressSpace, info: SignalInfo): Core {
   const { process } = task;
   const others = [...process.threads].filter((other) => other !== task).sort((a, b) => a.tid - b.tid);
   const siginfo = new Uint8Array(SIGINFO_SIZE);
-  encodeSignalInfo(info, new DataView(siginfo.buffer), 0);
+  encodeSignalInfo(info, new DataView(siginfo.buffer), 0, task.cred.userNamespace);
   const threads = [{ ...threadOf(task, info.signo), siginfo }, ...others.map((other) => threadOf(other, info.signo))];
   task.kernel.scheduler.load(task);
   return { process: factsOf(task, mm), threads, memory: mm.vmas().map((vma) => memoryOf(mm, vma)) };
@@ -51,8 +51,8 @@ function factsOf(task: Task, mm: AddressSpace): CoreProcess {
     ppid: process.parent?.pid ?? 0,
     pgrp: process.pgid,
     sid: process.session.sid,
-    uid: cred.uid,
-    gid: cred.gid,
+    uid: cred.userNamespace.users.shown(cred.uid),
+    gid: cred.userNamespace.groups.shown(cred.gid),
     nice: process.nice,
     flags: view.flags,
     name: task.comm,

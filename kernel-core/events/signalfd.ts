@@ -3,6 +3,7 @@
  * of its process. Waiters hang on the hook of the asking task's signal handlers, which is told of every signal sent to
  * the tasks that share them. @source signalfd(2), Linux fs/signalfd.c
  */
+
 import { EAGAIN, EFAULT, EINVAL, type Err, fail } from '../../abi/errno.js';
 import { SIGNALFD_SIGINFO_SIZE } from '../../abi/event-files.js';
 import { O_NONBLOCK, O_RDWR } from '../../abi/fcntl.js';
@@ -12,6 +13,7 @@ import type { Caller } from '../../vfs/caller.js';
 import { AnonymousFile, AnonymousInode } from '../../vfs/fs/anon-inode.js';
 import type { PollMask } from '../../vfs/inode.js';
 import type { IoIter } from '../../vfs/iter.js';
+import type { UserNamespace } from '../../vfs/user-namespace.js';
 import { takeWanted } from '../signals/deliver.js';
 import { SigSet } from '../signals/sigset.js';
 import type { SignalInfo } from '../signals/state.js';
@@ -65,14 +67,14 @@ export class SignalFd extends AnonymousFile {
     this.inode.hook.emit('notify', 0);
   }
 
-  override read(to: IoIter, _position: number, _caller: Caller): number | Err {
+  override read(to: IoIter, _position: number, caller: Caller): number | Err {
     const { mask, asker } = this.inode;
     if (to.remaining < SIGNALFD_SIGINFO_SIZE) return fail(EINVAL);
     let done = 0;
     while (to.remaining >= SIGNALFD_SIGINFO_SIZE) {
       const info = takeWanted(asker, mask);
       if (info === null) break;
-      encode(info);
+      encode(info, caller.cred.userNamespace);
       if (to.put(bytes, 0, SIGNALFD_SIGINFO_SIZE) !== SIGNALFD_SIGINFO_SIZE) return done > 0 ? done : fail(EFAULT);
       done += SIGNALFD_SIGINFO_SIZE;
     }
@@ -92,7 +94,7 @@ export class SignalFd extends AnonymousFile {
 }
 
 /** struct signalfd_siginfo into `bytes`. @source uapi/linux/signalfd.h */
-function encode(info: SignalInfo): void {
+function encode(info: SignalInfo, reader: UserNamespace): void {
   bytes.fill(0);
   view.setUint32(0, info.signo, true);
   view.setInt32(4, info.errno, true);
@@ -106,7 +108,7 @@ function encode(info: SignalInfo): void {
     view.setUint32(32, info.overrun, true);
   } else {
     view.setUint32(12, info.pid, true);
-    view.setUint32(16, info.uid, true);
+    view.setUint32(16, reader.users.shown(info.uid), true);
   }
   if (info.code > 0 && info.signo === SIGCHLD) {
     view.setInt32(40, info.status, true);

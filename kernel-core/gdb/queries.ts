@@ -138,7 +138,7 @@ function executableOf(task: Task, { executable }: AddressSpace): string | null {
 function signalInfo({ task, debugger: debug }: Session): string | null {
   if (task === null) return null;
   const view = new DataView(new ArrayBuffer(SIGINFO_SIZE));
-  encodeSignalInfo(debug.signalInfo(task) ?? makeSignalInfo(SIGTRAP, SI_KERNEL), view, 0);
+  encodeSignalInfo(debug.signalInfo(task) ?? makeSignalInfo(SIGTRAP, SI_KERNEL), view, 0, task.cred.userNamespace);
   return Buffer.from(view.buffer).toString('latin1');
 }
 

@@ -2,11 +2,13 @@
  * /dev/kmsg: the log record by record. Every description reads for itself, from the oldest record; what programs write
  * becomes a record of theirs. @source Linux kernel/printk/printk.c devkmsg_*; Documentation/ABI/testing/dev-kmsg
  */
+import { CAP_SYSLOG } from '../../abi/capability.js';
 import { EAGAIN, EFAULT, EINVAL, EPERM, EPIPE, type Err, ESPIPE, fail, isErr } from '../../abi/errno.js';
 import { O_ACCMODE, O_WRONLY, SEEK_DATA, SEEK_END, SEEK_SET } from '../../abi/fcntl.js';
 import { KERN_WARNING, LOG_KERN, LOG_USER } from '../../abi/klog.js';
 import { POLLERR, POLLIN, POLLPRI, POLLRDNORM } from '../../abi/poll.js';
-import { type Caller, isSuperuser } from '../../vfs/caller.js';
+import type { Caller } from '../../vfs/caller.js';
+import { capable } from '../../vfs/capability.js';
 import type { DeviceTable } from '../../vfs/devices.js';
 import { OpenFile } from '../../vfs/file.js';
 import type { Devfs } from '../../vfs/fs/devfs.js';
@@ -141,7 +143,7 @@ export function installKmsg(
 ): void {
   const open = (_node: Inode, flags: number, caller: Caller): OpenFile | Err => {
     const reads = (flags & O_ACCMODE) !== O_WRONLY;
-    if (reads && log.settings.restricted !== 0 && !isSuperuser(caller.cred)) return fail(EPERM);
+    if (reads && log.settings.restricted !== 0 && !capable(caller.cred, CAP_SYSLOG)) return fail(EPERM);
     return new KmsgFile(log, flags, now, who);
   };
   devices.registerCharDevice(MEM_MAJOR, KMSG_MINOR, open, 'mem');

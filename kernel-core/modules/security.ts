@@ -2,8 +2,10 @@
  * Who may load what. The securelevel only rises, except by init; above 0 modules are neither loaded nor unloaded, but for
  * images that were registered as safe before, by their SHA-256. @source NetBSD secmodel_securelevel(9); Linux modules_disabled
  */
+import { CAP_SYS_MODULE } from '../../abi/capability.js';
 import { EINVAL, ENOSPC, EPERM, type Err, fail } from '../../abi/errno.js';
-import { type Caller, isSuperuser } from '../../vfs/caller.js';
+import type { Caller } from '../../vfs/caller.js';
+import { capable } from '../../vfs/capability.js';
 import type { ProcSecurity } from '../../vfs/fs/procfs/settings.js';
 import type { Host } from '../host.js';
 
@@ -48,7 +50,7 @@ export class ModuleSecurity implements ProcSecurity {
 
   /** Why `caller` may not load or unload at all; '' when it may. */
   refusal(caller: Caller): string {
-    if (!isSuperuser(caller.cred)) return 'only the superuser may load or unload modules';
+    if (!capable(caller.cred, CAP_SYS_MODULE)) return 'only the superuser may load or unload modules';
     return this.#isDisabled ? 'modules are disabled: nobody may load or unload modules' : '';
   }
 

@@ -2,6 +2,7 @@
 
 import type { NetNamespace } from '../../net/namespace.js';
 import { ESTABLISHED, type UnixSocket } from '../../net/unix/socket.js';
+import { namespaceInode } from '../../vfs/fs/nsfs.js';
 import type { ProcNetwork, ProcUnixSocket } from '../../vfs/fs/procfs/source.js';
 import type { Kernel } from '../kernel.js';
 
@@ -44,6 +45,6 @@ function* unixSockets({ net }: Kernel, namespace: NetNamespace): Iterable<ProcUn
 export const procNetwork = (kernel: Kernel, namespace: NetNamespace): ProcNetwork => ({
   settings: namespace.settings,
   isFirst: namespace.isFirst,
-  inode: namespace.inode,
+  inode: namespaceInode(kernel.vfsEnv, namespace),
   unixSockets: () => unixSockets(kernel, namespace),
 });

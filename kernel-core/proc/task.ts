@@ -1,6 +1,8 @@
 /** A task as procfs shows it. Getters compute on each call; nothing is kept but the task itself. */
+
 import type { Path } from '../../vfs/dentry.js';
 import type { OpenFile } from '../../vfs/file.js';
+import { namespaceInode } from '../../vfs/fs/nsfs.js';
 import type {
   ProcDirectories,
   ProcIo,
@@ -12,6 +14,7 @@ import type {
   SignalMask,
   TaskStateLetter,
 } from '../../vfs/fs/procfs/source.js';
+import type { Inode } from '../../vfs/inode.js';
 import type { Usage } from '../process.js';
 import { SigSet } from '../signals/sigset.js';
 import { SIG_DFL, SIG_IGN } from '../signals/state.js';
@@ -95,7 +98,10 @@ export class TaskView implements ProcTask {
   get cred() {
     return this.#task.cred;
   }
-  readonly capabilities = null;
+  get userNamespaceInode(): Inode {
+    const { kernel, cred } = this.#task;
+    return namespaceInode(kernel.vfsEnv, cred.userNamespace);
+  }
   get noNewPrivs(): boolean {
     return this.#task.noNewPrivs;
   }

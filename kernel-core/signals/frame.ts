@@ -4,9 +4,11 @@
  * the 512-byte FXSAVE image on a 64-byte boundary.
  * @source arch/x86/include/asm/sigframe.h, uapi/asm/sigcontext.h, uapi/asm/ucontext.h; layout checked on the host
  */
+
 import { EFAULT, EINVAL, ENOMEM, EPERM, type Err, fail } from '../../abi/errno.js';
 import { SA_NODEFER, SA_ONSTACK, SA_RESTORER, SS_ONSTACK } from '../../abi/signal.js';
 import { type Cpu, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
+import type { UserNamespace } from '../../vfs/user-namespace.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import { PAGE_SIZE } from '../mm/layout.js';
 import { physicalAddress } from '../mm/user-memory.js';
@@ -130,8 +132,8 @@ class FrameImage {
     this.#view.setInt32(this.#at + offset + 4, Math.floor(value / 0x100000000), true);
   }
 
-  putInfo(offset: number, info: SignalInfo): void {
-    encodeSignalInfo(info, this.#view, this.#at + offset);
+  putInfo(offset: number, info: SignalInfo, reader: UserNamespace): void {
+    encodeSignalInfo(info, this.#view, this.#at + offset, reader);
   }
 
   get32(offset: number): number {
@@ -239,7 +241,7 @@ function fillFrame(task: Task, action: SignalAction, info: SignalInfo, sp: numbe
   frame.put32(OFFSET_OLDMASK + 4, mask.hi);
   frame.put32(SIGMASK, mask.lo);
   frame.put32(SIGMASK + 4, mask.hi);
-  frame.putInfo(SIGINFO, info);
+  frame.putInfo(SIGINFO, info, task.cred.userNamespace);
 }
 
 /** Restores registers and mask from the frame that the stack pointer stands behind. @returns 0, or -EFAULT: the frame is not readable or its state not valid */

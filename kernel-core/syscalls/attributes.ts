@@ -6,6 +6,7 @@ import { UTIME_NOW, UTIME_OMIT } from '../../abi/stat.js';
 import type { OpenFile } from '../../vfs/file.js';
 import { LOOKUP_EMPTY, LOOKUP_FOLLOW, releasePath, resolve } from '../../vfs/namei.js';
 import { accessAt, changeMode, changeOwner, changeTimes, type Target, type TimeChange } from '../../vfs/operations.js';
+import { type IdMap, INVALID_ID } from '../../vfs/user-namespace.js';
 import type { Task } from '../task.js';
 import { anyFile, openFile, pathArgument } from './args.js';
 import { getI64 } from './layouts.js';
@@ -67,12 +68,24 @@ function fchmodat2(task: Task, dirfd: number, address: number, mode: number, fla
   return withTarget(task, dirfd, address, flags, (target) => changeMode(target, task, mode & 0xffff));
 }
 
-/** An id that stays as it is is -1. */
-const idOf = (argument: number): number => ((argument | 0) === -1 ? -1 : argument >>> 0);
+/** An id that stays as it is is -1; NaN: the caller's namespace has none such. */
+function idOf(map: IdMap, argument: number): number {
+  if ((argument | 0) === -1) return -1;
+  const id = map.toKernel(argument >>> 0);
+  return id === INVALID_ID ? Number.NaN : id;
+}
+
+/** @param uid, gid as the program says them @returns -EINVAL: nobody has that number */
+function chown(task: Task, target: Target, uid: number, gid: number): number | Err {
+  const { users, groups } = task.cred.userNamespace;
+  const user = idOf(users, uid);
+  const group = idOf(groups, gid);
+  return Number.isNaN(user + group) ? fail(EINVAL) : changeOwner(target, task, user, group);
+}
 
 function fchownat(task: Task, dirfd: number, address: number, uid: number, gid: number, flags: number): number {
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return fail(EINVAL);
-  return withTarget(task, dirfd, address, flags, (target) => changeOwner(target, task, idOf(uid), idOf(gid)));
+  return withTarget(task, dirfd, address, flags, (target) => chown(task, target, uid, gid));
 }
 
 // Times.
@@ -221,7 +234,7 @@ export const attributeSyscalls: SyscallRows = {
   },
   93: {
     name: 'fchown',
-    fn: (task, fd, uid, gid) => withFile(task, fd, (target) => changeOwner(target, task, idOf(uid), idOf(gid))),
+    fn: (task, fd, uid, gid) => withFile(task, fd, (target) => chown(task, target, uid, gid)),
     support: 'full',
     args: ['fd', 'id', 'id'],
   },

@@ -1,4 +1,5 @@
 /** epoll_create, epoll_ctl, epoll_wait and their variants. @source epoll_ctl(2), epoll_wait(2), Linux fs/eventpoll.c for the order of checks */
+import { CAP_BLOCK_SUSPEND } from '../../abi/capability.js';
 import { EBADF, EFAULT, EINTR, EINVAL, EPERM, type Err, fail, isErr } from '../../abi/errno.js';
 import {
   EP_MAX_EVENTS,
@@ -15,7 +16,7 @@ import {
   EPOLLOUT,
   EPOLLWAKEUP,
 } from '../../abi/eventpoll.js';
-import { isSuperuser } from '../../vfs/caller.js';
+import { capable } from '../../vfs/capability.js';
 import type { OpenFile } from '../../vfs/file.js';
 import { EpollFile } from '../epoll/file.js';
 import { checkChain, checkPaths } from '../epoll/nesting.js';
@@ -54,7 +55,7 @@ function epollCtl(task: Task, epollFd: number, operation: number, fd: number, ad
   if (file === target || !(file instanceof EpollFile)) return fail(EINVAL);
   let events = eventView.getInt32(0, true);
   if (op !== EPOLL_CTL_DEL) {
-    if ((events & EPOLLWAKEUP) !== 0 && !isSuperuser(task.cred)) events &= ~EPOLLWAKEUP;
+    if ((events & EPOLLWAKEUP) !== 0 && !capable(task.cred, CAP_BLOCK_SUSPEND)) events &= ~EPOLLWAKEUP;
     const refused = checkExclusive(op, target, events);
     if (refused !== 0) return refused;
   }

@@ -1,4 +1,6 @@
 /** System calls that ask and change what a descriptor or its description is: fcntl and ioctl. Locks are in file-locks.ts. */
+
+import { CAP_NET_ADMIN } from '../../abi/capability.js';
 import { EAGAIN, EBADF, EFAULT, EINVAL, EPERM, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
 import {
   F_DUPFD,
@@ -34,12 +36,24 @@ import {
   O_PATH,
   O_RDONLY,
 } from '../../abi/fcntl.js';
-import { FIGETBSZ, FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, FIOQSIZE, TIOCGPTPEER } from '../../abi/ioctl.js';
+import {
+  FIGETBSZ,
+  FIOASYNC,
+  FIOCLEX,
+  FIONBIO,
+  FIONCLEX,
+  FIONREAD,
+  FIOQSIZE,
+  NS_GET_PARENT,
+  NS_GET_USERNS,
+  TIOCGPTPEER,
+} from '../../abi/ioctl.js';
 import { FIOGETOWN, FIOSETOWN, SIOCGPGRP, SIOCGSKNS, SIOCSPGRP } from '../../abi/socket.js';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../abi/stat.js';
 import { SocketFile } from '../../net/socket.js';
-import { isSuperuser } from '../../vfs/caller.js';
+import { capableIn } from '../../vfs/capability.js';
 import { type OpenFile, SUSPENDED } from '../../vfs/file.js';
+import { type Namespace, NamespaceFile, namespaceInode } from '../../vfs/fs/nsfs.js';
 import { PipeFile } from '../../vfs/fs/pipefs.js';
 import { isOwner } from '../../vfs/permission.js';
 import type { Task } from '../task.js';
@@ -260,6 +274,8 @@ const GENERIC = new Map<number, (...args: Parameters<IoctlRequest>) => number | 
   [FIOGETOWN, getSocketOwner],
   [SIOCGPGRP, getSocketOwner],
   [TIOCGPTPEER, openPeerCall],
+  [NS_GET_USERNS, (task, file) => openRelated(task, file, NS_GET_USERNS)],
+  [NS_GET_PARENT, (task, file) => openRelated(task, file, NS_GET_PARENT)],
   [SIOCGSKNS, openNamespaceCall],
   [FIGETBSZ, (task, file, address) => task.mm!.writeU32(address, file.inode.blockSize)],
   [
@@ -282,9 +298,21 @@ function openPeerCall(task: Task, file: OpenFile, flags: number): number {
 /** SIOCGSKNS: the network namespace of a socket as a new descriptor. */
 function openNamespaceCall(task: Task, file: OpenFile): number | null {
   if (!(file instanceof SocketFile)) return null;
-  if (!isSuperuser(task.cred)) return fail(EPERM);
-  const opened = file.socket.namespace.inode.open(O_RDONLY, task);
+  const { namespace } = file.socket;
+  if (!capableIn(task.cred, namespace.userNamespace, CAP_NET_ADMIN)) return fail(EPERM);
+  return openNamespace(task, namespace);
+}
+
+function openNamespace(task: Task, namespace: Namespace): number {
+  const opened = namespaceInode(task.kernel.vfsEnv, namespace).open(O_RDONLY, task);
   return isErr(opened) ? opened : installFile(task, opened, O_CLOEXEC);
+}
+
+/** NS_GET_USERNS and NS_GET_PARENT: a namespace that another one belongs to as a new descriptor. @source ioctl_ns(2) */
+function openRelated(task: Task, file: OpenFile, request: number): number | null {
+  if (!(file instanceof NamespaceFile)) return null;
+  const found = file.related(request, task);
+  return isErr(found) ? found : openNamespace(task, found);
 }
 
 function ioctl(task: Task, fd: number, request: number, argument: number): number {

@@ -1,4 +1,5 @@
 /** mount and umount2: new mounts, bind mounts, moves, remounts. @source mount(2), Linux fs/namespace.c path_mount */
+import { CAP_SYS_ADMIN } from '../../abi/capability.js';
 import { EFAULT, EINVAL, EPERM, type Err, fail, isErr } from '../../abi/errno.js';
 import { AT_FDCWD } from '../../abi/fcntl.js';
 import {
@@ -19,7 +20,7 @@ import {
   MS_UNBINDABLE,
   UMOUNT_NOFOLLOW,
 } from '../../abi/mount.js';
-import { isSuperuser } from '../../vfs/caller.js';
+import { capable } from '../../vfs/capability.js';
 import type { Path } from '../../vfs/dentry.js';
 import { holdPath, LOOKUP_DIRECTORY, LOOKUP_FOLLOW, releasePath, resolve } from '../../vfs/namei.js';
 
@@ -59,7 +60,7 @@ function mount(task: Task, source: number, target: number, type: number, flags: 
   const magic = (flags & MS_MGC_MSK) >>> 0 === MS_MGC_VAL;
   const bits = magic ? flags & ~MS_MGC_MSK : flags | 0;
   return withPath(task, pathArgument.name, LOOKUP_FOLLOW, (at) => {
-    if (!isSuperuser(task.cred)) return fail(EPERM);
+    if (!capable(task.cred, CAP_SYS_ADMIN)) return fail(EPERM);
     return mountAt(task, at, bits, sourceName, type === 0 ? null : typeName, options);
   });
 }
@@ -103,13 +104,13 @@ function umount2(task: Task, target: number, flags: number): number {
   if (loaded !== 0) return loaded;
   const follow = (flags & UMOUNT_NOFOLLOW) !== 0 ? 0 : LOOKUP_FOLLOW;
   return withPath(task, pathArgument.name, follow, (path) =>
-    isSuperuser(task.cred) ? task.fs.namespace.umount(path, flags | 0, task.fs.root) : fail(EPERM),
+    capable(task.cred, CAP_SYS_ADMIN) ? task.fs.namespace.umount(path, flags | 0, task.fs.root) : fail(EPERM),
   );
 }
 
 /** Everybody who stood at the old root stands at the new one. @source pivot_root(2), Linux chroot_fs_refs */
 function pivotRoot(task: Task, newAddress: number, oldAddress: number): number {
-  if (!isSuperuser(task.cred)) return fail(EPERM);
+  if (!capable(task.cred, CAP_SYS_ADMIN)) return fail(EPERM);
   const newName = pathName(task, newAddress);
   if (isErr(newName)) return newName;
   return withPath(task, newName, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, (next) => {

@@ -1,4 +1,5 @@
 /** timer_create and the calls on what it makes. @source timer_create(2), timer_settime(2), timer_getoverrun(2), timer_delete(2) */
+import { CAP_WAKE_ALARM } from '../../abi/capability.js';
 import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, type Err, fail, isErr } from '../../abi/errno.js';
 import { SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID } from '../../abi/signal.js';
 import {
@@ -15,7 +16,7 @@ import {
   CLOCK_THREAD_CPUTIME_ID,
   TIMER_ABSTIME,
 } from '../../abi/time.js';
-import { isSuperuser } from '../../vfs/caller.js';
+import { capable } from '../../vfs/capability.js';
 import { type PosixTimer, PosixTimers, type TimerEvent } from '../posix-timers.js';
 import { LAST_SIGNAL } from '../signals/state.js';
 import type { Task } from '../task.js';
@@ -47,7 +48,7 @@ function timerCreate(task: Task, clockArgument: number, event: number, address: 
   if (isErr(id)) return id;
   const checked = event === 0 ? DEFAULT_EVENT : eventOf(task, new DataView(bytes.buffer));
   if (isErr(checked)) return checked;
-  if (isAlarmClock(clock) && !isSuperuser(task.cred)) return fail(EPERM);
+  if (isAlarmClock(clock) && !capable(task.cred, CAP_WAKE_ALARM)) return fail(EPERM);
   const timer = process.posixTimers.create(id, clock, checked);
   if (task.mm!.writeU32(address, timer.id) === 0) return 0;
   process.posixTimers.delete(timer);

@@ -203,7 +203,7 @@ function waitid(
       return fail(EFAULT);
     if (infoAddress === 0) return 0;
     const bytes = new Uint8Array(SIGINFO_SIZE);
-    if (found?.info) encodeSignalInfo(found.info, new DataView(bytes.buffer), 0);
+    if (found?.info) encodeSignalInfo(found.info, new DataView(bytes.buffer), 0, task.cred.userNamespace);
     // The kernel fills in six ints (signo, errno, code, pid, uid, status) and leaves the rest of the buffer alone.
     return mm.write(infoAddress, bytes.subarray(0, 28)) === 0 ? 0 : fail(EFAULT);
   });

@@ -1,6 +1,8 @@
 /** Scheduling and I/O priorities. There is one processor and one policy; what has no effect here is checked, kept and reported as Linux does. @source sched(7), setpriority(2), ioprio_set(2) */
+import { CAP_SYS_ADMIN, CAP_SYS_NICE } from '../../abi/capability.js';
 import { EACCES, EFAULT, EINVAL, EPERM, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
 import { SCHED_BATCH, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR } from '../../abi/sched.js';
+import { capable } from '../../vfs/capability.js';
 import type { Process } from '../process.js';
 import type { Task } from '../task.js';
 import { writeTimespec } from './layouts.js';
@@ -48,7 +50,7 @@ function* priorityTargets(task: Task, which: number, who: number): IterableItera
   } else if (which === 1) {
     yield* processes.inGroup(who === 0 ? task.pgid : who);
   } else {
-    const uid = who === 0 ? task.cred.uid : who;
+    const uid = who === 0 ? task.cred.uid : task.cred.userNamespace.users.toKernel(who >>> 0);
     for (const process of processes.all()) if (process.leader.cred.uid === uid) yield process;
   }
 }
@@ -66,7 +68,7 @@ function setpriority(task: Task, which: number, who: number, value: number): num
   const nice = Math.min(PRIO_MAX, Math.max(PRIO_MIN, value | 0));
   let result: number = fail(ESRCH);
   for (const process of priorityTargets(task, which, who | 0)) {
-    if (nice < process.nice && task.cred.euid !== 0) {
+    if (nice < process.nice && !capable(task.cred, CAP_SYS_NICE)) {
       result = fail(EACCES);
       continue;
     }
@@ -136,7 +138,7 @@ function* ioTargets(task: Task, which: number, who: number): IterableIterator<Ta
 function ioprioSet(task: Task, which: number, who: number, value: number): number {
   const level = value & ((1 << CLASS_SHIFT) - 1);
   const kind = (value >>> CLASS_SHIFT) & 7;
-  if (kind === CLASS_RT && task.cred.euid !== 0) return fail(EPERM);
+  if (kind === CLASS_RT && !capable(task.cred, CAP_SYS_NICE) && !capable(task.cred, CAP_SYS_ADMIN)) return fail(EPERM);
   if (kind > CLASS_IDLE || (kind === 0 && level !== 0)) return fail(EINVAL);
   if ((kind === CLASS_RT || kind === CLASS_BE) && level >= LEVELS) return fail(EINVAL);
   if (which < 1 || which > 3) return fail(EINVAL);

@@ -1,4 +1,5 @@
 /** System calls about signals. @source sigaction(2), sigprocmask(2), kill(2), sigtimedwait(2) … */
+import { CAP_KILL } from '../../abi/capability.js';
 import { EAGAIN, EFAULT, EINTR, EINVAL, EPERM, ERESTARTNOHAND, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
 import {
   SA_UNSUPPORTED,
@@ -14,6 +15,7 @@ import {
   SIGSTOP,
 } from '../../abi/signal.js';
 import type { Credentials } from '../../vfs/caller.js';
+import { capableIn } from '../../vfs/capability.js';
 import type { Process } from '../process.js';
 import { takeWanted } from '../signals/deliver.js';
 import { altStackState, popSignalFrame, setAltStack } from '../signals/frame.js';
@@ -172,7 +174,7 @@ function sigtimedwait(
     if (info === null) return -EAGAIN;
     if (infoAddress !== 0) {
       const bytes = new Uint8Array(SIGINFO_SIZE);
-      encodeSignalInfo(info, new DataView(bytes.buffer), 0);
+      encodeSignalInfo(info, new DataView(bytes.buffer), 0, task.cred.userNamespace);
       if (task.mm!.write(infoAddress, bytes) !== 0) return fail(EFAULT);
     }
     return info.signo;
@@ -195,9 +197,9 @@ function sigtimedwait(
 
 function maySignal(sender: Credentials, target: Process, signal: number, task: Task): boolean {
   const other = target.leader.cred;
-  if (sender.euid === 0) return true;
   if (sender.euid === other.suid || sender.euid === other.uid) return true;
   if (sender.uid === other.suid || sender.uid === other.uid) return true;
+  if (capableIn(sender, other.userNamespace, CAP_KILL)) return true;
   return signal === SIGCONT && target.session === task.process.session;
 }
 
@@ -255,7 +257,7 @@ export function readInfo(task: Task, address: number, signal?: number): SignalIn
   const bytes = new Uint8Array(SIGINFO_SIZE);
   if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
   const view = new DataView(bytes.buffer);
-  return decodeSignalInfo(view, 0, signal ?? view.getInt32(0, true));
+  return decodeSignalInfo(view, 0, signal ?? view.getInt32(0, true), task.cred.userNamespace);
 }
 
 /** Programs may not pretend to be the kernel or kill(2), but to themselves. */

@@ -2,6 +2,8 @@
  * Control messages (cmsg): what SCM_RIGHTS, SCM_CREDENTIALS and others mean on their way in and out.
  * @source cmsg(3), unix(7); Linux net/core/scm.c
  */
+
+import { CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN } from '../../abi/capability.js';
 import { EBADF, EFAULT, EINVAL, ENOBUFS, EPERM, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
 import { O_CLOEXEC } from '../../abi/fcntl.js';
 import { NETLINK_PKTINFO, SOL_NETLINK } from '../../abi/netlink.js';
@@ -22,8 +24,10 @@ import {
 import { dropFiles, type Outgoing, type PassedFiles, type Receipt } from '../../net/message.js';
 import type { Socket } from '../../net/socket.js';
 import { UnixStream } from '../../net/unix/stream.js';
-import { type Caller, isSuperuser } from '../../vfs/caller.js';
+import type { Caller } from '../../vfs/caller.js';
+import { capable, capableHere } from '../../vfs/capability.js';
 import type { OpenFile } from '../../vfs/file.js';
+import { INVALID_ID } from '../../vfs/user-namespace.js';
 import { openPidFd } from '../events/pidfd.js';
 import { Task } from '../task.js';
 import { installFile } from './files-open.js';
@@ -32,24 +36,24 @@ import { getI64, putI64 } from './layouts.js';
 const INT_MAX = 0x7fffffff;
 /** struct ucred: pid, uid, gid. */
 const UCRED_SIZE = 12;
-const INVALID_ID = 0xffffffff;
 
 const align = (length: number): number => Math.ceil(length / 8) * 8;
 
-/** Who may say so: the process id of another, a foreign user or group, only the superuser. */
-function checkIdentity(task: Task, pid: number, uid: number, gid: number): number | Err {
-  if (uid === INVALID_ID || gid === INVALID_ID) return fail(EINVAL);
-  const { cred } = task;
-  if (isSuperuser(cred)) return 0;
-  if (pid !== task.pid) return fail(EPERM);
-  if (uid !== cred.uid && uid !== cred.euid && uid !== cred.suid) return fail(EPERM);
-  return gid === cred.gid || gid === cred.egid || gid === cred.sgid ? 0 : fail(EPERM);
+/** Who may say so: what is not one's own needs a capability. @param uid, gid kernel's numbers @source Linux scm_check_creds */
+function checkIdentity({ cred, pid: own }: Task, pid: number, uid: number, gid: number): number | Err {
+  if (pid !== own && !capable(cred, CAP_SYS_ADMIN)) return fail(EPERM);
+  const isUser = uid === cred.uid || uid === cred.euid || uid === cred.suid;
+  if (!isUser && !capableHere(cred, CAP_SETUID)) return fail(EPERM);
+  const isGroup = gid === cred.gid || gid === cred.egid || gid === cred.sgid;
+  return isGroup || capableHere(cred, CAP_SETGID) ? 0 : fail(EPERM);
 }
 
 function readIdentity(task: Task, view: DataView, at: number, out: Outgoing): number | Err {
+  const { users, groups } = task.cred.userNamespace;
   const pid = view.getInt32(at, true);
-  const uid = view.getUint32(at + 4, true);
-  const gid = view.getUint32(at + 8, true);
+  const uid = users.toKernel(view.getUint32(at + 4, true));
+  const gid = groups.toKernel(view.getUint32(at + 8, true));
+  if (uid === INVALID_ID || gid === INVALID_ID) return fail(EINVAL);
   const allowed = checkIdentity(task, pid, uid, gid);
   if (allowed !== 0) return allowed;
   const { processes } = task.kernel;
@@ -187,9 +191,10 @@ export class ControlWriter {
   }
 
   #identity({ pid, uid, gid }: Receipt): void {
+    const { users, groups } = this.#task.cred.userNamespace;
     dataView.setInt32(0, pid, true);
-    dataView.setUint32(4, uid, true);
-    dataView.setUint32(8, gid, true);
+    dataView.setUint32(4, users.shown(uid), true);
+    dataView.setUint32(8, groups.shown(gid), true);
     this.#put(SCM_CREDENTIALS, data.subarray(0, UCRED_SIZE));
   }
 

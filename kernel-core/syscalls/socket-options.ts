@@ -98,13 +98,13 @@ function setsockopt(task: Task, fd: number, level: number, name: number, address
 const NOTHING = new Uint8Array(0);
 const COOKIE_SIZE = 8;
 
-function peerCredentials(socket: Socket): Uint8Array {
+function peerCredentials({ cred: { userNamespace } }: Task, socket: Socket): Uint8Array {
   const bytes = new Uint8Array(12);
   const view = new DataView(bytes.buffer);
   const peer = socket instanceof UnixSocket ? socket.peerIdentity : null;
   view.setInt32(0, peer?.pid ?? 0, true);
-  view.setInt32(4, peer?.uid ?? -1, true);
-  view.setInt32(8, peer?.gid ?? -1, true);
+  view.setInt32(4, peer === null ? -1 : userNamespace.users.shown(peer.uid), true);
+  view.setInt32(8, peer === null ? -1 : userNamespace.groups.shown(peer.gid), true);
   return bytes;
 }
 
@@ -118,7 +118,8 @@ function peerPidfd(task: Task, socket: Socket): Uint8Array | Err {
 function peerGroups(task: Task, socket: Socket, room: number, lengthAddress: number): Uint8Array | Err {
   const peer = socket instanceof UnixSocket ? socket.peerIdentity : null;
   if (peer === null) return fail(ENODATA);
-  const bytes = new Uint8Array(new Uint32Array(peer.groups).buffer);
+  const { groups } = task.cred.userNamespace;
+  const bytes = new Uint8Array(Uint32Array.from(peer.groups, (gid) => groups.shown(gid)).buffer);
   if (room >= bytes.length) return bytes;
   return task.mm!.writeU32(lengthAddress, bytes.length) === 0 ? fail(ERANGE) : fail(EFAULT);
 }
@@ -136,7 +137,7 @@ function optionValue(
     case SO_GET_FILTER:
       return NOTHING;
     case SO_PEERCRED:
-      return peerCredentials(socket);
+      return peerCredentials(task, socket);
     case SO_PEERPIDFD:
       return peerPidfd(task, socket);
     case SO_PEERGROUPS:

@@ -19,14 +19,15 @@ const statBytes = new Uint8Array(144);
 const statView = new DataView(statBytes.buffer);
 
 function writeStat(task: Task, inode: Inode, address: number): number | Err {
+  const { userNamespace } = task.cred;
   fillStat(inode, stat);
   const view = statView;
   putI64(view, 0, stat.dev);
   putI64(view, 8, stat.ino);
   putI64(view, 16, stat.nlink);
   view.setUint32(24, stat.mode, true);
-  view.setUint32(28, stat.uid, true);
-  view.setUint32(32, stat.gid, true);
+  view.setUint32(28, userNamespace.users.shown(stat.uid), true);
+  view.setUint32(32, userNamespace.groups.shown(stat.gid), true);
   putI64(view, 40, stat.rdev);
   putI64(view, 48, stat.size);
   putI64(view, 56, stat.blksize);
@@ -104,6 +105,7 @@ function statx(task: Task, dirfd: number, address: number, flags: number, mask: 
 }
 
 function writeStatx(task: Task, { inode, path }: Subject, out: number): number | Err {
+  const { userNamespace } = task.cred;
   fillStat(inode, stat);
   const view = statxView;
   statxBytes.fill(0);
@@ -112,8 +114,8 @@ function writeStatx(task: Task, { inode, path }: Subject, out: number): number |
   const isMountRoot = path !== null && path.dentry === path.mount.root;
   putI64(view, 8, isMountRoot ? STATX_ATTR_MOUNT_ROOT : 0);
   view.setUint32(16, stat.nlink, true);
-  view.setUint32(20, stat.uid, true);
-  view.setUint32(24, stat.gid, true);
+  view.setUint32(20, userNamespace.users.shown(stat.uid), true);
+  view.setUint32(24, userNamespace.groups.shown(stat.gid), true);
   view.setUint16(28, stat.mode, true);
   putI64(view, 32, stat.ino);
   putI64(view, 40, stat.size);

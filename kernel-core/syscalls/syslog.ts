@@ -1,7 +1,8 @@
 /** syslog(2): the kernel log as one text, and which of its records go to the console. */
+import { CAP_SYSLOG } from '../../abi/capability.js';
 import { EAGAIN, EFAULT, EINVAL, EPERM, fail, isErr } from '../../abi/errno.js';
 import * as klog from '../../abi/klog.js';
-import { isSuperuser } from '../../vfs/caller.js';
+import { capable } from '../../vfs/capability.js';
 import type { KernelLog } from '../log/log.js';
 import { LOG_BYTES } from '../log/log.js';
 import type { Task } from '../task.js';
@@ -19,7 +20,7 @@ function syslog(task: Task, type: number, address: number, length: number): numb
   const { log } = task.kernel;
   const action = type | 0;
   const size = length | 0;
-  if (!isFree(action, log) && !isSuperuser(task.cred)) return fail(EPERM);
+  if (!isFree(action, log) && !capable(task.cred, CAP_SYSLOG)) return fail(EPERM);
   switch (action) {
     case klog.SYSLOG_ACTION_CLOSE:
     case klog.SYSLOG_ACTION_OPEN:

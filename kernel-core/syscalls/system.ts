@@ -1,4 +1,6 @@
 /** The system as a whole: names, figures, limits, scheduling parameters, thread set-up, random numbers. */
+
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../abi/capability.js';
 import { EFAULT, EINVAL, EPERM, ESRCH, fail } from '../../abi/errno.js';
 import { RLIMIT_CPU } from '../../abi/resource.js';
 import {
@@ -6,6 +8,7 @@ import {
   ARCH_GET_GS,
   ARCH_SET_FS,
   ARCH_SET_GS,
+  PR_CAPBSET_DROP,
   PR_CAPBSET_READ,
   PR_GET_CHILD_SUBREAPER,
   PR_GET_DUMPABLE,
@@ -16,15 +19,19 @@ import {
   PR_GET_TIMERSLACK,
   PR_SET_CHILD_SUBREAPER,
   PR_SET_DUMPABLE,
+  PR_SET_KEEPCAPS,
   PR_SET_NAME,
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
 } from '../../abi/sched.js';
+import type { Credentials } from '../../vfs/caller.js';
+import { capable, capableIn } from '../../vfs/capability.js';
 import { watchCpuTime } from '../cpu-time.js';
 import type { Process } from '../process.js';
 import { LAST_SIGNAL } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { latin1Bytes } from '../text.js';
+import { dropFromBoundingSet, isInBoundingSet, keepCapabilities } from './capabilities.js';
 import { NANOSECONDS, putI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
 
@@ -54,7 +61,7 @@ function uname(task: Task, address: number): number {
 }
 
 function setName(task: Task, address: number, length: number, set: (name: string) => void): number {
-  if (task.cred.euid !== 0) return fail(EPERM);
+  if (!capable(task.cred, CAP_SYS_ADMIN)) return fail(EPERM);
   if (length < 0 || length > HOST_NAME_MAX) return fail(EINVAL);
   const bytes = new Uint8Array(length);
   if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
@@ -112,7 +119,7 @@ function changeLimit(task: Task, target: Process, resource: number, newAddress: 
     if (task.mm!.read(newAddress, bytes) !== 0) return fail(EFAULT);
     const next = { soft: decodeLimit(view, 0), hard: decodeLimit(view, 8) };
     if (next.soft > next.hard) return fail(EINVAL);
-    if (next.hard > limit.hard && task.cred.euid !== 0) return fail(EPERM);
+    if (next.hard > limit.hard && !capable(task.cred, CAP_SYS_RESOURCE)) return fail(EPERM);
     if (resource === 7 && next.hard > 1 << 20) return fail(EPERM);
     Object.assign(limit, next);
     if (resource === RLIMIT_CPU) watchCpuTime(target);
@@ -129,12 +136,18 @@ const getrlimit = (task: Task, resource: number, address: number): number =>
 const setrlimit = (task: Task, resource: number, address: number): number =>
   address === 0 ? fail(EFAULT) : changeLimit(task, task.process, resource | 0, address, 0);
 
+/** @source Linux check_prlimit_permission */
+function mayLimit({ cred }: Task, target: Credentials): boolean {
+  const { uid, gid } = cred;
+  const sameUser = uid === target.euid && uid === target.suid && uid === target.uid;
+  const sameGroup = gid === target.egid && gid === target.sgid && gid === target.gid;
+  return (sameUser && sameGroup) || capableIn(cred, target.userNamespace, CAP_SYS_RESOURCE);
+}
+
 function prlimit(task: Task, pid: number, resource: number, newAddress: number, oldAddress: number): number {
   const target = (pid | 0) === 0 ? task.process : task.kernel.processes.get(pid | 0);
   if (target === null) return fail(ESRCH);
-  const { cred } = target.leader;
-  const own = task.cred.uid === cred.euid && task.cred.uid === cred.suid && task.cred.uid === cred.uid;
-  if (target !== task.process && task.cred.euid !== 0 && !own) return fail(EPERM);
+  if (target !== task.process && !mayLimit(task, target.leader.cred)) return fail(EPERM);
   return changeLimit(task, target, resource | 0, newAddress, oldAddress);
 }
 
@@ -190,7 +203,9 @@ function prctl(task: Task, option: number, a: number, b: number, c: number, d: n
       return mm.write(a, bytes);
     }
     case PR_GET_KEEPCAPS:
-      return 0;
+      return task.cred.capabilities.keeps ? 1 : 0;
+    case PR_SET_KEEPCAPS:
+      return keepCapabilities(task, a);
     case PR_SET_NO_NEW_PRIVS:
       if (a !== 1 || b !== 0 || c !== 0 || d !== 0) return fail(EINVAL);
       task.noNewPrivs = true;
@@ -203,7 +218,9 @@ function prctl(task: Task, option: number, a: number, b: number, c: number, d: n
     case PR_GET_CHILD_SUBREAPER:
       return mm.writeU32(a, process.subreaper ? 1 : 0);
     case PR_CAPBSET_READ:
-      return a >= 0 && a <= 40 ? 1 : fail(EINVAL);
+      return isInBoundingSet(task, a);
+    case PR_CAPBSET_DROP:
+      return dropFromBoundingSet(task, a);
     case PR_GET_TIMERSLACK:
       return 50_000;
     default:
@@ -256,7 +273,7 @@ export const systemSyscalls: SyscallRows = {
     name: 'prctl',
     fn: prctl,
     support: 'partial',
-    note: 'names, death signal, dumpable, no_new_privs, subreaper',
+    note: 'names, death signal, dumpable, no_new_privs, subreaper, kept capabilities, bounding set',
     args: ['prctlOption', 'hex', 'hex', 'hex', 'hex'],
   },
   158: {

@@ -1,6 +1,7 @@
 /** The system call table of Linux x86-64: one row per number, families in the files beside. */
 import { ENOSYS, fail } from '../../abi/errno.js';
 import { SYSCALL_NAMES } from '../../abi/syscall-numbers.js';
+import { capabilitySyscalls } from './capabilities.js';
 import { credentialSyscalls } from './credentials.js';
 import { directorySyscalls } from './directories.js';
 import { epollSyscalls } from './epoll.js';
@@ -51,6 +52,7 @@ const FAMILIES: readonly SyscallRows[] = [
   execSyscalls,
   signalSyscalls,
   credentialSyscalls,
+  capabilitySyscalls,
   timeSyscalls,
   schedulingSyscalls,
   systemSyscalls,

@@ -1,4 +1,5 @@
 /** timerfd_create, timerfd_settime, timerfd_gettime. Nobody can set the clock, so TFD_TIMER_CANCEL_ON_SET never comes to pass. */
+import { CAP_WAKE_ALARM } from '../../abi/capability.js';
 import { EBADF, EFAULT, EINVAL, EPERM, type Err, fail, isErr } from '../../abi/errno.js';
 import {
   CLOCK_BOOTTIME,
@@ -11,7 +12,7 @@ import {
   TFD_TIMER_ABSTIME,
   TFD_TIMER_CANCEL_ON_SET,
 } from '../../abi/time.js';
-import { isSuperuser } from '../../vfs/caller.js';
+import { capable } from '../../vfs/capability.js';
 import { TimerFd } from '../events/timerfd.js';
 import type { Task } from '../task.js';
 import { openFile } from './args.js';
@@ -23,7 +24,7 @@ const CLOCKS = [CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME_
 function timerfdCreate(task: Task, clockArgument: number, flags: number): number {
   const clock = clockArgument | 0;
   if ((flags & ~(TFD_CLOEXEC | TFD_NONBLOCK)) !== 0 || !CLOCKS.includes(clock)) return fail(EINVAL);
-  if (isAlarmClock(clock) && !isSuperuser(task.cred)) return fail(EPERM);
+  if (isAlarmClock(clock) && !capable(task.cred, CAP_WAKE_ALARM)) return fail(EPERM);
   return installFile(task, new TimerFd(task.kernel, task, clock, flags), flags);
 }
 
@@ -43,7 +44,7 @@ function timerfdSettime(task: Task, fd: number, flags: number, newAddress: numbe
   if (isErr(setting)) return setting;
   if (isErr(found)) return found;
   const { inode } = found;
-  if (isAlarmClock(clock) && !isSuperuser(task.cred)) return fail(EPERM);
+  if (isAlarmClock(clock) && !capable(task.cred, CAP_WAKE_ALARM)) return fail(EPERM);
   const old = inode.setting;
   inode.set(setting, flags);
   return oldAddress === 0 ? 0 : writeSetting(task, oldAddress, old);

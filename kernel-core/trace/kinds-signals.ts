@@ -1,5 +1,7 @@
 /** Arguments about signals and children: sets, actions, siginfo, wait status; and the text of a delivered signal. */
+
 import * as signal from '../../abi/signal.js';
+import type { UserNamespace } from '../../vfs/user-namespace.js';
 import { encodeSignalInfo, SIGINFO_SIZE } from '../signals/siginfo.js';
 import type { SignalInfo } from '../signals/state.js';
 import { getI64 } from '../syscalls/layouts.js';
@@ -119,9 +121,9 @@ function sigeventText(view: DataView): string {
 }
 
 /** A signal on its way to a task. */
-export function deliveredText(info: SignalInfo): string {
+export function deliveredText(info: SignalInfo, reader: UserNamespace): string {
   const infoView = new DataView(new ArrayBuffer(SIGINFO_SIZE));
-  encodeSignalInfo(info, infoView, 0);
+  encodeSignalInfo(info, infoView, 0, reader);
   return siginfoText(infoView);
 }
 

@@ -115,7 +115,7 @@ export class Tracer {
 
   /** A signal is about to be acted on. */
   signal(task: Task, info: SignalInfo): void {
-    this.#whole(task, `--- ${signalText(info.signo)} ${deliveredText(info)} ---`);
+    this.#whole(task, `--- ${signalText(info.signo)} ${deliveredText(info, task.cred.userNamespace)} ---`);
   }
 
   /** A signal that the task ignores was sent to it. It is told when the call that the task is in returns. */

@@ -18,10 +18,10 @@ export class NetlinkDomain implements AddressFamily {
     this.protocols = new Map(protocols.map((one) => [one.protocol, one]));
   }
 
-  create(type: number, protocol: number, { netNamespace }: SocketCaller): NetlinkSocket | Err {
+  create(type: number, protocol: number, { netNamespace, cred }: SocketCaller): NetlinkSocket | Err {
     if (type !== SOCK_RAW && type !== SOCK_DGRAM) return fail(ESOCKTNOSUPPORT);
     if (protocol < 0 || protocol >= MAX_LINKS || !this.protocols.has(protocol)) return fail(EPROTONOSUPPORT);
-    return new NetlinkSocket(this, netNamespace, type, protocol);
+    return new NetlinkSocket(this, netNamespace, cred.userNamespace, type, protocol);
   }
 
   /** The ports that are the same space as that of `socket`. */

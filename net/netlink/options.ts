@@ -1,7 +1,11 @@
 /** Options of level SOL_NETLINK: flags, and the groups that a socket is a member of. @source netlink(7) */
+
+import { CAP_NET_BROADCAST } from '../../abi/capability.js';
 import { EFAULT, EINVAL, ENOPROTOOPT, EPERM, type Err, fail } from '../../abi/errno.js';
 import * as abi from '../../abi/netlink.js';
-import { type Caller, isSuperuser } from '../../vfs/caller.js';
+import type { Caller } from '../../vfs/caller.js';
+import { capableIn } from '../../vfs/capability.js';
+import type { UserNamespace } from '../../vfs/user-namespace.js';
 
 /** Groups of a protocol, numbered from 1 on. */
 const GROUPS = 32;
@@ -22,6 +26,12 @@ export class NetlinkOptions {
   /** Room for groups is made with the first one. */
   #hasGroups = false;
   readonly #flags = new Set<number>();
+  readonly #owner: UserNamespace;
+
+  /** @param owner of the socket's network namespace */
+  constructor(owner: UserNamespace) {
+    this.#owner = owner;
+  }
 
   /** Mask of the groups, the first one in bit 0. */
   get groups(): number {
@@ -47,7 +57,8 @@ export class NetlinkOptions {
       return this.#setMember(value, option === abi.NETLINK_ADD_MEMBERSHIP);
     }
     if (!FLAGS.has(option)) return fail(ENOPROTOOPT);
-    if (option === abi.NETLINK_LISTEN_ALL_NSID && !isSuperuser(caller.cred)) return fail(EPERM);
+    if (option === abi.NETLINK_LISTEN_ALL_NSID && !capableIn(caller.cred, this.#owner, CAP_NET_BROADCAST))
+      return fail(EPERM);
     if (value === 0) this.#flags.delete(option);
     else this.#flags.add(option);
     return 0;

@@ -12,7 +12,6 @@ import {
   TCPDIAG_GETSOCK,
 } from '../../abi/netlink.js';
 import { AF_MAX } from '../../abi/socket.js';
-import type { NetNamespace } from '../namespace.js';
 import type { MessageWriter, Request } from './message.js';
 import type { Dump, NetlinkProtocol, NetlinkSocket } from './socket.js';
 
@@ -22,10 +21,10 @@ export interface SocketDiag {
   readonly family: number;
   /** Bytes of a request behind its header. */
   readonly requestSize: number;
-  /** Answers about one socket. @param port whom it is for @returns 0; -EINVAL, -ENOENT, -ESTALE, -EMSGSIZE (no room) */
-  one(request: Request, namespace: NetNamespace, port: number, writer: MessageWriter): number | Err;
+  /** Answers about one socket. @param from whom it is for: its port, and what it sees @returns 0; -EINVAL, -ENOENT, -ESTALE, -EMSGSIZE (no room) */
+  one(request: Request, from: NetlinkSocket, writer: MessageWriter): number | Err;
   /** Goes through all sockets. */
-  all(request: Request, namespace: NetNamespace, port: number): Dump;
+  all(request: Request, from: NetlinkSocket): Dump;
 }
 
 /** Most bytes of an answer about one socket. @source Linux grows the buffer up to an allocation of 8192, trailer included */
@@ -51,7 +50,7 @@ export class SockDiag implements NetlinkProtocol {
     if (diag === undefined) return fail(ENOENT);
     if (type === SOCK_DESTROY) return fail(EOPNOTSUPP);
     if (payload.byteLength < diag.requestSize) return fail(EINVAL);
-    if (request.flags & NLM_F_DUMP) return from.startDump(diag.all(request, from.namespace, from.port));
-    return from.answer(ANSWER_ROOM, (writer) => diag.one(request, from.namespace, from.port, writer));
+    if (request.flags & NLM_F_DUMP) return from.startDump(diag.all(request, from));
+    return from.answer(ANSWER_ROOM, (writer) => diag.one(request, from, writer));
   }
 }

@@ -5,6 +5,8 @@
  * dump is longer than a datagram: its next piece is made whenever one is read and the queue is short enough.
  * @source netlink(7); Linux net/netlink/af_netlink.c
  */
+
+import { CAP_NET_ADMIN } from '../../abi/capability.js';
 import {
   EAGAIN,
   EBUSY,
@@ -23,9 +25,11 @@ import {
 import * as abi from '../../abi/netlink.js';
 import { POLLERR, POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../../abi/poll.js';
 import { AF_NETLINK, AF_UNSPEC, MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC } from '../../abi/socket.js';
-import { type Caller, isSuperuser } from '../../vfs/caller.js';
+import type { Caller } from '../../vfs/caller.js';
+import { capableIn } from '../../vfs/capability.js';
 import type { PollMask } from '../../vfs/inode.js';
 import type { IoIter } from '../../vfs/iter.js';
+import type { UserNamespace } from '../../vfs/user-namespace.js';
 import type { Outgoing, Receipt } from '../message.js';
 import type { NetNamespace } from '../namespace.js';
 import { Socket, type SocketCaller } from '../socket.js';
@@ -102,7 +106,9 @@ export class NetlinkSocket extends Socket {
   override readonly protocol: number;
   readonly domain: NetlinkDomain;
   /** Options of SOL_NETLINK. */
-  readonly own = new NetlinkOptions();
+  readonly own: NetlinkOptions;
+  /** Of who made it: what it tells of users is in the numbers of this one. */
+  readonly viewer: UserNamespace;
   /** Its own number in the protocol; 0: none yet. One that it was refused shows, too. */
   port = 0;
   /** Where messages without an address go. */
@@ -119,8 +125,10 @@ export class NetlinkSocket extends Socket {
   /** Senders that wait for room. */
   readonly #stalled = new Set<NetlinkSocket>();
 
-  constructor(domain: NetlinkDomain, namespace: NetNamespace, type: number, protocol: number) {
+  constructor(domain: NetlinkDomain, namespace: NetNamespace, viewer: UserNamespace, type: number, protocol: number) {
     super(namespace);
+    this.viewer = viewer;
+    this.own = new NetlinkOptions(namespace.userNamespace);
     this.domain = domain;
     this.type = type;
     this.protocol = protocol;
@@ -175,7 +183,7 @@ export class NetlinkSocket extends Socket {
     }
     const name = readSockaddr(address);
     if (isErr(name)) return name;
-    if ((name.port !== 0 || name.groups !== 0) && !isSuperuser(caller.cred)) return fail(EPERM);
+    if ((name.port !== 0 || name.groups !== 0) && !this.#isAdministrator(caller)) return fail(EPERM);
     if (!this.#isBound) this.#autobind(caller);
     this.#peer = { port: name.port, group: groupOf(name.groups) };
     this.#isConnected = true;
@@ -203,12 +211,16 @@ export class NetlinkSocket extends Socket {
     return error < 0 ? error : size;
   }
 
-  #targetOf({ address }: Outgoing, { cred }: Caller): { port: number; group: number } | Err {
+  #isAdministrator({ cred }: Caller): boolean {
+    return capableIn(cred, this.namespace.userNamespace, CAP_NET_ADMIN);
+  }
+
+  #targetOf({ address }: Outgoing, caller: Caller): { port: number; group: number } | Err {
     if (address === null) return this.#peer;
     const name = readSockaddr(address);
     if (isErr(name)) return name;
     const target = { port: name.port, group: groupOf(name.groups) };
-    return (target.port !== 0 || target.group !== 0) && !isSuperuser(cred) ? fail(EPERM) : target;
+    return (target.port !== 0 || target.group !== 0) && !this.#isAdministrator(caller) ? fail(EPERM) : target;
   }
 
   #unicast(datagram: Datagram, port: number, flags: number): number | Err {

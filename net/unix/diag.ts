@@ -3,10 +3,10 @@ import { EINVAL, EMSGSIZE, ENOENT, type Err, ESTALE, fail } from '../../abi/errn
 import * as abi from '../../abi/netlink.js';
 import { AF_UNIX } from '../../abi/socket.js';
 import { majorOf, minorOf } from '../../vfs/devices.js';
-import type { NetNamespace } from '../namespace.js';
+import type { UserNamespace } from '../../vfs/user-namespace.js';
 import type { MessageWriter, Request } from '../netlink/message.js';
 import type { SocketDiag } from '../netlink/sock-diag.js';
-import type { Dump } from '../netlink/socket.js';
+import type { Dump, NetlinkSocket } from '../netlink/socket.js';
 import { memoryInfo } from '../options.js';
 import type { UnixDomain } from './domain.js';
 import { LISTENING, type UnixSocket } from './socket.js';
@@ -46,7 +46,7 @@ function queues(socket: UnixSocket, writer: MessageWriter): boolean {
 }
 
 /** @returns false: no room */
-function describe(socket: UnixSocket, show: number, writer: MessageWriter): boolean {
+function describe(socket: UnixSocket, show: number, viewer: UserNamespace, writer: MessageWriter): boolean {
   const wants = (bit: number): boolean => (show & bit) !== 0;
   return (
     (!wants(abi.UDIAG_SHOW_NAME) || name(socket, writer)) &&
@@ -56,13 +56,19 @@ function describe(socket: UnixSocket, show: number, writer: MessageWriter): bool
     (!wants(abi.UDIAG_SHOW_RQLEN) || queues(socket, writer)) &&
     (!wants(abi.UDIAG_SHOW_MEMINFO) || writer.attribute(abi.UNIX_DIAG_MEMINFO, memoryInfo(socket))) &&
     writer.attribute(abi.UNIX_DIAG_SHUTDOWN, new Uint8Array([socket.shutMask])) &&
-    (!wants(abi.UDIAG_SHOW_UID) || writer.words(abi.UNIX_DIAG_UID, socket.inode!.uid))
+    (!wants(abi.UDIAG_SHOW_UID) || writer.words(abi.UNIX_DIAG_UID, viewer.users.shown(socket.inode!.uid)))
   );
 }
 
 /** Writes the message about a socket that has a descriptor. @returns false: no room, nothing is written */
-function tell(socket: UnixSocket, request: Request, flags: number, port: number, writer: MessageWriter): boolean {
-  const message = writer.begin(abi.SOCK_DIAG_BY_FAMILY, flags, request.sequence, port, abi.UNIX_DIAG_MSG_SIZE);
+function tell(
+  socket: UnixSocket,
+  request: Request,
+  flags: number,
+  from: NetlinkSocket,
+  writer: MessageWriter,
+): boolean {
+  const message = writer.begin(abi.SOCK_DIAG_BY_FAMILY, flags, request.sequence, from.port, abi.UNIX_DIAG_MSG_SIZE);
   if (message === null) return false;
   const { cookie } = socket.options;
   message.setUint8(0, AF_UNIX);
@@ -71,7 +77,7 @@ function tell(socket: UnixSocket, request: Request, flags: number, port: number,
   message.setUint32(4, inodeOf(socket), true);
   message.setUint32(8, cookie >>> 0, true);
   message.setUint32(12, Math.floor(cookie / 2 ** 32), true);
-  if (describe(socket, request.payload.getUint32(abi.UDIAG_SHOW, true), writer)) return true;
+  if (describe(socket, request.payload.getUint32(abi.UDIAG_SHOW, true), from.viewer, writer)) return true;
   writer.cancel();
   return false;
 }
@@ -88,17 +94,15 @@ function isMeant({ options }: UnixSocket, { payload }: Request): boolean {
 class UnixDump implements Dump {
   readonly request: Request;
   readonly #sockets: Iterator<UnixSocket>;
-  readonly #namespace: NetNamespace;
-  readonly #port: number;
+  readonly #from: NetlinkSocket;
   readonly #states: number;
   /** Had no room in the last piece. */
   #next: UnixSocket | undefined;
 
-  constructor(domain: UnixDomain, request: Request, namespace: NetNamespace, port: number) {
+  constructor(domain: UnixDomain, request: Request, from: NetlinkSocket) {
     this.request = request;
     this.#sockets = domain.sockets.values();
-    this.#namespace = namespace;
-    this.#port = port;
+    this.#from = from;
     this.#states = request.payload.getUint32(abi.UDIAG_STATES, true);
   }
 
@@ -107,13 +111,13 @@ class UnixDump implements Dump {
       this.#next ??= this.#sockets.next().value;
       const socket = this.#next;
       if (socket === undefined) return;
-      if (this.#isWanted(socket) && !tell(socket, this.request, DUMP_FLAGS, this.#port, writer)) return;
+      if (this.#isWanted(socket) && !tell(socket, this.request, DUMP_FLAGS, this.#from, writer)) return;
       this.#next = undefined;
     }
   }
 
   #isWanted(socket: UnixSocket): boolean {
-    if (socket.namespace !== this.#namespace || inodeOf(socket) === 0) return false;
+    if (socket.namespace !== this.#from.namespace || inodeOf(socket) === 0) return false;
     return (this.#states & (1 << socket.state)) !== 0;
   }
 }
@@ -121,15 +125,15 @@ class UnixDump implements Dump {
 export const unixDiag = (domain: UnixDomain): SocketDiag => ({
   family: AF_UNIX,
   requestSize: abi.UNIX_DIAG_REQ_SIZE,
-  one(request, namespace, port, writer): number | Err {
+  one(request, from, writer): number | Err {
     const ino = request.payload.getUint32(abi.UDIAG_INO, true);
     if (ino === 0) return fail(EINVAL);
     for (const socket of domain.sockets) {
-      if (inodeOf(socket) !== ino || socket.namespace !== namespace) continue;
+      if (inodeOf(socket) !== ino || socket.namespace !== from.namespace) continue;
       if (!isMeant(socket, request)) return fail(ESTALE);
-      return tell(socket, request, 0, port, writer) ? 0 : fail(EMSGSIZE);
+      return tell(socket, request, 0, from, writer) ? 0 : fail(EMSGSIZE);
     }
     return fail(ENOENT);
   },
-  all: (request, namespace, port) => new UnixDump(domain, request, namespace, port),
+  all: (request, from) => new UnixDump(domain, request, from),
 });

@@ -8,6 +8,7 @@
  * shows in `shutMask`. Life of a connection: connect makes the server's end and puts it into the listener's `pending`;
  * both ends can send at once; accept gives it an inode. @source unix(7); Linux net/unix/af_unix.c
  */
+import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../abi/capability.js';
 import { EAGAIN, ECONNRESET, EINVAL, ENOTCONN, EPIPE, type Err, ETOOMANYREFS, fail } from '../../abi/errno.js';
 import {
   POLLERR,
@@ -22,7 +23,8 @@ import {
   POLLWRNORM,
 } from '../../abi/poll.js';
 import { AF_UNIX, SHUT_RDWR, SIOCATMARK, SIOCINQ, SIOCOUTQ } from '../../abi/socket.js';
-import { type Caller, isSuperuser } from '../../vfs/caller.js';
+import type { Caller } from '../../vfs/caller.js';
+import { capable } from '../../vfs/capability.js';
 import type { UserMemory } from '../../vfs/file.js';
 import type { PollMask } from '../../vfs/inode.js';
 import { dropFiles, type Outgoing, type PassedFiles, type Receipt } from '../message.js';
@@ -222,7 +224,8 @@ export abstract class UnixSocket extends Socket {
   /** A user's descriptors in flight are limited to what one process may have open. */
   #hasTooMany(caller: Caller): boolean {
     const limit = (caller as Partial<SocketCaller>).fileLimit;
-    if (limit === undefined || isSuperuser(caller.cred)) return false;
+    if (limit === undefined) return false;
+    if (capable(caller.cred, CAP_SYS_RESOURCE) || capable(caller.cred, CAP_SYS_ADMIN)) return false;
     return this.domain.inFlight.of(caller.cred.uid) > limit;
   }
 

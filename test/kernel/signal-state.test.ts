@@ -12,6 +12,7 @@ import {
   SIG_IGN,
   SignalHandlers,
 } from '../../kernel-core/signals/state.js';
+import { INITIAL_USER_NAMESPACE } from '../../vfs/user-namespace.js';
 
 test('a set holds each of the 64 signals by itself', () => {
   for (let signal = 1; signal <= 64; signal++) {
@@ -86,8 +87,8 @@ test('exec resets what was caught and keeps what was ignored', () => {
 test('siginfo of a queued signal survives memory', () => {
   const view = new DataView(new ArrayBuffer(256));
   const info = makeSignalInfo(40, -1, { pid: 7, uid: 1000, valueLo: -5, valueHi: 6 });
-  encodeSignalInfo(info, view, 64);
-  assert.equal(decodeSignalInfo(view, 64, 40), info);
+  encodeSignalInfo(info, view, 64, INITIAL_USER_NAMESPACE);
+  assert.equal(decodeSignalInfo(view, 64, 40, INITIAL_USER_NAMESPACE), info);
 });
 
 test('signal names', () => {

@@ -1,4 +1,5 @@
 /** Unix sockets below the system calls: garbage of any shape against a model, depth, memory given back. */
+
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from '../../abi/socket.js';
@@ -12,6 +13,7 @@ import { UnixDomain } from '../../net/unix/domain.js';
 import { KERNEL_CALLER } from '../../vfs/caller.js';
 import { DeviceTable } from '../../vfs/devices.js';
 import { BytesIter } from '../../vfs/iter.js';
+import { INITIAL_USER_NAMESPACE } from '../../vfs/user-namespace.js';
 import { seeded } from '../support/random.js';
 
 const TYPES = [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET];
@@ -26,7 +28,7 @@ function world(): World {
   const memory = new PhysicalMemory(64 << 20);
   const vfs = { frames: memory, devices: new DeviceTable(), now: () => {} };
   const domain = new UnixDomain({ vfs, urgent: () => {}, random: (target) => target.fill(7) });
-  const maker = { ...KERNEL_CALLER, netNamespace: new NetNamespace(vfs, 1, defaultBuffers()) };
+  const maker = { ...KERNEL_CALLER, netNamespace: new NetNamespace(vfs, 1, INITIAL_USER_NAMESPACE, defaultBuffers()) };
   return {
     domain,
     memory,

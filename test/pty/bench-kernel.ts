@@ -4,23 +4,11 @@ import { O_NONBLOCK, O_RDWR } from '../../abi/fcntl.js';
 import { SIGCONT, SIGHUP } from '../../abi/signal.js';
 import { Devpts, type DevptsOptions } from '../../pty/devpts.js';
 import type { ControllingTerminal, SessionControl, TtyCaller } from '../../pty/job-control.js';
-import type { Credentials } from '../../vfs/caller.js';
+import { type Credentials, makeCredentials } from '../../vfs/caller.js';
 import { DeviceTable } from '../../vfs/devices.js';
 import type { OpenFile, UserMemory } from '../../vfs/file.js';
 import type { VfsEnv } from '../../vfs/filesystem.js';
 import { BytesIter } from '../../vfs/iter.js';
-
-const identity = (id: number): Credentials => ({
-  uid: id,
-  euid: id,
-  suid: id,
-  fsuid: id,
-  gid: id,
-  egid: id,
-  sgid: id,
-  fsgid: id,
-  groups: [],
-});
 
 /** A process that a test moves about as it likes. */
 export class FakeProcess implements TtyCaller {
@@ -36,7 +24,7 @@ export class FakeProcess implements TtyCaller {
     this.pid = pid;
     this.sid = sid;
     this.pgid = pgid;
-    this.cred = identity(uid);
+    this.cred = makeCredentials(uid, uid);
   }
 
   get isSessionLeader(): boolean {

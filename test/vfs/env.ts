@@ -1,7 +1,7 @@
 /** A kernel-less world for tests of the file layers: frames, a clock that ticks at every look, a namespace over a tmpfs. */
 import * as assert from 'uvu/assert';
 import { PhysicalMemory } from '../../cpu/physical-memory.js';
-import { type Caller, type Credentials, KERNEL_CALLER } from '../../vfs/caller.js';
+import { type Caller, KERNEL_CALLER, makeCredentials } from '../../vfs/caller.js';
 import { holdPath, releasePath } from '../../vfs/dentry.js';
 import { DeviceTable } from '../../vfs/devices.js';
 import { DirectoryFile } from '../../vfs/directory-file.js';
@@ -78,18 +78,7 @@ export function makeWorld(env = makeEnv(), fs: FileSystem = new Tmpfs(env, 20, {
 export const root: Caller = KERNEL_CALLER;
 
 export function user(uid: number, gid = uid, groups: number[] = []): Caller {
-  const cred: Credentials = {
-    uid,
-    euid: uid,
-    suid: uid,
-    fsuid: uid,
-    gid,
-    egid: gid,
-    sgid: gid,
-    fsgid: gid,
-    groups,
-  };
-  return { pid: 100 + uid, cred };
+  return { pid: 100 + uid, cred: makeCredentials(uid, gid, groups) };
 }
 
 /** Unwraps a result that must not be an error. */

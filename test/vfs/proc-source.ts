@@ -130,7 +130,7 @@ export class FakeTask implements ProcTask {
   exitSignal = 17;
   exitStatus = 0;
   cred = user(0).cred;
-  capabilities = null;
+  userNamespaceInode = {} as Inode;
   noNewPrivs = false;
   dumpable = true;
   coreFilter: number | null = 0x33;

@@ -5,9 +5,11 @@
  * whole; that is why writes of up to PIPE_BUF bytes are atomic and why the space a pipe offers depends on the sizes
  * written. No wake-ups here: the caller notifies after the change is visible. @source Linux fs/pipe.c
  */
+import { CAP_SYS_RESOURCE } from '../../abi/capability.js';
 import { EAGAIN, EBUSY, EINVAL, ENOMEM, EPERM, type Err, fail, isErr } from '../../abi/errno.js';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../abi/poll.js';
-import { type Caller, isSuperuser } from '../caller.js';
+import type { Caller } from '../caller.js';
+import { capable } from '../capability.js';
 import type { FrameStore } from '../filesystem.js';
 import type { Inode } from '../inode.js';
 import type { IoIter } from '../iter.js';
@@ -200,7 +202,8 @@ export class Pipe {
     if (bytes < 0 || bytes > SIZE_LIMIT) return fail(EINVAL);
     let slots = 1;
     while (slots * PAGE_SIZE < bytes) slots *= 2;
-    if (slots > this.#slotLimit && slots * PAGE_SIZE > MAX_SIZE && !isSuperuser(caller.cred)) return fail(EPERM);
+    if (slots > this.#slotLimit && slots * PAGE_SIZE > MAX_SIZE && !capable(caller.cred, CAP_SYS_RESOURCE))
+      return fail(EPERM);
     if (slots < this.#slots.length + this.#reserved) return fail(EBUSY);
     this.#slotLimit = slots;
     return this.capacity;

@@ -1,4 +1,5 @@
 /** Runs the calls of script.c on the file layers here, with the same results in the same form. */
+
 import { EBADF, EINVAL, ENOENT, ENOTDIR, EOPNOTSUPP, fail, isErr } from '../../../abi/errno.js';
 import {
   AT_EMPTY_PATH,
@@ -14,6 +15,8 @@ import { MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MS_BIND, MS_REC, UMOUNT_NOFOLLOW } f
 import { POLLNVAL } from '../../../abi/poll.js';
 import { UTIME_NOW, UTIME_OMIT } from '../../../abi/stat.js';
 import type { Caller } from '../../../vfs/caller.js';
+import { makeCredentials } from '../../../vfs/caller.js';
+import { afterFileUserChange } from '../../../vfs/capability.js';
 import { type Path, releasePath } from '../../../vfs/dentry.js';
 import { DirectoryFile } from '../../../vfs/directory-file.js';
 import type { OpenFile } from '../../../vfs/file.js';
@@ -279,7 +282,8 @@ export class Interpreter {
 
 function makeCaller(uid: number): Caller {
   // As setfsuid leaves it: the other identities stay the superuser's.
-  return { pid: 1, cred: { uid: 0, euid: 0, suid: 0, fsuid: uid, gid: 0, egid: 0, sgid: 0, fsgid: uid, groups: [] } };
+  const cred = makeCredentials(0, 0);
+  return { pid: 1, cred: { ...cred, fsuid: uid, fsgid: uid, capabilities: afterFileUserChange(cred, uid) } };
 }
 
 const close = (file: OpenFile, caller: Caller): void => {

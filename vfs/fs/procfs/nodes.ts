@@ -4,13 +4,15 @@
  * Rows of the system are made once. What belongs to a task is made on lookup and forgotten with its last user; its
  * subject stands for the task's identity, so that /proc/PID of a dead task stays dead when its number is used again.
  */
+
 import { EACCES, ELOOP, ENOENT, EPERM, type Err, ESRCH, fail } from '../../../abi/errno.js';
 import { DT_DIR, DT_LNK, DT_REG, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/stat.js';
-import { type Caller, isSuperuser } from '../../caller.js';
+import type { Caller } from '../../caller.js';
 import type { Path } from '../../dentry.js';
 import { DirectoryFile } from '../../directory-file.js';
 import type { OpenFile } from '../../file.js';
 import { type AttributeChange, type DirectoryEntry, Inode } from '../../inode.js';
+import { mayTrace } from '../../permission.js';
 import { ALWAYS_READY } from '../memory-file.js';
 import type { Procfs } from './index.js';
 import type { DirectoryRow, FileRow, LinkRow, NumbersRow, Row, SpecialRow } from './row.js';
@@ -31,11 +33,9 @@ export interface Subject<S> {
 
 /** May `caller` look into `task`? @source Linux kernel/ptrace.c __ptrace_may_access, PTRACE_MODE_READ_FSCREDS */
 export function mayInspect(caller: Caller, task: ProcTask): boolean {
-  if (caller.pid === task.tgid || isSuperuser(caller.cred)) return true;
-  const { fsuid, fsgid } = caller.cred;
-  const { uid, euid, suid, gid, egid, sgid } = task.cred;
-  const same = uid === fsuid && euid === fsuid && suid === fsuid && gid === fsgid && egid === fsgid && sgid === fsgid;
-  return same && task.dumpable;
+  if (caller.pid === task.tgid) return true;
+  const { cred } = caller;
+  return mayTrace(cred, cred.fsuid, cred.fsgid, cred.capabilities.effective, task.cred, task.dumpable);
 }
 
 export abstract class ProcInode<S> extends Inode {
@@ -110,7 +110,7 @@ export class ProcFile<S> extends ProcInode<S> {
     const { row } = this;
     if (row.guarded === true && !this.mayInspect(caller)) return fail(EACCES);
     const { value } = this.subject;
-    if (row.kind === 'special') return row.open(this, value, flags);
+    if (row.kind === 'special') return row.open(this, value, flags, caller);
     const refused = row.refusal?.(value, flags, this.fs.reader(caller)) ?? 0;
     return refused === 0 ? new ProcText(this, row, flags) : refused;
   }

@@ -1,10 +1,12 @@
 /** Rows of procfs: a directory is a table of them, and what a row shows is a function of the directory's subject. */
+
 import type { Err } from '../../../abi/errno.js';
 import type { Caller } from '../../caller.js';
 import type { Path } from '../../dentry.js';
 import type { OpenFile } from '../../file.js';
 import type { Inode } from '../../inode.js';
 import type { ShownText } from '../shown-text.js';
+import type { ProcFile } from './nodes.js';
 import type { ProcSource, ProcTask } from './source.js';
 
 /** Who reads. */
@@ -32,15 +34,15 @@ export interface FileRow<S> extends RowBase {
   /** Why it cannot be opened now. @param flags O_* */
   refusal?(subject: S, flags: number, reader: Reader): 0 | Err;
   read?(subject: S, reader: Reader): ShownText;
-  /** @param text what one write(2) brought @returns 0 or an error */
-  write?(subject: S, text: string, reader: Reader): number | Err;
+  /** @param text what one write(2) brought @param position where in the file @returns 0 or an error */
+  write?(subject: S, text: string, reader: Reader, position: number): number | Err;
 }
 
 /** A file that is not a text: its own description does the work. */
 export interface SpecialRow<S> extends RowBase {
   readonly kind: 'special';
   readonly guarded?: boolean;
-  open(inode: Inode, subject: S, flags: number): OpenFile | Err;
+  open(inode: ProcFile<S>, subject: S, flags: number, caller: Caller): OpenFile | Err;
 }
 
 export interface DirectoryRow<S> extends RowBase {

@@ -156,8 +156,8 @@ export interface ProcTask {
   /** wait(2) status word of a zombie, else 0. */
   readonly exitStatus: number;
   readonly cred: Credentials;
-  /** Effective capability set; `null` reads as all for the superuser and none for others. */
-  readonly capabilities: SignalMask | null;
+  /** What the link of its user namespace leads to. */
+  readonly userNamespaceInode: Inode;
   readonly noNewPrivs: boolean;
   readonly dumpable: boolean;
   /** Tasks of the process, ascending by number. */

@@ -1,6 +1,7 @@
 /** The files of /proc that are about the whole system. Formats as of Linux 6.18. @source fs/proc/*.c, compared with a host */
+import { CAP_SYSLOG } from '../../../abi/capability.js';
 import { ENOENT, fail } from '../../../abi/errno.js';
-import { isSuperuser } from '../../caller.js';
+import { capable } from '../../capability.js';
 import { hundredths, kib, ticks } from './format.js';
 import { directory, file, link, type Reader, type Row } from './row.js';
 import type { ProcCpuInfo, ProcCpuTimes, ProcMemoryInfo, ProcSource, ProcTtyDriver } from './source.js';
@@ -139,7 +140,7 @@ function ttyDriver(d: ProcTtyDriver): string {
 
 /** Whether who reads may see addresses of the kernel; others see zeros. @source Linux kernel/ksyms_common.c kallsyms_show_value */
 export const seesAddresses = ({ caller, source }: Reader): boolean =>
-  isSuperuser(caller.cred) && source.system.security.kptrRestrict < 2;
+  capable(caller.cred, CAP_SYSLOG) && source.system.security.kptrRestrict < 2;
 
 /** A signed address as 16 hexadecimal digits. */
 export const addressText = (address: number): string =>

@@ -17,17 +17,16 @@ import {
   RLIMIT_SIGPENDING,
   RLIMIT_STACK,
 } from '../../../abi/resource.js';
+import { NO_CAPABILITIES } from '../../capability.js';
+import type { IdMap } from '../../user-namespace.js';
 import { kib, maskHex, ticks } from './format.js';
 import { mayInspect } from './nodes.js';
 import type { Reader } from './row.js';
-import type { ProcMemory, ProcTask, SignalMask, TaskStateLetter } from './source.js';
+import type { ProcMemory, ProcTask, TaskStateLetter } from './source.js';
 
 const PAGE_SIZE = 4096;
 /** RLIM_INFINITY. */
 const INFINITE = '18446744073709551615';
-/** All capabilities up to CAP_CHECKPOINT_RESTORE. */
-const ALL_CAPABILITIES: SignalMask = { lo: -1, hi: 0x1ff };
-const NO_CAPABILITIES: SignalMask = { lo: 0, hi: 0 };
 /** Signals of the first 31 bits, which is what the old columns of stat show. */
 const OLD_SIGNALS = 0x7fffffff;
 const MEMORY_NODES = 1024;
@@ -155,17 +154,21 @@ function nodeMask(count: number, bits: number): string {
 
 const listOf = (count: number): string => (count === 1 ? '0' : `0-${count - 1}`);
 
-export function status(task: ProcTask, { source }: Reader): string {
+/** Ids as who reads has them. */
+const shown = (map: IdMap, ...ids: readonly number[]): number[] => ids.map((id) => map.shown(id));
+
+export function status(task: ProcTask, { source, caller }: Reader): string {
   const { cred, memory, usage } = task;
   const cpus = source.system.cpuTimes.length;
-  const capabilities = task.capabilities ?? (cred.euid === 0 ? ALL_CAPABILITIES : NO_CAPABILITIES);
+  const { effective, permitted, inheritable, bounding } = cred.capabilities;
+  const { users, groups } = caller.cred.userNamespace;
   const id = task.tgid;
   let text = `Name:\t${escapeName(task.comm)}\n`;
   if (task.directories !== null) text += `Umask:\t${task.directories.umask.toString(8).padStart(4, '0')}\n`;
   text += `State:\t${STATE_NAMES[task.state]}\nTgid:\t${id}\nNgid:\t0\nPid:\t${task.tid}\nPPid:\t${task.ppid}\n`;
-  text += `TracerPid:\t0\nUid:\t${cred.uid}\t${cred.euid}\t${cred.suid}\t${cred.fsuid}\n`;
-  text += `Gid:\t${cred.gid}\t${cred.egid}\t${cred.sgid}\t${cred.fsgid}\nFDSize:\t${task.descriptorSlots}\n`;
-  text += `Groups:\t${cred.groups.join(' ')} \n`;
+  text += `TracerPid:\t0\nUid:\t${shown(users, cred.uid, cred.euid, cred.suid, cred.fsuid).join('\t')}\n`;
+  text += `Gid:\t${shown(groups, cred.gid, cred.egid, cred.sgid, cred.fsgid).join('\t')}\n`;
+  text += `FDSize:\t${task.descriptorSlots}\nGroups:\t${shown(groups, ...cred.groups).join(' ')} \n`;
   text += `NStgid:\t${id}\nNSpid:\t${task.tid}\nNSpgid:\t${task.pgrp}\nNSsid:\t${task.session}\nKthread:\t0\n`;
   if (memory !== null) {
     text += `${memoryLines(memory)}CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n`;
@@ -174,8 +177,8 @@ export function status(task: ProcTask, { source }: Reader): string {
   text += `Threads:\t${task.threadCount}\nSigQ:\t${task.queuedSignals}/${queueLimit}\n`;
   text += `SigPnd:\t${maskHex(task.pending)}\nShdPnd:\t${maskHex(task.sharedPending)}\n`;
   text += `SigBlk:\t${maskHex(task.blocked)}\nSigIgn:\t${maskHex(task.ignored)}\nSigCgt:\t${maskHex(task.caught)}\n`;
-  text += `CapInh:\t${maskHex(NO_CAPABILITIES)}\nCapPrm:\t${maskHex(capabilities)}\nCapEff:\t${maskHex(capabilities)}\n`;
-  text += `CapBnd:\t${maskHex(ALL_CAPABILITIES)}\nCapAmb:\t${maskHex(NO_CAPABILITIES)}\n`;
+  text += `CapInh:\t${maskHex(inheritable)}\nCapPrm:\t${maskHex(permitted)}\nCapEff:\t${maskHex(effective)}\n`;
+  text += `CapBnd:\t${maskHex(bounding)}\nCapAmb:\t${maskHex(NO_CAPABILITIES)}\n`;
   text += `NoNewPrivs:\t${task.noNewPrivs ? 1 : 0}\nSeccomp:\t0\nSeccomp_filters:\t0\n`;
   text += 'Speculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n';
   text += `Cpus_allowed:\t${(2 ** cpus - 1).toString(16)}\nCpus_allowed_list:\t${listOf(cpus)}\n`;

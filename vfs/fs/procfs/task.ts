@@ -1,7 +1,9 @@
 /** The tables of /proc/PID and /proc/PID/task/TID. */
+import { CAP_SYS_RESOURCE } from '../../../abi/capability.js';
 import { EINVAL, ENOENT, EPERM, ERANGE, ESRCH, fail } from '../../../abi/errno.js';
-import { isSuperuser } from '../../caller.js';
+import { capable } from '../../capability.js';
 import type { Path } from '../../dentry.js';
+import type { Inode } from '../../inode.js';
 import { pathString } from '../../path-string.js';
 import { FD_ROW, FDINFO_ROW } from './descriptors.js';
 import { hex } from './format.js';
@@ -11,6 +13,7 @@ import { type DirectoryRow, directory, file, type LinkRow, type NumbersRow, type
 import type { ProcTask } from './source.js';
 import { auxv, cmdline, environ, MemoryFile, maps, smaps, smapsRollup } from './task-memory.js';
 import { io, limits, stat, statm, status } from './task-status.js';
+import { USER_MAP_ROWS } from './user-maps.js';
 
 const COMM_LENGTH = 15;
 const OOM_ADJUST_MAX = 1000;
@@ -31,19 +34,20 @@ const held = (name: string, get: (task: ProcTask) => Path | null | undefined): L
   goal: (task) => get(task) ?? fail(ENOENT),
 });
 
+/** A namespace of the task, by the inode that stands for it. */
+const namespace = (name: string, get: (task: ProcTask) => Inode | undefined): LinkRow<ProcTask> => ({
+  kind: 'link',
+  name,
+  mode: 0o777,
+  guarded: true,
+  readlink: (task) => get(task)?.anonymousName ?? fail(ENOENT),
+  goal: (task) => get(task) ?? fail(ENOENT),
+});
+
 /** Namespaces: those that there are. @source namespaces(7) */
 const NS_ROW: DirectoryRow<ProcTask> = directory(
   'ns',
-  [
-    {
-      kind: 'link',
-      name: 'net',
-      mode: 0o777,
-      guarded: true,
-      readlink: ({ network }) => network?.inode.anonymousName ?? fail(ENOENT),
-      goal: ({ network }) => network?.inode ?? fail(ENOENT),
-    },
-  ],
+  [namespace('net', ({ network }) => network?.inode), namespace('user', (task) => task.userNamespaceInode)],
   0o511,
 );
 
@@ -61,7 +65,7 @@ function setOomAdjustment(task: ProcTask, text: string, { caller }: Reader): num
   if (match === null) return fail(EINVAL);
   const value = Number(match[1]);
   if (Math.abs(value) > OOM_ADJUST_MAX) return fail(EINVAL);
-  if (value < task.oomScoreAdjustment && !isSuperuser(caller.cred)) return fail(EPERM);
+  if (value < task.oomScoreAdjustment && !capable(caller.cred, CAP_SYS_RESOURCE)) return fail(EPERM);
   task.oomScoreAdjustment = value;
   return 0;
 }
@@ -124,6 +128,7 @@ const common = (whole: boolean): Row<ProcTask>[] => [
   file('oom_score_adj', (task) => `${task.oomScoreAdjustment}\n`, { mode: 0o644, write: setOomAdjustment }),
   ...(whole ? [CORE_FILTER_ROW] : []),
   file('io', io, PRIVATE),
+  ...USER_MAP_ROWS,
 ];
 
 export const THREAD_ROW: DirectoryRow<ProcTask> = directory('thread', [

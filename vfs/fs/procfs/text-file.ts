@@ -49,7 +49,7 @@ export class ProcText<S> extends OpenFile {
     return position >= bytes.length ? 0 : to.put(bytes, position, bytes.length);
   }
 
-  override write(from: IoIter, _position: number, caller: Caller): number | Err {
+  override write(from: IoIter, position: number, caller: Caller): number | Err {
     const { inode } = this;
     if (this.#row.write === undefined) return fail(EIO);
     if (!inode.isAlive && !this.waitsByItself) return fail(ESRCH);
@@ -58,7 +58,7 @@ export class ProcText<S> extends OpenFile {
     const taken = from.take(buffer, 0, buffer.length);
     if (isErr(taken)) return taken;
     const text = String.fromCharCode(...buffer.subarray(0, taken));
-    const result = this.#row.write(inode.subject.value, text, inode.fs.reader(caller));
+    const result = this.#row.write(inode.subject.value, text, inode.fs.reader(caller), position);
     if (!isErr(result)) return whole;
     from.rewind(taken);
     return result;
