@@ -15,14 +15,14 @@ export const namespaceSyscalls: SyscallRows = {
     name: 'unshare',
     fn: unshareTask,
     support: 'partial',
-    note: 'namespaces of the network only; CLONE_NEWNS, NEWUTS, NEWIPC, NEWPID, NEWCGROUP, NEWTIME, NEWUSER: EINVAL, as of a kernel without them',
+    note: 'namespaces of users and of the network only; CLONE_NEWNS, NEWUTS, NEWIPC, NEWPID, NEWCGROUP, NEWTIME: EINVAL, as of a kernel without them; what is not namespaced (mounts, host name, process numbers) belongs to the initial user namespace; no max_user_namespaces',
     args: ['unshareFlags'],
   },
   308: {
     name: 'setns',
     fn: setns,
     support: 'partial',
-    note: 'namespaces of the network only; other kinds: EINVAL',
+    note: 'namespaces of users and of the network only; other kinds: EINVAL',
     args: ['fd', 'namespaceKinds'],
   },
 };

@@ -1,8 +1,10 @@
 /** Scheduling and I/O priorities. There is one processor and one policy; what has no effect here is checked, kept and reported as Linux does. @source sched(7), setpriority(2), ioprio_set(2) */
+
 import { CAP_SYS_ADMIN, CAP_SYS_NICE } from '../../abi/capability.js';
 import { EACCES, EFAULT, EINVAL, EPERM, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
 import { SCHED_BATCH, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR } from '../../abi/sched.js';
-import { capable } from '../../vfs/capability.js';
+import type { Credentials } from '../../vfs/caller.js';
+import { capable, capableIn } from '../../vfs/capability.js';
 import type { Process } from '../process.js';
 import type { Task } from '../task.js';
 import { writeTimespec } from './layouts.js';
@@ -63,11 +65,19 @@ function getpriority(task: Task, which: number, who: number): number {
   return best ?? fail(ESRCH);
 }
 
+/** @source Linux set_one_prio_perm */
+const mayPrioritize = ({ cred }: Task, target: Credentials): boolean =>
+  cred.euid === target.uid || cred.euid === target.euid || capableIn(cred, target.userNamespace, CAP_SYS_NICE);
+
 function setpriority(task: Task, which: number, who: number, value: number): number {
   if (which < 0 || which > 2) return fail(EINVAL);
   const nice = Math.min(PRIO_MAX, Math.max(PRIO_MIN, value | 0));
   let result: number = fail(ESRCH);
   for (const process of priorityTargets(task, which, who | 0)) {
+    if (!mayPrioritize(task, process.leader.cred)) {
+      result = fail(EPERM);
+      continue;
+    }
     if (nice < process.nice && !capable(task.cred, CAP_SYS_NICE)) {
       result = fail(EACCES);
       continue;
@@ -144,6 +154,8 @@ function ioprioSet(task: Task, which: number, who: number, value: number): numbe
   if (which < 1 || which > 3) return fail(EINVAL);
   let result: number = fail(ESRCH);
   for (const found of ioTargets(task, which, who | 0)) {
+    const { uid } = found.cred;
+    if (uid !== task.cred.euid && uid !== task.cred.uid && !capable(task.cred, CAP_SYS_NICE)) return fail(EPERM);
     found.ioPriority = value & 0xffff;
     result = 0;
   }
