@@ -10,6 +10,7 @@ import { ARGUMENT_KINDS } from '../../kernel-core/trace/kinds.js';
 import { RESULT_KINDS } from '../../kernel-core/trace/result.js';
 import { dateText, flagText, octal, quote, sigsetText, valueText } from '../../kernel-core/trace/text.js';
 import { Tracer } from '../../kernel-core/trace/tracer.js';
+import { KERNEL_CALLER } from '../../vfs/caller.js';
 
 /** A task whose memory is one string at address 4096, filled up with zeros; the rest is not there. */
 function makeTask(tid: number, memory = ''): Task {
@@ -26,7 +27,7 @@ function makeTask(tid: number, memory = ''): Task {
       return bytes.subarray(address - 4096, bytes.indexOf(0, address - 4096)).toString('latin1');
     },
   };
-  return { tid, syscall: 0, mm, traced: null } as unknown as Task;
+  return { tid, syscall: 0, mm, traced: null, cred: KERNEL_CALLER.cred } as unknown as Task;
 }
 
 const row = (name: string): SyscallRow => SYSCALLS.find((one) => one?.name === name)!;

@@ -673,7 +673,7 @@ test('small files of a process', () => {
 
 /** Linux's order of /proc/PID, as far as it matters here. */
 const LISTING =
-  'task fd fdinfo ns net environ auxv status personality limits comm syscall cmdline stat statm maps mem cwd root exe mounts mountinfo smaps smaps_rollup wchan oom_score oom_score_adj coredump_filter io'.split(
+  'task fd fdinfo ns net environ auxv status personality limits comm syscall cmdline stat statm maps mem cwd root exe mounts mountinfo smaps smaps_rollup wchan oom_score oom_score_adj coredump_filter io uid_map gid_map projid_map setgroups'.split(
     ' ',
   );
 const order = (name: string): number => LISTING.indexOf(name);
