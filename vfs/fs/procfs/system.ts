@@ -10,6 +10,7 @@ import { SYSCTL_ROWS } from './sysctl.js';
 /** Size of the vmalloc area of x86-64, in KiB. */
 const VMALLOC_TOTAL = 34_359_738_367;
 const HUGE_PAGE_KIB = 2048;
+const PAGE_SIZE = 4096;
 const SOFTIRQS = 'HI TIMER NET_TX NET_RX BLOCK IRQ_POLL TASKLET SCHED HRTIMER RCU'.split(' ');
 
 /** Without swap, huge pages and a slab allocator their lines are 0; pages are not sorted by age. */
@@ -59,6 +60,32 @@ function meminfo(m: ProcMemoryInfo): string {
   for (const name of ['Total', 'Free', 'Rsvd', 'Surp']) text += `${amount(`HugePages_${name}`, 0)}\n`;
   text += `${amount('Hugepagesize', HUGE_PAGE_KIB)} kB\n${amount('Hugetlb', 0)} kB\n`;
   return `${text}${amount('DirectMap4k', kib(m.total))} kB\n`;
+}
+
+/** Counts of pages, of kibibytes for kernel stacks; without disks and swap nothing goes to or comes from one. */
+function vmstat(m: ProcMemoryInfo): string {
+  const rows: [string, number][] = [
+    ['nr_free_pages', m.free / PAGE_SIZE],
+    ['nr_mlock', m.locked / PAGE_SIZE],
+    ['nr_inactive_anon', m.shared / PAGE_SIZE],
+    ['nr_active_anon', m.anonymous / PAGE_SIZE],
+    ['nr_inactive_file', 0],
+    ['nr_active_file', (m.cached - m.shared) / PAGE_SIZE],
+    ['nr_unevictable', m.locked / PAGE_SIZE],
+    ['nr_anon_pages', m.anonymous / PAGE_SIZE],
+    ['nr_mapped', m.mapped / PAGE_SIZE],
+    ['nr_file_pages', m.cached / PAGE_SIZE],
+    ['nr_dirty', m.dirty / PAGE_SIZE],
+    ['nr_writeback', 0],
+    ['nr_shmem', m.shared / PAGE_SIZE],
+    ['nr_kernel_stack', kib(m.kernelStacks)],
+    ['nr_page_table_pages', m.pageTables / PAGE_SIZE],
+    ['pgpgin', 0],
+    ['pgpgout', 0],
+    ['pswpin', 0],
+    ['pswpout', 0],
+  ];
+  return rows.map(([name, value]) => `${name} ${Math.floor(value)}\n`).join('');
 }
 
 const cpuLine = (name: string, t: ProcCpuTimes): string =>
@@ -211,4 +238,5 @@ export const SYSTEM_ROWS: readonly Row<ProcSource>[] = [
   ]),
   file('uptime', uptime),
   file('version', ({ system: s }) => `${s.ostype} version ${s.release} ${s.builder} ${s.buildVersion}\n`),
+  file('vmstat', ({ system }) => vmstat(system.memory)),
 ];
