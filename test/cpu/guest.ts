@@ -98,3 +98,6 @@ export function movImm(register: number, value: number): number[] {
 }
 
 export const SYSCALL = [0x0f, 0x05];
+
+/** ecx = 100; eax += ecx until ecx is 0. 302 instructions with the syscall. */
+export const SUM = [...movImm(RCX, 100), 0x31, 0xc0, 0x01, 0xc8, 0xff, 0xc9, 0x75, 0xfa, ...SYSCALL];
