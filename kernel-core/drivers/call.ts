@@ -80,6 +80,11 @@ export class KernelCall implements Owned {
   originalWords: Uint32Array | null = null;
   /** Instructions since it began. */
   instructions = 0;
+  /** Since when it has not slept, monotonic nanoseconds, and how often the log was told; -1: it was not looked at yet. */
+  busySince = -1;
+  complaints = 0;
+  /** `instructions` when it was seen that its process was killed; -1: it is not. */
+  killedAt = -1;
   /** Why an exported function ended it. */
   bugText = '';
   readonly #returnAddress: number;
@@ -145,6 +150,13 @@ export class KernelCall implements Owned {
       this.kernel.scheduler.timersChanged();
     }
     return SUSPENDED;
+  }
+
+  /** Or begins: it is in no loop. */
+  hasSlept(): void {
+    this.busySince = -1;
+    this.complaints = 0;
+    this.killedAt = -1;
   }
 
   /** The sleep is over. */

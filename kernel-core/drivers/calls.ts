@@ -24,6 +24,7 @@ import { SLICE } from '../scheduler.js';
 import { Task } from '../task.js';
 import { PENDING } from '../wait.js';
 import { BUG, type Companion, type HeldLock, KernelCall } from './call.js';
+import { lockup } from './lockup.js';
 import type { Owner } from './owner.js';
 import { C_ARGUMENTS, R8, R9, R10, RAX, RCX, RDI, RDX, RSI } from './registers.js';
 import type { KernelSpace } from './space.js';
@@ -38,8 +39,6 @@ const SYSCALL_LENGTH = 2;
 const CALL_COST = 100;
 /** Instructions that a call gets at once, at least: one that is always put off would never end. */
 const LEAST_BUDGET = 10_000;
-/** Instructions after which a call that cannot be put off is in a loop. */
-const ATOMIC_DEADLINE = 20_000_000;
 
 export interface CallParts {
   kernel: Kernel;
@@ -214,6 +213,7 @@ export class CallRunner {
       }
       call.stopTimer();
       call.attempt = null;
+      call.hasSlept();
     }
     if (this.#nesting.isFull) return SUSPENDED;
     const { cpu } = this.kernel;
@@ -278,6 +278,7 @@ export class CallRunner {
     call.isAtomic = isAtomic;
     call.isInt = false;
     call.instructions = 0;
+    call.hasSlept();
     this.count++;
     return call;
   }
@@ -335,8 +336,8 @@ export class CallRunner {
         break;
       }
       if (exit !== EXIT_SLICE) continue;
-      if (call.instructions > this.kernel.drivers.deadline || (!call.maySleep && call.instructions > ATOMIC_DEADLINE)) {
-        const text = `soft lockup: ${call.instructions} instructions without an end`;
+      const text = lockup(call);
+      if (text !== null) {
         result = this.#fail(call, { kind: 'bug', text });
         break;
       }

@@ -29,6 +29,7 @@ import type { DriverFsType } from './fs-types.js';
 import { KernelHeap } from './heap.js';
 import { Instance, ModuleArea, type SegmentBases, type SegmentSizes } from './instance.js';
 import { CANARY_OFFSET, KERNEL_TEXT, PER_CPU } from './layout.js';
+import { Watchdog } from './lockup.js';
 import { describeOops, type OopsContext } from './oops.js';
 import { Owner } from './owner.js';
 import { Probes } from './probes.js';
@@ -89,6 +90,7 @@ export class Drivers {
   readonly families = new DriverFamilies();
   /** System calls that drivers answer. */
   readonly syscalls: DriverSyscalls;
+  readonly watchdog = new Watchdog();
   /** Instructions after which any call is ended; for people who debug a driver. */
   deadline = Number.POSITIVE_INFINITY;
   readonly schedulers = new DriverSchedulers(this);

@@ -1,7 +1,13 @@
 /** The kernel as procfs sees it. */
 import { CPU_BRAND, CPU_FLAGS, CPU_VENDOR } from '../../cpu/index.js';
 import type { Caller, Timespec } from '../../vfs/caller.js';
-import type { ProcCoreSettings, ProcEventLimits, ProcLogSettings, ProcSecurity } from '../../vfs/fs/procfs/settings.js';
+import type {
+  ProcCoreSettings,
+  ProcEventLimits,
+  ProcLogSettings,
+  ProcSecurity,
+  ProcWatchdog,
+} from '../../vfs/fs/procfs/settings.js';
 import type {
   ProcCpuTimes,
   ProcMemoryInfo,
@@ -103,6 +109,10 @@ class SystemView implements ProcSystem {
   get security(): ProcSecurity {
     return this.#kernel.modules.security;
   }
+  get watchdog(): ProcWatchdog {
+    return this.#kernel.drivers.watchdog;
+  }
+
   get core(): ProcCoreSettings {
     return this.#kernel.coreSettings;
   }

@@ -257,6 +257,7 @@ export class FakeSource implements ProcSource {
         restricted: 1,
         programs: 'ratelimit',
       },
+      watchdog: { threshold: 10 },
       core: { pattern: 'core', usesPid: 0, setIdDumpable: 0 },
       security: {
         kptrRestrict: 0,

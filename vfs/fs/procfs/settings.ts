@@ -60,3 +60,9 @@ export interface ProcSecurity {
   /** @returns -EPERM when it would fall and is not to, -EINVAL */
   setSecureLevel(level: number, caller: Caller): number | Err;
 }
+
+/** Of kernel code that does not come to an end. */
+export interface ProcWatchdog {
+  /** Seconds; the log is told after twice as long. 0: never. */
+  threshold: number;
+}

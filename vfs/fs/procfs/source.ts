@@ -18,6 +18,7 @@ import type {
   ProcLogSettings,
   ProcNetSettings,
   ProcSecurity,
+  ProcWatchdog,
 } from './settings.js';
 
 /** 64 signals in two words: bit n-1 is signal n. */
@@ -295,6 +296,7 @@ export interface ProcSystem {
   readonly log: ProcLogSettings;
   readonly security: ProcSecurity;
   readonly core: ProcCoreSettings;
+  readonly watchdog: ProcWatchdog;
   /** Bits of what is wrong with the kernel. @source Documentation/admin-guide/tainted-kernels.rst */
   readonly taints: number;
   readonly eventLimits: ProcEventLimits;

@@ -198,6 +198,7 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
     figure('tainted', (s) => s.taints),
     figure('threads-max', (s) => s.threadsMax),
     figure('version', (s) => s.buildVersion),
+    number('watchdog_thresh', ({ source }) => source.system.watchdog, 'threshold', 0, 60),
   ]),
   directory('net', [
     directory('core', [
