@@ -11,6 +11,7 @@ import { type HostProgramOptions, type HostPty, startHostProgram } from './host-
 import { openPty, type PtySize } from './host-pty.js';
 import { GuestInput, GuestOutput } from './host-streams.js';
 import type { Kernel } from './kernel.js';
+import { endModules, hurrySleepers } from './modules/shutdown.js';
 import type { Process } from './process.js';
 import { embedderProgram, endEmbedder } from './program/embedder.js';
 import type { Program, ProgramMain } from './program/program.js';
@@ -177,6 +178,7 @@ export class BootedKernel {
   async #killPrograms(): Promise<void> {
     const kernel = this.#kernel;
     const isProgram = (process: Process): boolean => process !== kernel.init && !process.isKernelThread;
+    let forget = (): void => {};
     await new Promise<void>((resolve) => {
       const check = (): void => {
         for (const process of kernel.processes.all()) if (isProgram(process)) return;
@@ -187,8 +189,10 @@ export class BootedKernel {
       for (const process of [...kernel.processes.all()]) {
         if (isProgram(process)) sendToProcess(process, kernelSignal(SIGKILL));
       }
+      forget = hurrySleepers(kernel);
       check();
     });
+    forget();
   }
 
   /** Kills every program, waits until all are gone, unmounts, and gives all memory back. The kernel is unusable then. */
@@ -201,6 +205,7 @@ export class BootedKernel {
     for (const pty of this.#hostPtys) pty.kill('SIGKILL');
     await Promise.all([...this.#hostPtys].map(({ exit }) => exit));
     endEmbedder(kernel);
+    await endModules(kernel);
     kernel.codeDump?.finish();
     kernel.cpu.keepCode();
     kernel.dispose();

@@ -96,6 +96,8 @@ export class Drivers {
   readonly schedulers = new DriverSchedulers(this);
   readonly syscallProbes = new SyscallProbes(this);
   readonly probes = new Probes(this);
+  /** Calls that nobody waits for, and that go on in kernel threads. The module table's hook is told when one ends. */
+  detached = 0;
   /** Reports so far. */
   oopses = 0;
   #started: Started | null = null;
@@ -275,7 +277,14 @@ export class Drivers {
   /** A driver's code goes on in a thread of the kernel's. */
   #adopt(call: KernelCall): KernelThread | null {
     const task = makeKernelTask(this.kernel, 'kworker/0:1', this.kernel.kthreadd);
-    return isErr(task) ? null : this.owner.add(new KernelThread(this.owner, task, call));
+    if (isErr(task)) return null;
+    const thread = this.owner.add(new KernelThread(this.owner, task, call));
+    this.detached++;
+    thread.endHook.once('notify', () => {
+      this.detached--;
+      this.kernel.modules.hook.emit('notify', 0);
+    });
+    return thread;
   }
 
   /** Everything goes; no call is under way. */

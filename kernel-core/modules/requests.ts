@@ -6,59 +6,19 @@
  * Who asks while it comes or goes itself could wait for ever for somebody who waits for it: `Module.requests` says who waits
  * for whom, and load.ts refuses to close the circle.
  */
-import { EAGAIN, EEXIST, EPERM, ERESTARTSYS, type Err, fail, isErr } from '../../abi/errno.js';
+import { EEXIST, EPERM, ERESTARTSYS, type Err, fail, isErr } from '../../abi/errno.js';
 import { SUSPENDED } from '../../vfs/file.js';
 import type { KernelCall } from '../drivers/call.js';
-import { makeKernelTask } from '../drivers/thread.js';
-import { exitTask } from '../exit.js';
-import type { KernelWork, Task } from '../task.js';
+import type { Task } from '../task.js';
 import { loadRequested } from './load.js';
 import type { Progress } from './module.js';
-import { Operation, type Steps } from './operation.js';
+import type { Steps } from './operation.js';
 import { moduleName } from './search.js';
 import type { ModuleTable } from './table.js';
+import { ModuleThread } from './thread.js';
 import { unloadRequested } from './unload.js';
 
 const THREAD_NAME = 'kmod';
-
-/** The thread, until its work is done. */
-class ModuleThread implements KernelWork {
-  /** null: not yet. */
-  result: number | null = null;
-  readonly #task: Task;
-  readonly #table: ModuleTable;
-  readonly #operation: Operation;
-  readonly #onEnd: () => void;
-  readonly #wake = (): void => this.#task.kernel.scheduler.wake(this.#task);
-
-  constructor(table: ModuleTable, task: Task, steps: Steps<number>, onEnd: () => void) {
-    this.#table = table;
-    this.#task = task;
-    this.#operation = new Operation(task, table.hook, steps, 'kmod');
-    this.#onEnd = onEnd;
-    table.hook.on('notify', this.#wake);
-    task.kernelThread = this;
-    task.state = 'running';
-    task.kernel.scheduler.enqueue(task);
-  }
-
-  run(): number {
-    const task = this.#task;
-    const result = this.#operation.attempt();
-    if (result === SUSPENDED) {
-      if (!task.driverCall!.isReady) task.kernel.scheduler.sleep(task);
-    } else if (result === fail(EAGAIN) && !this.#operation.waitsByItself) task.kernel.scheduler.sleep(task);
-    else this.#end(result);
-    return 1;
-  }
-
-  #end(result: number): void {
-    this.result = result;
-    this.#table.hook.off('notify', this.#wake);
-    this.#onEnd();
-    exitTask(this.#task, 0);
-  }
-}
 
 /**
  * Has something done, and waits for it.
@@ -77,11 +37,11 @@ function request(
     table.log(owner.name, 'modules are disabled: nobody may load or unload modules');
     return fail(EPERM);
   }
-  const task = makeKernelTask(kernel, THREAD_NAME, kernel.kthreadd);
-  if (isErr(task)) return task;
   const progress: Progress = { waitsFor: null };
+  const begin = (task: Task): Steps<number> => steps(table, task, requester?.name ?? '', progress);
+  const thread = ModuleThread.start(table, THREAD_NAME, begin, () => call.wake());
+  if (isErr(thread)) return thread;
   requester?.requests.add(progress);
-  const thread = new ModuleThread(table, task, steps(table, task, requester?.name ?? '', progress), () => call.wake());
   return call.sleep(() => {
     const result = thread.result ?? (call.isKilled ? fail(ERESTARTSYS) : SUSPENDED);
     if (result !== SUSPENDED) requester?.requests.delete(progress);

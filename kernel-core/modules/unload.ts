@@ -53,9 +53,18 @@ function* unloadNamed(table: ModuleTable, name: string, byForce: boolean, progre
 }
 
 function* unloadModule(table: ModuleTable, module: Module, byForce: boolean, progress: Progress): Steps<number | Err> {
-  const { owner, driver, linked } = module;
   const refused = refusal(table, module, byForce);
-  if (refused !== null) return refused;
+  return refused ?? (yield* takeAway(table, module, byForce, progress));
+}
+
+/** Unloads a module that may go. @param byForce whatever its uninit says */
+export function* takeAway(
+  table: ModuleTable,
+  module: Module,
+  byForce: boolean,
+  progress: Progress,
+): Steps<number | Err> {
+  const { owner, driver, linked } = module;
   table.withdraw(module);
   owner.isClosing = true;
   progress.waitsFor = module;
