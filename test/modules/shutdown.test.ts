@@ -69,7 +69,7 @@ else {
       },
       async (machine) => {
         const script =
-          'insmod /drivers/fs.o; mkdir -p /mnt; mount -t my none /mnt; mount -t tmpfs none /mnt; sleep 100 < /dev/dev &';
+          'insmod /drivers/fs.o; mkdir -p /mnt; mount -t my none /mnt; mount -t tmpfs none /mnt; sleep 100 < /dev/dev > /dev/null 2>&1 &';
         const lines = await shutDown(machine, script);
         assert.equal(lines.slice(0, 2).sort(), ['released', 'unmounted']);
         assert.equal(lines.slice(2), ['uninit']);
