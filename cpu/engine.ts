@@ -50,8 +50,8 @@ export class Engine implements HelperContext {
   #run: (pc: number) => void;
   #copyWindows: (base: number) => void;
   /** Copy what a run inside of a run puts aside to a place in memory, and back. */
-  readonly putAside: (place: number) => void;
-  readonly bringBack: (place: number) => void;
+  readonly #copyAside: (place: number) => void;
+  readonly #copyBack: (place: number) => void;
   #stop = false;
   /** The run begins with the instruction at a breakpoint that nobody wants to be told of. */
   #passing = false;
@@ -106,8 +106,8 @@ export class Engine implements HelperContext {
     });
     this.#exports = instance.exports;
     this.#run = instance.exports['run'] as (pc: number) => void;
-    this.putAside = instance.exports['putAside'] as (place: number) => void;
-    this.bringBack = instance.exports['bringBack'] as (place: number) => void;
+    this.#copyAside = instance.exports['putAside'] as (place: number) => void;
+    this.#copyBack = instance.exports['bringBack'] as (place: number) => void;
     this.#copyWindows = instance.exports['windows'] as (base: number) => void;
   }
 
@@ -170,6 +170,23 @@ export class Engine implements HelperContext {
     return this.#watched.hit;
   }
 
+  /** Before a run inside of the one that is on the processor. @returns for `bringBack` */
+  putAside(place: number): boolean {
+    const { hasChanged } = this.#state;
+    this.#copyAside(place);
+    this.#state.hasChanged = false;
+    return hasChanged;
+  }
+
+  /** The run that was put aside goes on; it has to look up its place only if something has changed meanwhile. */
+  bringBack(place: number, hadChanged: boolean): void {
+    const { u32 } = this.memory;
+    const hasChanged = this.#state.hasChanged || u32[RESYNC >> 2] !== 0;
+    this.#copyBack(place);
+    if (hasChanged) u32[RESYNC >> 2] = 1;
+    this.#state.hasChanged = hasChanged || hadChanged;
+  }
+
   requestStop(): void {
     this.#stop = true;
     this.memory.u32[RESYNC >> 2] = 1;
@@ -189,13 +206,13 @@ export class Engine implements HelperContext {
     memory.i32[STACK_ROOM >> 2] = this.#depth === 0 ? STACK_BYTES : INNER_STACK_BYTES;
     this.#depth++;
     this.#stop = false;
-    memory.u32[RESYNC >> 2] = 0;
+    this.#state.beginResync();
     let left = whole;
     let reason: number;
     let inRegions = 0;
     this.#watched.clear();
     do {
-      const piece = this.#turns.take(left / RECORD_SIZE) * RECORD_SIZE;
+      const piece = this.#turns.take(left / RECORD_SIZE, this.#depth > 1 && left === whole) * RECORD_SIZE;
       const before = memory.u32[TRANSLATED >> 2]!;
       const inside = this.#inside;
       reason = this.#piece(piece);
@@ -220,7 +237,7 @@ export class Engine implements HelperContext {
     this.#depth++;
     this.#stop = false;
     this.#watched.clear();
-    memory.u32[RESYNC >> 2] = 0;
+    this.#state.beginResync();
     this.#passing = true;
     let record = this.#begin(STEP_FUEL);
     while (record !== 0 && this.#handlers.isPseudo(memory.u16[(record + R_OP) >> 1]!)) record = this.#perform(record);
@@ -383,7 +400,7 @@ export class Engine implements HelperContext {
   #resync(record: number): number {
     const pc = record >>> 0;
     const state = this.#state;
-    this.memory.u32[RESYNC >> 2] = 0;
+    state.beginResync();
     state.setRip(pc);
     const rest = state.restAt(pc);
     if (this.#stop || this.#watched.settle(true)) {

@@ -9,9 +9,9 @@
  *   cpu.saveContext(…)              if it is to go on later
  *   nesting.end()                   what was put aside is there again
  *
- * The hook may let the outer code go on: RESYNC makes it look up its place. Memory of the records that it executes is not
- * given back meanwhile, but when there is no memory for records at all; that the engine notices by itself, behind system
- * calls. Page-fault hooks must not run anything. No locks.
+ * The hook may let the outer code go on; if mappings or decodings have changed meanwhile, RESYNC makes it look up its place.
+ * Memory of the records that it executes is not given back, but when there is no memory for records at all; that the engine
+ * notices by itself, behind system calls. Page-fault hooks must not run anything. No locks.
  */
 import type { Engine } from './engine.js';
 import type { PageTable } from './page-table.js';
@@ -31,7 +31,8 @@ export class Nesting {
   readonly #memory: PhysicalMemory;
   readonly #engine: Engine;
   readonly #first: number;
-  readonly #tables: (PageTable | undefined)[] = [];
+  readonly #tables: (PageTable | undefined)[] = new Array(MAX_NESTING).fill(undefined);
+  readonly #changed: boolean[] = new Array(MAX_NESTING).fill(false);
 
   /** @returns undefined when there is no memory for it */
   static create(memory: PhysicalMemory, engine: Engine): Nesting | undefined {
@@ -52,7 +53,7 @@ export class Nesting {
   /** Precondition: not full. */
   begin(pageTable: PageTable): void {
     const { u32 } = this.#memory;
-    this.#engine.putAside(this.#placeOf(this.depth));
+    this.#changed[this.depth] = this.#engine.putAside(this.#placeOf(this.depth));
     this.#tables[this.depth++] = this.#engine.pageTable;
     if (u32[TLB >> 2] === pageTable.tlb && this.#engine.pageTable === pageTable) return;
     u32[TLB >> 2] = pageTable.tlb;
@@ -60,14 +61,14 @@ export class Nesting {
   }
 
   end(): void {
-    const { u32 } = this.#memory;
-    const place = this.#placeOf(--this.depth);
-    this.#engine.bringBack(place);
-    const table = this.#tables[this.depth];
-    this.#tables[this.depth] = undefined;
+    const depth = --this.depth;
+    this.#engine.bringBack(this.#placeOf(depth), this.#changed[depth]!);
+    const table = this.#tables[depth];
+    this.#tables[depth] = undefined;
+    if (table === this.#engine.pageTable) return;
     // One that is gone is nobody's any more: whoever runs next activates its own.
-    if (table?.isLive && table !== this.#engine.pageTable) this.#engine.setPageTable(table);
-    u32[RESYNC >> 2] = 1;
+    if (table?.isLive) this.#engine.setPageTable(table);
+    else this.#memory.u32[RESYNC >> 2] = 1;
   }
 
   dispose(): void {

@@ -8,7 +8,7 @@ import type { FaultInfo } from './exits.js';
 import type { PageTable } from './page-table.js';
 import type { PhysicalMemory } from './physical-memory.js';
 import { R_OFF } from './record.js';
-import { EXIT_REASON, FUEL, PAGE_VA, RIP } from './state.js';
+import { EXIT_REASON, FUEL, PAGE_VA, RESYNC, RIP } from './state.js';
 
 export const TWO_32 = 2 ** 32;
 
@@ -19,6 +19,8 @@ export class RunState {
   pageTable: PageTable | undefined;
   /** What is left of the budget, in bytes of records, when the loop was left by an import. */
   rest = 0;
+  /** A mapping or decoding has changed since the run that is on the processor was put in place of another (nesting.ts). */
+  hasChanged = false;
 
   constructor(memory: PhysicalMemory) {
     this.memory = memory;
@@ -28,6 +30,14 @@ export class RunState {
   leave(reason: number, rest: number): void {
     this.memory.i32[EXIT_REASON >> 2] = reason;
     this.rest = rest;
+  }
+
+  /** The place is about to be looked up, so that what has changed does not matter to this run any more. */
+  beginResync(): void {
+    const { u32 } = this.memory;
+    if (u32[RESYNC >> 2] === 0) return;
+    u32[RESYNC >> 2] = 0;
+    this.hasChanged = true;
   }
 
   /** What is left of the budget at a record, in bytes of records: FUEL counts from the record's address. */
@@ -49,7 +59,10 @@ export class RunState {
   }
 
   setRip(record: number): void {
-    this.write64(RIP, this.instructionAddress(record));
+    const { i32, u16 } = this.memory;
+    // The place in the page carries nothing over.
+    i32[RIP >> 2] = i32[PAGE_VA >> 2]! + u16[(record + R_OFF) >> 1]!;
+    i32[(RIP >> 2) + 1] = i32[(PAGE_VA >> 2) + 1]!;
   }
 
   read64(at: number): number {
@@ -59,7 +72,8 @@ export class RunState {
 
   write64(at: number, value: number): void {
     const { i32 } = this.memory;
-    i32[at >> 2] = (value % TWO_32) | 0;
+    // Not `%`: of doubles it is a call.
+    i32[at >> 2] = value | 0;
     i32[(at >> 2) + 1] = Math.floor(value / TWO_32);
   }
 }

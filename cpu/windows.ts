@@ -298,10 +298,9 @@ export class Windows {
 export function evictFrame(u32: Uint32Array, tlb: number, frame: number): void {
   clearExtents(u32, tlb);
   closeWrites(u32, tlb + TLB_WINDOWS, frame);
-  if (u32[TLB >> 2] !== tlb) return;
-  closeWrites(u32, WINDOWS, frame);
-  // Regions rely on what they have checked until they are left.
+  // Regions rely on what they have checked until they are left; also those of a run that is put aside.
   u32[RESYNC >> 2] = 1;
+  if (u32[TLB >> 2] === tlb) closeWrites(u32, WINDOWS, frame);
 }
 
 /** Empties the extents by address, and takes away what translated code has copied from them. */

@@ -66,6 +66,8 @@ export class Translator {
   #cache: TranslationCache | undefined;
   #kept: KeptCode | undefined;
   #batches: Batches;
+  /** The address space that the last batch was begun in. */
+  #place: PageTable | undefined;
   /** Nanoseconds spent so far. */
   #time = 0;
   #longest = 0;
@@ -230,6 +232,11 @@ export class Translator {
     return !this.#batches.isIdle || this.#cache?.isDue === true;
   }
 
+  /** Whether the batch on its way was begun in the active address space. */
+  get worksHere(): boolean {
+    return !this.#batches.isIdle && this.#place === this.#pageTable;
+  }
+
   /**
    * Does a bounded part of the work that there is: takes code from the cache, or goes on with a batch. Between slices, when
    * no record is executing.
@@ -284,6 +291,7 @@ export class Translator {
     this.#former.begin();
     const { roots, doors } = this.#chooser.choose();
     const size = roots.size === 0 ? 0 : this.#batches.begin(roots, doors);
+    this.#place = this.#pageTable;
     this.#chooser.endRound(size);
     return size > 0;
   }

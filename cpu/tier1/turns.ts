@@ -33,10 +33,15 @@ export class TranslatorTurns {
     return this.translator;
   }
 
-  /** Works, if there is work. @param left instructions that are to run @returns how many of them to run before the next turn */
-  take(left: number): number {
+  /**
+   * Works, if there is work.
+   * @param left instructions that are to run
+   * @param isBrief they are a run inside of another, which mostly is over soon: what is to be done for others is for theirs
+   * @returns how many of them to run before the next turn
+   */
+  take(left: number, isBrief: boolean): number {
     if (this.#options === null) return left;
-    if (!this.#isLooking) this.translator?.work();
+    if (!this.#isLooking && (!isBrief || this.translator?.worksHere)) this.translator?.work();
     const interval = this.#interval();
     const untilLook = interval - this.#interpreted;
     const look = untilLook > 0 ? untilLook : interval;

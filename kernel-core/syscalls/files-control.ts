@@ -324,10 +324,16 @@ function ioctl(task: Task, fd: number, request: number, argument: number): numbe
     const answer = generic(task, file, argument, fd | 0);
     if (answer !== null) return answer;
   }
+  const result = file.ioctl(number, argument, task.mm!, task);
+  if (result !== SUSPENDED && result !== -EAGAIN) return result;
+  return awaitIoctl(task, file, number, argument, result);
+}
+
+/** Functions that outlive the call are made here, where it has to wait: else every call would pay for them. */
+function awaitIoctl(task: Task, file: OpenFile, number: number, argument: number, result: number): number {
   const mm = task.mm!;
-  const result = file.ioctl(number, argument, mm, task);
   if (result === SUSPENDED) return awaitDriver(task, file, () => file.ioctl(number, argument, mm, task));
-  if (result !== -EAGAIN || file.waitsByItself || (file.flags & O_NONBLOCK) !== 0) return result;
+  if (file.waitsByItself || (file.flags & O_NONBLOCK) !== 0) return result;
   file.ref();
   return task.wait.block({
     hooks: [file.inode.hook],
