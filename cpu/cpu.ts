@@ -24,7 +24,6 @@ import {
   OTHER_FLAGS,
   RESYNC,
   RIP,
-  RSP,
   TLB,
 } from './state.js';
 import type { CodeStore } from './tier1/cache.js';
@@ -296,17 +295,20 @@ export class Cpu {
    * What a function finds that is called from nowhere: flags as the calling convention wants them, default floating point, other
    * registers as they are.
    * @param thread address in fs and gs
+   * @param place physical address of what the stack pointer points to, which becomes the return address `back`
    */
-  enterFunction(address: number, stack: number, thread: number): void {
+  enterFunction(address: number, stack: number, thread: number, place: number, back: number): void {
+    this.#engine.nested.enter(address, stack, thread, place, back);
     const { i32 } = this.#memory;
-    this.#write64(RIP, address);
-    this.#write64(RSP, stack);
-    this.#write64(FS_BASE, thread);
-    this.#write64(GS_BASE, thread);
     i32[DF >> 2] = 0;
     i32[OTHER_FLAGS >> 2] = 0;
     i32[MXCSR >> 2] = MXCSR_DEFAULT;
     if (i32[FTW >> 2] !== FTW_EMPTY || i32[FCW >> 2] !== FCW_DEFAULT || i32[FTOP >> 2] !== 0) this.resetFloatingPoint();
+  }
+
+  /** The first arguments of a C function: rdi, rsi, rdx, rcx. @source System V psABI AMD64 */
+  setArguments(a: number, b: number, c: number, d: number): void {
+    this.#engine.nested.pass(a, b, c, d);
   }
 
   /** The context of a fresh program: zero registers, default floating-point control words. */

@@ -20,6 +20,7 @@ import { table } from './table/index.js';
 import { PROBE_STACK, PROBE_WRITE } from './tier0/frame.js';
 import type { HandlerSet } from './tier0/handlers.js';
 import { interpreter } from './tier0/interpreter.js';
+import type { NestedExports } from './tier0/nested.js';
 import type { CodeStore } from './tier1/cache.js';
 import { INNER_STACK_BYTES, STACK_BYTES, STACK_ROOM, TRANSLATED } from './tier1/layout.js';
 import { Translator } from './tier1/translator.js';
@@ -48,10 +49,7 @@ export class Engine implements HelperContext {
   #data: DataAccess;
   #fetch: InstructionFetch;
   #run: (pc: number) => void;
-  #copyWindows: (base: number) => void;
-  /** Copy what a run inside of a run puts aside to a place in memory, and back. */
-  readonly #copyAside: (place: number) => void;
-  readonly #copyBack: (place: number) => void;
+  readonly #nested: NestedExports;
   #stop = false;
   /** The run begins with the instruction at a breakpoint that nobody wants to be told of. */
   #passing = false;
@@ -106,9 +104,7 @@ export class Engine implements HelperContext {
     });
     this.#exports = instance.exports;
     this.#run = instance.exports['run'] as (pc: number) => void;
-    this.#copyAside = instance.exports['putAside'] as (place: number) => void;
-    this.#copyBack = instance.exports['bringBack'] as (place: number) => void;
-    this.#copyWindows = instance.exports['windows'] as (base: number) => void;
+    this.#nested = instance.exports as unknown as NestedExports;
   }
 
   /** The active one. */
@@ -126,8 +122,8 @@ export class Engine implements HelperContext {
 
   setPageTable(pageTable: PageTable): void {
     this.#state.pageTable = pageTable;
-    this.#turns.translator?.setPageTable(pageTable);
-    if (pageTable.windows.activate()) this.#copyWindows(pageTable.tlb + TLB_WINDOWS);
+    const slots = pageTable.windows.activate();
+    if (slots !== 0) this.#nested.windows(pageTable.tlb + TLB_WINDOWS, slots);
   }
 
   /** Instructions executed in regions. */
@@ -173,7 +169,7 @@ export class Engine implements HelperContext {
   /** Before a run inside of the one that is on the processor. @returns for `bringBack` */
   putAside(place: number): boolean {
     const { hasChanged } = this.#state;
-    this.#copyAside(place);
+    this.#nested.putAside(place);
     this.#state.hasChanged = false;
     return hasChanged;
   }
@@ -182,9 +178,14 @@ export class Engine implements HelperContext {
   bringBack(place: number, hadChanged: boolean): void {
     const { u32 } = this.memory;
     const hasChanged = this.#state.hasChanged || u32[RESYNC >> 2] !== 0;
-    this.#copyBack(place);
+    this.#nested.bringBack(place);
     if (hasChanged) u32[RESYNC >> 2] = 1;
     this.#state.hasChanged = hasChanged || hadChanged;
+  }
+
+  /** For `Cpu.enterFunction` and `Cpu.setArguments`. */
+  get nested(): NestedExports {
+    return this.#nested;
   }
 
   requestStop(): void {
@@ -315,9 +316,10 @@ export class Engine implements HelperContext {
       repeat: (record: number, handler: number) => number;
       onward: unknown;
     };
-    const translator = new Translator(
+    return new Translator(
       {
         memory: this.memory,
+        space: this.#state,
         code: this.code,
         handlers: this.#handlers,
         table: handlers,
@@ -330,8 +332,6 @@ export class Engine implements HelperContext {
       },
       options,
     );
-    translator.setPageTable(this.#state.pageTable!);
-    return translator;
   }
 
   // What helpers use

@@ -12,10 +12,15 @@ import { EXIT_REASON, FUEL, PAGE_VA, RESYNC, RIP } from './state.js';
 
 export const TWO_32 = 2 ** 32;
 
-export class RunState {
+/** Where it is known which address space is the active one. */
+export interface ActiveSpace {
+  /** Set before the first run. */
+  readonly pageTable: PageTable | undefined;
+}
+
+export class RunState implements ActiveSpace {
   readonly memory: PhysicalMemory;
   readonly fault: FaultInfo = { signal: 0, code: 0, address: 0, trapno: 0, err: 0, cr2: 0 };
-  /** The active one; set before the first run. */
   pageTable: PageTable | undefined;
   /** What is left of the budget, in bytes of records, when the loop was left by an import. */
   rest = 0;

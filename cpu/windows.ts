@@ -73,12 +73,12 @@ export class Windows {
     this.#entryOf = entryOf;
   }
 
-  /** The address space becomes the active one. @returns whether its slots have to be copied to where translated code looks */
-  activate(): boolean {
+  /** The address space becomes the active one. @returns its slots that have to be copied to where translated code looks, as bits */
+  activate(): number {
     const memory = this.#memory;
-    const mayDiffer = (this.#open | memory.activeWindows) !== 0;
+    const differing = this.#open | memory.activeWindows;
     memory.activeWindows = this.#extents.length > 0 ? this.#open | SECOND_SLOTS : this.#open;
-    return mayDiffer;
+    return differing;
   }
 
   #copySlot(slot: number): void {

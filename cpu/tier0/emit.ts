@@ -9,12 +9,13 @@ import type { Statement } from '../ir/ir.js';
 import { expandFlags } from '../ir/lazy-flags.js';
 import { R_DISP, R_IMM, R_OP, R_TARGET } from '../record.js';
 import { EXIT_REASON, FUEL, PAGE_SIZE, PAGE_VA, TLB, TLB_EXEC } from '../state.js';
-import { MAX_REGIONS, PUT_ASIDE, WINDOW_BYTES, WINDOWS } from '../tier1/layout.js';
+import { MAX_REGIONS } from '../tier1/layout.js';
 import { Code } from '../wasm/code.js';
 import { ModuleBuilder } from '../wasm/module.js';
 import { type HotFrame, LocalPool, PC, tlbOffset } from './frame.js';
 import { type HandlerSet, OP_CROSS_PAGE, OP_GOTO, OP_SPAN } from './handlers.js';
 import { Lowering } from './lower.js';
+import { addNested } from './nested.js';
 import type { HotHandler, HotNumbers, HotSequence } from './numbering.js';
 import { enterFunction, onwardFunction, repeatFunction, stepFunction } from './regions.js';
 import { addRuntime, type Runtime, runFunction } from './runtime.js';
@@ -94,47 +95,10 @@ export function emitInterpreter(handlers: HandlerSet, numbers: HotNumbers): Uint
   onwardFunction(onwardCode, { first: handlers.firstRegion, regionType: module.type(['i32'], ['i64']) });
   module.define(onward, onwardCode);
   module.export('onward', onward);
-  const windows = module.declare(['i32'], []);
-  const windowsCode = new Code(1);
-  copyWindows(windowsCode);
-  module.define(windows, windowsCode);
-  module.export('windows', windows);
-  for (const [name, isBack] of [
-    ['putAside', false],
-    ['bringBack', true],
-  ] as const) {
-    const copy = module.declare(['i32'], []);
-    const copyCode = new Code(1);
-    copyState(copyCode, isBack);
-    module.define(copy, copyCode);
-    module.export(name, copy);
-  }
+  addNested(module);
   module.setTable(table, handlers.firstRegion + 2 * MAX_REGIONS);
   module.exportTable('handlers');
   return module.build();
-}
-
-/** (place): copies what a run inside of a run puts aside to there, or back. */
-function copyState(code: Code, isBack: boolean): void {
-  for (const [from, to] of PUT_ASIDE) {
-    for (let at = from; at < to; at += 16) {
-      if (isBack) code.i32(0);
-      code.get(0);
-      if (!isBack) code.i32(0);
-      code.memory('v128.load', at);
-      code.memory('v128.store', at);
-    }
-  }
-}
-
-/** (address of the slots of an address space): copies them to where translated code looks. */
-function copyWindows(code: Code): void {
-  for (let at = 0; at < WINDOW_BYTES; at += 16) {
-    code.i32(0);
-    code.get(0);
-    code.memory('v128.load', at);
-    code.memory('v128.store', WINDOWS + at);
-  }
 }
 
 /** (pc) → record that the main loop cannot execute; with EXIT_REASON set when the slice is over. */

@@ -6,9 +6,9 @@
  * region's function alive.
  */
 import type { CodeCache } from '../code-cache.js';
-import type { PageTable } from '../page-table.js';
 import type { PhysicalMemory } from '../physical-memory.js';
 import { R_OP, RECORD_SIZE } from '../record.js';
+import type { ActiveSpace } from '../run-state.js';
 import { PAGE_SIZE, VALIDITY, VALIDITY_BYTES } from '../state.js';
 import type { HandlerSet } from '../tier0/handlers.js';
 import type { CodeReader } from './code-reader.js';
@@ -45,6 +45,7 @@ export interface InstalledParts {
   table: WebAssembly.Table;
   reader: CodeReader;
   stale: StaleFlags;
+  space: ActiveSpace;
 }
 
 export class InstalledRegions {
@@ -53,7 +54,6 @@ export class InstalledRegions {
   #parts: InstalledParts;
   #memory: PhysicalMemory;
   #limits: RegionLimits;
-  #pageTable: PageTable | undefined;
   #translations = new Array<Translation | undefined>(MAX_REGIONS).fill(undefined);
   #free: number[] = [];
   #next = 0;
@@ -93,10 +93,6 @@ export class InstalledRegions {
     return this.#bytes;
   }
 
-  setPageTable(pageTable: PageTable): void {
-    this.#pageTable = pageTable;
-  }
-
   /** A region; of a door the one that it leads into. */
   main(number: number): Translation | undefined {
     const translation = this.#translations[number];
@@ -126,7 +122,10 @@ export class InstalledRegions {
     const frame = this.#parts.reader.frame(Math.floor(root / PAGE_SIZE));
     return this.#byRoot
       .get(root)
-      ?.find((t) => t.entryFrame === frame && (this.#pageTable!.isValid(t.number) || this.#isHere(t) !== undefined));
+      ?.find(
+        (t) =>
+          t.entryFrame === frame && (this.#parts.space.pageTable!.isValid(t.number) || this.#isHere(t) !== undefined),
+      );
   }
 
   /** A region is about to be entered: whether the active address space has its code. The reader has begun afresh. */
@@ -134,14 +133,14 @@ export class InstalledRegions {
     const translation = this.#translations[number];
     const reached = translation?.live ? this.#isHere(translation) : undefined;
     if (translation === undefined || reached === undefined) return false;
-    const breakpoints = this.#pageTable!.marks?.breakpoints;
+    const breakpoints = this.#parts.space.pageTable!.marks?.breakpoints;
     if (breakpoints !== undefined && breakpoints.size > 0) {
       // Where a debugger wants to be told it is made anew, without the instruction.
       for (const other of reached) if (includesAny(other.body, breakpoints)) this.drop(other);
       if (!translation.live) return false;
     }
     for (const { module } of reached) module.generation = this.#generation;
-    this.#pageTable!.setValid(number);
+    this.#parts.space.pageTable!.setValid(number);
     return true;
   }
 

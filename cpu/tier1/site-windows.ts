@@ -2,8 +2,9 @@
  * Access sites and their windows: which window (../windows.ts) an instruction gets when it is translated, and what happens
  * when that does not hold what the instruction accesses.
  */
-import type { PageTable } from '../page-table.js';
+
 import type { PhysicalMemory } from '../physical-memory.js';
+import type { ActiveSpace } from '../run-state.js';
 import { RIP, RSP, SLOW_EA } from '../state.js';
 import { OPENED, type OpenResult, TAKEN } from '../windows.js';
 import { GROUP_ACCESS, KIND_EXTENT_MISS, KIND_MASK, KIND_MISS, SITE_SLOTS, STOP_KIND, WRITE_ACCESS } from './layout.js';
@@ -23,17 +24,19 @@ export class SiteWindows {
   readonly #profile: Profile;
   readonly #redo: (site: Site, address: number) => void;
   readonly #slots = new Slots();
-  #pageTable: PageTable | undefined;
+  readonly #space: ActiveSpace;
 
   /** @param redo an instruction should be translated anew, for now its accesses would be checked in another way */
-  constructor(memory: PhysicalMemory, profile: Profile, redo: (site: Site, address: number) => void) {
+  constructor(
+    memory: PhysicalMemory,
+    space: ActiveSpace,
+    profile: Profile,
+    redo: (site: Site, address: number) => void,
+  ) {
     this.#memory = memory;
+    this.#space = space;
     this.#profile = profile;
     this.#redo = redo;
-  }
-
-  setPageTable(pageTable: PageTable): void {
-    this.#pageTable = pageTable;
   }
 
   /** How an instruction accesses memory: slot (−1: the extents by address) and the address that it was chosen for. */
@@ -45,7 +48,7 @@ export class SiteWindows {
     if (stack) at = i32[(RSP >> 2) + 1]! * TWO_32 + u32[RSP >> 2]!;
     else if (ripRelative) at = address + length + displacement;
     else if (Number.isNaN(at) && base === RSP && index === 0x400) at = i32[(RSP >> 2) + 1]! * TWO_32 + u32[RSP >> 2]!;
-    const slot = Number.isNaN(at) ? -1 : this.#slots.find(this.#pageTable!, at, write, site?.heat ?? 0);
+    const slot = Number.isNaN(at) ? -1 : this.#slots.find(this.#space.pageTable!, at, write, site?.heat ?? 0);
     return { slot, address: at };
   }
 
@@ -56,7 +59,7 @@ export class SiteWindows {
 
   /** Slots for code of another run, as `Slots.assign`. */
   assign(used: Parameters<Slots['assign']>[1]): ReturnType<Slots['assign']> {
-    return this.#slots.assign(this.#pageTable!, used);
+    return this.#slots.assign(this.#space.pageTable!, used);
   }
 
   /** A region stopped: its window is opened where the access was, if it can be. */
@@ -68,7 +71,7 @@ export class SiteWindows {
     this.misses++;
     const write = (kind & WRITE_ACCESS) !== 0;
     const vpn = i32[(SLOW_EA >> 2) + 1]! * 2 ** 20 + (u32[SLOW_EA >> 2]! >>> 12);
-    const { windows } = this.#pageTable!;
+    const { windows } = this.#space.pageTable!;
     windows.note(vpn, write);
     // From now on the extents by address have it: other sites that it is meant for would not come here.
     const own = this.#slots.ownOf(windows, vpn);

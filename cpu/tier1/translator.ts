@@ -7,6 +7,7 @@ import type { CodeCache } from '../code-cache.js';
 import { Decoder } from '../decoder.js';
 import type { PageTable } from '../page-table.js';
 import type { PhysicalMemory } from '../physical-memory.js';
+import type { ActiveSpace } from '../run-state.js';
 import { PAGE_SIZE } from '../state.js';
 import { table } from '../table/index.js';
 import type { HandlerSet } from '../tier0/handlers.js';
@@ -33,6 +34,7 @@ const MAX_SITES = 100_000;
 
 export interface TranslatorParts {
   memory: PhysicalMemory;
+  space: ActiveSpace;
   code: CodeCache;
   handlers: HandlerSet;
   table: WebAssembly.Table;
@@ -53,7 +55,6 @@ export class Translator {
   interval: number;
   #options: TranslatorOptions;
   #parts: TranslatorParts;
-  #pageTable: PageTable | undefined;
   #reader: CodeReader;
   #profile = new Profile();
   #profiler: Profiler;
@@ -87,7 +88,7 @@ export class Translator {
     const limits = { budget, maxRegions };
     const { code } = parts;
     this.#installed = new InstalledRegions(
-      { memory, code, handlers, table: parts.table, reader: this.#reader, stale: this.#stale },
+      { memory, code, handlers, table: parts.table, reader: this.#reader, stale: this.#stale, space: parts.space },
       limits,
     );
     const chosen = {
@@ -108,7 +109,7 @@ export class Translator {
       onward: parts.onward,
     };
     this.#linker = new Linker(imports, this.#installed);
-    this.#windows = new SiteWindows(memory, this.#profile, (site, address) => this.#redoAt(site, address));
+    this.#windows = new SiteWindows(memory, parts.space, this.#profile, (site, address) => this.#redoAt(site, address));
     const shared = {
       memory,
       reader: this.#reader,
@@ -189,12 +190,6 @@ export class Translator {
     this.#cache?.flush();
   }
 
-  setPageTable(pageTable: PageTable): void {
-    this.#pageTable = pageTable;
-    this.#installed.setPageTable(pageTable);
-    this.#windows.setPageTable(pageTable);
-  }
-
   /**
    * Executes some instructions from a record on while noting what they do, then translates what has become hot.
    * @returns the record to go on at, 0 when the run loop must be left
@@ -202,13 +197,13 @@ export class Translator {
   look(record: number): number {
     if (!this.#installed.isUsable) return record;
     const start = this.#parts.clock();
-    this.#reader.begin(this.#pageTable!);
+    this.#reader.begin(this.#parts.space.pageTable!);
     this.#installed.age();
     this.#forgetOld();
     this.#profile.scale = this.interval / this.#options.burst;
     const next = this.#profiler.run(record, this.#options.burst);
     // What was executed may have run code of another address space.
-    this.#reader.begin(this.#pageTable!);
+    this.#reader.begin(this.#parts.space.pageTable!);
     // A batch on its way comes first.
     const isFruitful = this.#batches.isIdle && this.#chooser.isDue(this.interval) && this.#round();
     this.interval = isFruitful ? this.#options.interval : Math.min(this.#options.maxInterval, this.interval * 2);
@@ -234,7 +229,7 @@ export class Translator {
 
   /** Whether the batch on its way was begun in the active address space. */
   get worksHere(): boolean {
-    return !this.#batches.isIdle && this.#place === this.#pageTable;
+    return !this.#batches.isIdle && this.#place === this.#parts.space.pageTable;
   }
 
   /**
@@ -245,7 +240,7 @@ export class Translator {
     if (this.#batches.isIdle && this.#cache?.isWaiting !== true) return;
     if (!this.#installed.isUsable) return;
     const start = this.#parts.clock();
-    this.#reader.begin(this.#pageTable!);
+    this.#reader.begin(this.#parts.space.pageTable!);
     // Who looks wants to see how code comes about.
     const isWatched = this.#parts.watcher() !== undefined;
     if (isWatched || this.#kept?.install() !== true) this.#batches.goOn();
@@ -269,7 +264,7 @@ export class Translator {
 
   /** Whether the active address space has the code of a region. */
   validate(number: number): boolean {
-    this.#reader.begin(this.#pageTable!);
+    this.#reader.begin(this.#parts.space.pageTable!);
     return this.#installed.validate(number);
   }
 
@@ -291,7 +286,7 @@ export class Translator {
     this.#former.begin();
     const { roots, doors } = this.#chooser.choose();
     const size = roots.size === 0 ? 0 : this.#batches.begin(roots, doors);
-    this.#place = this.#pageTable;
+    this.#place = this.#parts.space.pageTable;
     this.#chooser.endRound(size);
     return size > 0;
   }

@@ -15,7 +15,6 @@ import { Timer } from '../timers.js';
 import type { CallRunner } from './calls.js';
 import { PER_CPU } from './layout.js';
 import type { Owned, Owner } from './owner.js';
-import { RCX, RDI, RDX, RSI } from './registers.js';
 import type { KernelStack } from './stacks.js';
 import type { SyscallLayer } from './syscalls.js';
 
@@ -114,22 +113,15 @@ export class KernelCall implements Owned {
 
   /** Puts a function and its arguments on the processor. */
   load(address: number, a: number, b: number, c: number, d: number): void {
-    const { cpu } = this.kernel;
-    cpu.setReg(RDI, a);
-    cpu.setReg(RSI, b);
-    cpu.setReg(RDX, c);
-    cpu.setReg(RCX, d);
+    this.kernel.cpu.setArguments(a, b, c, d);
     this.enter(address);
   }
 
   /** Puts a function on the processor, where its arguments are. */
   enter(address: number): void {
     const { returnSlot, stack } = this;
-    this.kernel.cpu.enterFunction(address, returnSlot, PER_CPU);
-    const { i32 } = this.runner.space.memory;
-    const at = (stack.topPage + PAGE_SIZE - (stack.top - returnSlot)) >> 2;
-    i32[at] = this.#returnAddress | 0;
-    i32[at + 1] = -1;
+    const place = stack.topPage + PAGE_SIZE - (stack.top - returnSlot);
+    this.kernel.cpu.enterFunction(address, returnSlot, PER_CPU, place, this.#returnAddress);
   }
 
   get maySleep(): boolean {
