@@ -70,12 +70,14 @@ export class Attachments {
   }
 
   /** What is at the address that the processor has found to be watched. @returns undefined: it has found nothing, or nothing that counts for `process` */
-  watched(process: Process): { readonly address: number; readonly reads: boolean } | undefined {
+  watched(process: Process): Watched | undefined {
     const { watchHit } = this.#kernel.cpu;
-    if (Number.isNaN(watchHit)) return undefined;
-    const marks = this.marksAt(watchHit, process);
-    const found = marks && watchpointAt(marks, watchHit);
-    return found && { address: watchHit, reads: found.reads };
+    return Number.isNaN(watchHit) ? undefined : watchedAt(this.marksAt(watchHit, process), watchHit);
+  }
+
+  /** As `watched`, of the kernel's half, on whose behalf ever it runs. */
+  watchedByKernel(): Watched | undefined {
+    return watchedAt(this.kernelMarks, this.#kernel.cpu.watchHit);
   }
 
   /** The processor learns what has changed. */
@@ -100,4 +102,15 @@ export class Attachments {
     const sharer = [...this.processes].find((other) => other !== process && machineTask(other)?.mm === space);
     if (sharer === undefined) this.#kernel.cpu.mark(space.pageTable, null);
   }
+}
+
+interface Watched {
+  readonly address: number;
+  /** It is watched for reads, too. */
+  readonly reads: boolean;
+}
+
+function watchedAt(marks: Marks | undefined, address: number): Watched | undefined {
+  const found = marks && watchpointAt(marks, address);
+  return found && { address, reads: found.reads };
 }

@@ -13,17 +13,19 @@
  * other) are told one after the other.
  */
 import { CLONE_THREAD, CLONE_VFORK } from '../../abi/sched.js';
-import { SI_USER, SIGKILL, SIGTRAP } from '../../abi/signal.js';
+import { SIGKILL, SIGTRAP } from '../../abi/signal.js';
 import { EXIT_BREAK, EXIT_FAULT, EXIT_SLICE, EXIT_STOP } from '../../cpu/index.js';
 import type { KernelCall } from '../drivers/call.js';
 import { isKernelAddress } from '../drivers/layout.js';
 import type { Kernel } from '../kernel.js';
 import type { Process } from '../process.js';
 import { kernelSignal, sendToProcess } from '../signals/send.js';
-import { makeSignalInfo, type SignalInfo } from '../signals/state.js';
+import type { SignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { Attachments } from './attachments.js';
+import { DriverStops } from './driver-stops.js';
 import type { DebugEvent, Going, StopReason } from './events.js';
+import { HeldSignals } from './held-signals.js';
 import { clearMarks, type Marks } from './marks.js';
 
 /** A task that goes on. */
@@ -38,12 +40,13 @@ export class Debugger {
   followsForks = false;
   followsVforks = false;
   followsExec = false;
-  /** Signals that are delivered without a word. */
-  passed: ReadonlySet<number> = new Set();
+  readonly signals = new HeldSignals();
   /** The next program that is started from outside is attached to, and stops before its first instruction. */
   catchesNext: boolean;
   /** Called when the machine has come to rest with an event, and for each one until `resume`. */
   onEvent: (() => void) | null = null;
+  /** Where drivers cannot be stopped. */
+  readonly driverStops: DriverStops;
   /** Instructions that the last `run` or `runCall` executed. */
   retired = 0;
   readonly #kernel: Kernel;
@@ -52,14 +55,11 @@ export class Debugger {
   /** Children of vfork whose parents are told when they let go of the memory. */
   readonly #vforked = new Map<Task, Task>();
   readonly #events: DebugEvent[] = [];
-  /** Signals that were told of: each waits for what is to become of it. */
-  readonly #held = new Map<Task, SignalInfo>();
-  /** The driver's call on the processor can be stopped. */
-  #isCallStoppable = false;
 
   constructor(kernel: Kernel, catchesNext: boolean) {
     this.#kernel = kernel;
     this.#attached = new Attachments(kernel);
+    this.driverStops = new DriverStops(kernel);
     this.catchesNext = catchesNext;
   }
 
@@ -95,7 +95,7 @@ export class Debugger {
     if (!this.#attached.remove(process)) return;
     for (const task of process.threads) {
       this.#active.delete(task);
-      this.#held.delete(task);
+      this.signals.forget(task);
       for (const [child, parent] of this.#vforked) if (parent === task) this.#vforked.delete(child);
     }
     this.#drop((event) => event.type === 'stopped' && event.task.process === process);
@@ -109,7 +109,7 @@ export class Debugger {
     this.#attached.clearKernel();
     this.catchesNext = false;
     this.followsForks = this.followsVforks = this.followsExec = false;
-    this.passed = new Set();
+    this.signals.passed = new Set();
     this.#kernel.scheduler.release();
   }
 
@@ -128,11 +128,6 @@ export class Debugger {
     this.#stop(task, signal, { kind: 'signal' });
   }
 
-  /** Of the signal that a task stopped with; null: it stopped for another reason. */
-  signalInfo(task: Task): SignalInfo | null {
-    return this.#held.get(task) ?? null;
-  }
-
   /** What is to be told next. */
   takeEvent(): DebugEvent | undefined {
     return this.#events.shift();
@@ -149,7 +144,7 @@ export class Debugger {
         const going = goingOf(task);
         if (going === null) continue;
         this.#active.set(task, { range: going.range, isStepDone: false });
-        this.#settleSignal(task, going.signal);
+        this.signals.settle(task, going.signal);
       }
     }
     if (this.#events.length > 0) {
@@ -157,6 +152,7 @@ export class Debugger {
       return;
     }
     this.#attached.apply();
+    this.driverStops.forget();
     for (const process of this.processes) this.#roam(process);
     this.#kernel.scheduler.release();
   }
@@ -202,32 +198,16 @@ export class Debugger {
    * @returns as `run`
    */
   runCall(call: KernelCall, isInner: boolean, budget: number): number {
-    const { cpu } = this.#kernel;
-    const { task } = call;
-    // Kernel threads and TypeScript programs are nothing that a debugger sees.
-    const isProgram = task !== null && task.mm !== null && task.program === null && task.state !== 'dead';
-    this.#isCallStoppable = isProgram && call.maySleep && !isInner;
-    const active = task === null ? undefined : this.#active.get(task);
-    if (this.#isCallStoppable && active !== undefined && active.range !== null) {
-      return this.#step(task!, active, active.range, budget);
-    }
-    const exit = cpu.run(budget);
-    this.retired = cpu.retired;
-    if (!this.#isCallStoppable) return exit;
-    const isBreak = exit === EXIT_BREAK;
-    const watched = isKernelAddress(cpu.watchHit) ? this.#attached.watched(task!.process) : undefined;
-    // Whoever runs into it is what the debugger sees.
-    if (isBreak || watched !== undefined) this.attach(task!.process);
-    if (isBreak) this.#stop(task!, SIGTRAP, { kind: 'break' });
-    else if (watched !== undefined) {
-      this.#stop(task!, SIGTRAP, { kind: 'watch', ...watched });
-    }
+    const outer = this.driverStops.running;
+    this.driverStops.running = { call, isInner };
+    const exit = this.#runCall(call, budget);
+    this.driverStops.running = outer;
     return exit;
   }
 
   /** Whether a breakpoint concerns what runs. */
   wantsBreakpoint(address: number): boolean {
-    if (isKernelAddress(address)) return this.#isCallStoppable;
+    if (isKernelAddress(address)) return this.#mayStop('breakpoint', address);
     const task = this.#kernel.scheduler.current;
     return task !== null && this.#attached.has(task.process);
   }
@@ -248,16 +228,14 @@ export class Debugger {
 
   /** A task takes a signal. @returns true: it has stopped before, and will take it, or another, when it goes on */
   takesSignal(task: Task, info: SignalInfo): boolean {
-    if (info.signo === SIGKILL || info.wasTold === true || task.program !== null) return false;
-    if (!this.#attached.has(task.process) || this.passed.has(info.signo)) return false;
-    this.#held.set(task, info);
+    if (!this.#attached.has(task.process) || !this.signals.take(task, info)) return false;
     this.#stop(task, info.signo, { kind: 'signal' });
     return true;
   }
 
   /** Does the debugger want to hear of a signal that would be ignored? */
   wantsIgnored(process: Process, signal: number): boolean {
-    return this.#attached.has(process) && !this.passed.has(signal);
+    return this.#attached.has(process) && !this.signals.passed.has(signal);
   }
 
   /** A handler of a signal is about to run: a step ends before its first instruction. */
@@ -302,7 +280,7 @@ export class Debugger {
   }
 
   taskEnded(task: Task): void {
-    this.#held.delete(task);
+    this.signals.forget(task);
     this.#vforked.delete(task);
     this.#drop((event) => event.type === 'stopped' && event.task === task);
     if (!this.#active.delete(task) || task.process.threads.size === 0) return;
@@ -318,7 +296,37 @@ export class Debugger {
 
   // Inside.
 
-  /** Executes instructions one by one, as long as rip is in the range. */
+  #runCall(call: KernelCall, budget: number): number {
+    const { cpu } = this.#kernel;
+    const { task } = call;
+    const active = task === null ? undefined : this.#active.get(task);
+    const { obstacle, isLocked } = this.driverStops;
+    if (active !== undefined && active.range !== null && (obstacle === null || isLocked)) {
+      return this.#step(task!, active, active.range, budget);
+    }
+    const exit = cpu.run(budget);
+    this.retired = cpu.retired;
+    if (exit === EXIT_BREAK) {
+      // Whoever runs into it is what the debugger sees.
+      this.attach(task!.process);
+      this.#stop(task!, SIGTRAP, { kind: 'break' });
+      return exit;
+    }
+    const watched = isKernelAddress(cpu.watchHit) ? this.#attached.watchedByKernel() : undefined;
+    if (watched === undefined || !this.#mayStop('watchpoint', cpu.rip)) return exit;
+    this.attach(task!.process);
+    this.#stop(task!, SIGTRAP, { kind: 'watch', ...watched });
+    return exit;
+  }
+
+  /** @param address where a program, or a driver's call, has come to what it was to stop at */
+  #mayStop(what: 'breakpoint' | 'watchpoint', address: number): boolean {
+    const { obstacle } = this.driverStops;
+    if (obstacle !== null) this.driverStops.passed(what, address, obstacle);
+    return obstacle === null;
+  }
+
+  /** Executes instructions one by one, as long as rip is in the range, or a driver holds a lock. */
   #step(task: Task, active: Active, range: readonly [number, number], budget: number): number {
     const { cpu, scheduler } = this.#kernel;
     const [start, end] = range;
@@ -326,7 +334,7 @@ export class Debugger {
     const isInside = (): boolean => cpu.rip >= start && cpu.rip < end;
     if (active.isStepDone) {
       active.isStepDone = false;
-      if (!isInside()) {
+      if (!isInside() && !this.driverStops.isLocked) {
         this.#stop(task, SIGTRAP, { kind: 'step' });
         return EXIT_STOP;
       }
@@ -341,14 +349,18 @@ export class Debugger {
         active.isStepDone = true;
         return exit;
       }
-      if (scheduler.isHeld) return EXIT_STOP;
-      if (!isInside()) {
-        this.#stop(task, SIGTRAP, { kind: 'step' });
-        return EXIT_STOP;
+      if (!this.driverStops.isLocked) {
+        if (scheduler.isHeld) return EXIT_STOP;
+        if (!isInside()) {
+          this.#stop(task, SIGTRAP, { kind: 'step' });
+          return EXIT_STOP;
+        }
       }
       if (this.#attached.marksAt(cpu.rip, task.process)?.breakpoints.has(cpu.rip)) {
-        this.#stop(task, SIGTRAP, { kind: 'break' });
-        return EXIT_STOP;
+        if (this.#mayStop('breakpoint', cpu.rip)) {
+          this.#stop(task, SIGTRAP, { kind: 'break' });
+          return EXIT_STOP;
+        }
       }
       if (this.retired >= budget) return exit;
     }
@@ -356,8 +368,10 @@ export class Debugger {
 
   #checkWatch(task: Task): boolean {
     const watched = this.#attached.watched(task.process);
-    if (watched !== undefined) this.#stop(task, SIGTRAP, { kind: 'watch', ...watched });
-    return watched !== undefined;
+    if (watched === undefined) return false;
+    if (!this.#mayStop('watchpoint', this.#kernel.cpu.rip)) return false;
+    this.#stop(task, SIGTRAP, { kind: 'watch', ...watched });
+    return true;
   }
 
   #stop(task: Task, signal: number, reason: StopReason): void {
@@ -372,19 +386,6 @@ export class Debugger {
 
   #drop(isGone: (event: DebugEvent) => boolean): void {
     for (let i = this.#events.length - 1; i >= 0; i--) if (isGone(this.#events[i]!)) this.#events.splice(i, 1);
-  }
-
-  /** What becomes of the signal that the task stopped with. */
-  #settleSignal(task: Task, signal: number): void {
-    const held = this.#held.get(task);
-    this.#held.delete(task);
-    if (signal === 0) return;
-    const info = held?.signo === signal ? held : makeSignalInfo(signal, SI_USER);
-    info.wasTold = true;
-    // Who sent it has heard that it was taken.
-    info.source = null;
-    task.pending.add(info);
-    this.#kernel.scheduler.wake(task);
   }
 
   /** Tasks that could run stand in the queue again. */

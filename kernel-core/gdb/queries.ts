@@ -64,7 +64,7 @@ export function setting(session: Session, packet: string): string {
   if (session.starter.set(packet)) return 'OK';
   if (packet.startsWith('PassSignals:')) {
     const list = packet.slice('PassSignals:'.length);
-    session.debugger.passed = new Set(list.split(';').map((text) => toLinux(parseCount(text))));
+    session.debugger.signals.passed = new Set(list.split(';').map((text) => toLinux(parseCount(text))));
     return 'OK';
   }
   return UNSUPPORTED;
@@ -138,7 +138,7 @@ function executableOf(task: Task, { executable }: AddressSpace): string | null {
 function signalInfo({ task, debugger: debug }: Session): string | null {
   if (task === null) return null;
   const view = new DataView(new ArrayBuffer(SIGINFO_SIZE));
-  encodeSignalInfo(debug.signalInfo(task) ?? makeSignalInfo(SIGTRAP, SI_KERNEL), view, 0, task.cred.userNamespace);
+  encodeSignalInfo(debug.signals.of(task) ?? makeSignalInfo(SIGTRAP, SI_KERNEL), view, 0, task.cred.userNamespace);
   return Buffer.from(view.buffer).toString('latin1');
 }
 

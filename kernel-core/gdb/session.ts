@@ -84,6 +84,7 @@ export class Session {
     this.#files = new GuestFiles(kernel);
     this.starter = new Starter(kernel, (text) => this.#show(text));
     debug.onEvent = () => this.#tellStop();
+    debug.driverStops.onPassed = (text) => void this.#show(text);
   }
 
   received(bytes: Uint8Array): void {
@@ -97,6 +98,7 @@ export class Session {
     this.#files.closeAll();
     this.starter.close();
     this.debugger.onEvent = null;
+    this.debugger.driverStops.onPassed = null;
     this.debugger.detachAll();
   }
 
@@ -292,7 +294,7 @@ export class Session {
     return ERROR;
   }
 
-  /** Output of a program that gdb started. @returns false: gdb takes it only while it waits */
+  /** For gdb to print: output of a program that it started, and what it should know. @returns false: gdb takes it only while it waits */
   #show(text: string): boolean {
     if (!this.#isWaiting) return false;
     const bytes = Buffer.from(text);

@@ -35,19 +35,23 @@ function addSymbols(object: string, sections: string): string {
   return `add-symbol-file ${object} ${lines.map((line) => `-s ${line}`).join(' ')}`;
 }
 
-/** A kernel with the message device, and gdb's command that reads the driver's symbols. */
-async function bootWithDriver(): Promise<{ kernel: Kernel; addSymbols: string }> {
-  const object = compileDriver('message');
+/** A kernel with the driver, and gdb's command that reads the driver's symbols. */
+async function bootWithDriver(name: string, folder?: string): Promise<{ kernel: Kernel; addSymbols: string }> {
+  const object = compileDriver(name, folder);
   const kernel = await bootForGdb({ gdb: { port: 0 }, mounts: [{ host: objects, guest: '/drivers', readOnly: true }] });
-  const script = `insmod /drivers/message.o && ${sectionsOf('message')}`;
+  const script = `insmod /drivers/${name}.o && ${sectionsOf(name)}`;
   const { stdout, stderr } = await collect(kernel.spawn(['sh', '-c', script]));
   assert.is(stderr, '');
   return { kernel, addSymbols: addSymbols(object, stdout) };
 }
 
-async function debugDriver(commands: readonly string[]): Promise<{ text: string; code: number | null }> {
-  const { kernel, addSymbols } = await bootWithDriver();
-  const child = kernel.spawn([compile('message_user', '-static')], { env: {} });
+async function debugDriver(
+  commands: readonly string[],
+  name = 'message',
+  folder?: string,
+): Promise<{ text: string; code: number | null }> {
+  const { kernel, addSymbols } = await bootWithDriver(name, folder);
+  const child = kernel.spawn([compile(`${name}_user`, '-static')], { env: {} });
   const session = startGdb(
     asOptions([connect(kernel, 'extended-remote'), `attach ${child.pid}`, addSymbols, ...commands]),
   );
@@ -56,7 +60,7 @@ async function debugDriver(commands: readonly string[]): Promise<{ text: string;
   child.stdin!.end('x');
   const text = normalised(await session.output);
   const { code } = await child.exit;
-  assert.is((await collect(kernel.spawn(['rmmod', 'message']))).stderr, '');
+  assert.is((await collect(kernel.spawn(['rmmod', name]))).stderr, '');
   await kernel.shutdown();
   return { text, code };
 }
@@ -135,13 +139,51 @@ test('the registers of a driver are changed: what it returns is what the program
   assert.is(code, 2, text);
 });
 
+const PROGRAMS = join(PROJECT, 'test', 'gdb', 'programs');
+
+test('where a driver cannot be stopped, gdb is told that it went on: poll, a spinlock', async () => {
+  const commands = ['break locker_poll', 'break locked', 'break unlocked', 'watch value', 'continue', 'print value'];
+  const { text, code } = await debugDriver([...commands, 'continue', 'delete', 'continue'], 'locker', PROGRAMS);
+  assert.match(
+    text,
+    /breakpoint at locker_poll\+0x[0-9a-f]+\/0x[0-9a-f]+ \[locker\] passed over: on behalf of the kernel\n/,
+    text,
+  );
+  assert.is(text.match(/breakpoint at locked\+\S+ \[locker\] passed over: with a spinlock held\n/g)?.length, 1, text);
+  assert.match(text, /watchpoint at locked\+\S+ \[locker\] passed over: with a spinlock held\n/);
+  assert.match(text, /Breakpoint 3, unlocked \(\)/);
+  assert.match(text, '$1 = 3\n');
+  assert.match(text, /watchpoint 4: value\n\nOld value = 0\nNew value = 6\n/);
+  assert.is(code, 40);
+});
+
+test('steps go over what holds a spinlock', async () => {
+  const steps =
+    "for _ in range(60): gdb.execute('stepi'); print('AT', gdb.parse_and_eval('value'), gdb.execute('info symbol $pc', to_string=True))";
+  const { text, code } = await debugDriver(
+    ['break locker_write', 'continue', `python exec("""${steps}""")`, 'delete', 'continue'],
+    'locker',
+    PROGRAMS,
+  );
+  const places = [...text.matchAll(/^AT (\d+) (\w+)/gm)].map(([, value, symbol]) => `${symbol} ${value}`);
+  assert.is(places.length, 60, text);
+  for (const place of ['locker_write 0', 'locker_write 3', 'unlocked 3', 'unlocked 6', 'locker_write 6']) {
+    assert.ok(places.includes(place), `${place}: ${places}`);
+  }
+  assert.not.ok(
+    places.some((place) => /^locked|1$/.test(place)),
+    `${places}`,
+  );
+  assert.is(code, 40);
+});
+
 test('gdb goes while a driver is stopped: the call goes on', async () => {
   const { code } = await debugDriver(['break message_write', 'continue', 'python import os; os._exit(0)']);
   assert.is(code, 40);
 });
 
 test('--crash-dump: gdb shows where the driver was, with lines and values', async () => {
-  const object = compileDriver('crasher', join(PROJECT, 'test', 'gdb', 'programs'));
+  const object = compileDriver('crasher', PROGRAMS);
   const core = join(objects, 'core');
   const script = `insmod /drivers/crasher.o && (${sectionsOf('crasher')}); for i in 1 2; do echo x > /dev/crasher || echo failed; done`;
   const args = ['run', '--crash-dump', core, '--mount', `${objects}:/drivers:ro`, '--', 'sh', '-c', script];
