@@ -195,7 +195,7 @@ async function assemble(builder: Builder, options: BootOptions): Promise<Kernel>
   kernel.allowsHostPrograms = options.allowHostPrograms === true;
   if (options.kernelLog !== undefined) listenTo(kernel.log, options.kernelLog);
   logBoot(kernel);
-  if (options.trace !== undefined) kernel.tracer = new Tracer(options.trace);
+  if (options.trace !== undefined) kernel.dispatch.tracer = new Tracer(options.trace);
   if (options.dumpCode !== undefined) {
     // Few need the disassembler: it is not loaded with the rest.
     const { CodeDump } = await import('./code-dump.js');

@@ -80,7 +80,7 @@ export function cloneTask(parent: Task, args: CloneArguments): number {
   if (has(flags, CLONE_PARENT_SETTID)) parent.mm!.writeU32(args.parentTid, tid);
   if (has(flags, CLONE_CHILD_SETTID)) child.mm!.writeU32(args.childTid, tid);
   if (has(flags, CLONE_CHILD_CLEARTID)) child.clearChildTid = args.childTid;
-  kernel.tracer?.cloned(parent, child);
+  kernel.dispatch.tracer?.cloned(parent, child);
   kernel.debugger?.cloned(parent, child, flags);
   kernel.scheduler.enqueue(child);
   if (!has(flags, CLONE_VFORK)) return tid;

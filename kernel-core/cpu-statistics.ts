@@ -54,12 +54,12 @@ export interface TranslationStatistics {
   cache?: { hits: number; misses: number; stores: number };
 }
 
-export function cpuStatistics({ cpu, syscallCount }: Kernel): CpuStatistics {
+export function cpuStatistics({ cpu, dispatch }: Kernel): CpuStatistics {
   const { instructions, translated, exits, codePages, decodedRecords, tlbMisses, translator } = cpu.stats();
   return {
     instructions,
     interpreted: instructions - translated,
-    syscalls: syscallCount,
+    syscalls: dispatch.count,
     exits: {
       slice: exits[EXIT_SLICE] ?? 0,
       syscall: exits[EXIT_SYSCALL] ?? 0,

@@ -47,7 +47,7 @@ export function dumpKernel(kernel: Kernel): KernelDump {
     memory: { used: memory.usedFrames, free: memory.freeFrames, limit: memory.limitFrames },
     timers: kernel.timers.size,
     runnable: kernel.scheduler.queued,
-    syscalls: kernel.syscallCount,
+    syscalls: kernel.dispatch.count,
     instructions: kernel.cpu.totalRetired,
   };
 }

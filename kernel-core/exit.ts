@@ -23,7 +23,7 @@ export function exitTask(task: Task, status: number): void {
   if (task.state === 'dead') return;
   task.wait.abandon();
   task.program?.ended();
-  kernel.tracer?.exit(task, status);
+  kernel.dispatch.tracer?.exit(task, status);
   task.traced = null;
   releaseMemory(task);
   task.files.unref(task);

@@ -1,12 +1,7 @@
 /**
  * The kernel object: what boot assembles and everything hangs off. It connects the processor's hooks to tasks and
  * system calls; policy lives in the files beside it.
- *
- * Life of a system call: the engine's `syscall` hook calls `#syscall`, which looks up the row, calls the handler with
- * the argument registers as numbers and puts the result into rax. The engine goes on at once unless the task now
- * sleeps, has a signal to take, or got new registers; then it leaves, and the scheduler sees to it.
  */
-import { EFAULT, ERESTARTNOINTR, fail } from '../abi/errno.js';
 import { type CodeStore, Cpu, type CpuHooks, type PhysicalMemory, type TranslatorOptions } from '../cpu/index.js';
 import type { Devpts } from '../pty/devpts.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
@@ -21,7 +16,6 @@ import type { CodeDump } from './code-dump.js';
 import { CoreSettings } from './core-dump/settings.js';
 import type { Debugger } from './debug/debugger.js';
 import { Drivers } from './drivers/drivers.js';
-import type { SyscallProbes } from './drivers/syscall-probes.js';
 import { makeKernelTask } from './drivers/thread.js';
 import { Vdso } from './exec/vdso.js';
 import { FdTable } from './fd-table.js';
@@ -32,33 +26,21 @@ import type { Host } from './host.js';
 import { LoadAverage } from './load-average.js';
 import { KernelLog } from './log/log.js';
 import { faultCode, faultSignal } from './mm/fault.js';
-import { PAGE_SIZE, USER_END } from './mm/layout.js';
+import { PAGE_SIZE } from './mm/layout.js';
 import { ModuleTable } from './modules/table.js';
 import { Network } from './net.js';
-import { relieveMemory } from './oom.js';
 import { Process } from './process.js';
 import { ProcessTable } from './process-table.js';
 import { InstalledPrograms } from './program/installed.js';
 import { Scheduler } from './scheduler.js';
-import { isRestart } from './signals/deliver.js';
 import { SignalHandlers } from './signals/state.js';
+import { SyscallDispatch } from './syscall-dispatch.js';
 import { tellUrgent } from './syscalls/async-io.js';
 import type { SyscallRow } from './syscalls/row.js';
-import { type SharedFsContext, Task, type TracedCall } from './task.js';
+import { type SharedFsContext, Task } from './task.js';
 import { TimerQueue } from './timers.js';
-import type { Tracer } from './trace/tracer.js';
-import { CONTEXT_REPLACED, PENDING } from './wait.js';
 
-const RAX = 0;
-/** Argument registers of a system call, in order. */
-const RDI = 7;
-const RSI = 6;
-const RDX = 2;
-const R10 = 10;
-const R8 = 8;
-const R9 = 9;
-/** What a system call and a page fault count for, in instructions. */
-const CALL_COST = 100;
+/** What a page fault counts for, in instructions. */
 const FAULT_COST = 1000;
 /** Bytes that an interest of an epoll set counts for: a user's may take a twenty-fifth of memory. @source epoll(7) */
 const EPOLL_ITEM_COST = 200;
@@ -119,6 +101,7 @@ export class Kernel {
   readonly programs = new InstalledPrograms();
   readonly processes: ProcessTable;
   readonly scheduler: Scheduler;
+  readonly dispatch: SyscallDispatch;
   /** By number; drivers add to it (drivers/syscalls.ts). */
   readonly syscalls: SyscallRow[];
   /** Answers for numbers that nobody has. */
@@ -140,18 +123,10 @@ export class Kernel {
   allowsHostPrograms = false;
   hostname: string;
   domainname = '(none)';
-  syscallCount = 0;
   /** Called when a process is gone for good; boot's facade waits for quiet with it. */
   onReaped: (() => void) | null = null;
-  #tracer: Tracer | null = null;
-  /** What drivers want to be told of; null: nothing. */
-  #callProbes: SyscallProbes | null = null;
-  /** System calls have a tracer or probes. */
-  #isWatched = false;
   /** When translated code was last written for later runs. */
   #codeKept = 0;
-  /** The TypeScript program's task that makes a call outside of a slice. */
-  #programCaller: Task | null = null;
 
   constructor(parts: KernelParts) {
     this.host = parts.host;
@@ -171,13 +146,14 @@ export class Kernel {
     this.processes = new ProcessTable(parts.taskLimit);
     const hooks: CpuHooks = {
       pageFault: (address, access) => this.#pageFault(address, access),
-      syscall: () => this.#syscall(),
+      syscall: () => this.#enter(),
       breakpoint: (address) => this.debugger?.wantsBreakpoint(address) === true,
       rdtsc: () => this.host.monotonic(),
       clock: () => this.host.monotonic(),
     };
     this.cpu = new Cpu(parts.memory, hooks, parts.translator, parts.codeStore);
     this.scheduler = new Scheduler(this);
+    this.dispatch = new SyscallDispatch(this);
     this.drivers = new Drivers(this);
     this.init = new Process(this, this.processes.allocatePid(), null);
     this.processes.add(this.init);
@@ -217,56 +193,9 @@ export class Kernel {
     return task.process;
   }
 
-  /** The wait of `task` ended: its call returns `result`. */
-  finishSyscall(task: Task, result: number): void {
-    if (task.program !== null) {
-      task.program.returned(this.#settle(task, result));
-      return;
-    }
-    this.scheduler.load(task);
-    this.#return(task, result);
-  }
-
-  /**
-   * A TypeScript program's task makes a system call, in a turn of the scheduler or outside of one.
-   * @returns the result, maybe one that asks to be restarted; PENDING; CONTEXT_REPLACED
-   */
-  callFromProgram(task: Task, number: number, args: readonly number[]): number {
-    const row = this.syscalls[number] ?? this.unknownSyscall;
-    this.syscallCount++;
-    // Time must pass for a program that only calls, also on the virtual clock.
-    this.host.elapsed(CALL_COST);
-    task.syscall = number;
-    const [a, b, c, d, e, f] = args;
-    this.#programCaller = task;
-    const veto = this.#isWatched ? this.#beginWatched(task, { number, row, args }) : 0;
-    const result = veto === 0 ? row.fn(task, a, b, c, d, e, f) : veto;
-    this.#programCaller = null;
-    this.scheduler.timersChanged();
-    if (result === PENDING) return result;
-    if (result !== CONTEXT_REPLACED) return this.#settle(task, result);
-    this.#endWatched(task, 0);
-    return result;
-  }
-
-  get tracer(): Tracer | null {
-    return this.#tracer;
-  }
-
-  set tracer(tracer: Tracer | null) {
-    this.#tracer = tracer;
-    this.#isWatched = tracer !== null || this.#callProbes !== null;
-  }
-
-  /** Tells probes of system calls from now on; null: there are none any more. */
-  watchCalls(probes: SyscallProbes | null): void {
-    this.#callProbes = probes;
-    this.#isWatched = this.#tracer !== null || probes !== null;
-  }
-
   /** The task that the kernel works for now; null when it works for itself. */
   get caller(): Task | null {
-    return this.scheduler.current ?? this.#programCaller;
+    return this.scheduler.current ?? this.dispatch.programCaller;
   }
 
   /** Gives back memory that file systems keep only because it may be wanted again. @returns whether there was any */
@@ -301,88 +230,9 @@ export class Kernel {
     }
   }
 
-  #syscall(): boolean {
-    const { cpu } = this;
-    if (this.drivers.active !== null) return this.drivers.runner.exportCalled();
-    const task = this.scheduler.current!;
-    // By halves: what is always an integer stays one.
-    const low = cpu.regLo(RAX);
-    const known = cpu.regHi(RAX) === 0 ? this.syscalls[low] : undefined;
-    const row = known ?? this.unknownSyscall;
-    this.syscallCount++;
-    this.scheduler.charge(CALL_COST);
-    task.syscall = known === undefined ? cpu.reg(RAX) : low | 0;
-    // Only what the call has: what else the registers hold may be beyond 32 bits, and then costs an allocation each.
-    const count = row.args.length;
-    const a = count > 0 ? cpu.reg(RDI) : 0;
-    const b = count > 1 ? cpu.reg(RSI) : 0;
-    const c = count > 2 ? cpu.reg(RDX) : 0;
-    const d = count > 3 ? cpu.reg(R10) : 0;
-    const e = count > 4 ? cpu.reg(R8) : 0;
-    const f = count > 5 ? cpu.reg(R9) : 0;
-    if (this.#isWatched) return this.#watched(task, row, [a, b, c, d, e, f]);
-    const result = row.fn(task, a, b, c, d, e, f);
-    if (result === PENDING) return false;
-    if (result === CONTEXT_REPLACED) return this.#mayEnter(task);
-    return this.#return(task, result);
-  }
-
-  /** As #syscall, with the tracer and probes told before and after. Its own copy of the arguments outlives a sleep. */
-  #watched(task: Task, row: SyscallRow, args: number[]): boolean {
-    const veto = this.#beginWatched(task, { number: task.syscall, row, args });
-    const result = veto === 0 ? row.fn(task, args[0], args[1], args[2], args[3], args[4], args[5]) : veto;
-    if (result === PENDING) return false;
-    if (result === CONTEXT_REPLACED) {
-      this.#endWatched(task, 0);
-      return false;
-    }
-    return this.#return(task, result);
-  }
-
-  /** @returns 0, or what the call answers without having been made */
-  #beginWatched(task: Task, call: TracedCall): number {
-    this.#tracer?.enter(task, call.row, call.args);
-    task.traced = call;
-    return this.#callProbes?.enter(task, call) ?? 0;
-  }
-
-  #endWatched(task: Task, result: number): void {
-    const call = task.traced;
-    if (call === null) return;
-    task.traced = null;
-    this.#tracer?.leave(task, call.row, call.args, result);
-    this.#callProbes?.leave(task, call, result);
-  }
-
-  /** Puts the result into rax. @returns whether the program may go on without a look at signals */
-  #return(task: Task, result: number): boolean {
-    this.cpu.setReg(RAX, this.#settle(task, result));
-    return this.#mayGoOn(task);
-  }
-
-  /** May the task go on at once where its new registers say? Not at a wild address: that fault is not one of a jump there. */
-  #mayEnter(task: Task): boolean {
-    if (task.state !== 'running' || task.program !== null) return false;
-    const { rip } = this.cpu;
-    return rip >= 0 && rip < USER_END && this.#mayGoOn(task);
-  }
-
-  #mayGoOn(task: Task): boolean {
-    return task.syscall < 0 && !task.hasDeliverableSignal && task.savedMask === null && !this.scheduler.isSliceSpent;
-  }
-
-  /** A call has its result. @returns what the program is to see, unless it asks to be restarted */
-  #settle(task: Task, result: number): number {
-    if (task.traced !== null) this.#endWatched(task, result);
-    const answer = task.mm?.outOfMemory === true ? this.#exhausted(task, result) : result;
-    if (!isRestart(answer)) task.syscall = -1;
-    return answer;
-  }
-
-  /** A call could not touch a page for want of memory. @returns what it answers once somebody has died for it */
-  #exhausted(task: Task, result: number): number {
-    task.mm!.outOfMemory = false;
-    return relieveMemory(task) && result === -EFAULT ? fail(ERESTARTNOINTR) : result;
+  /** The syscall instruction, of a program or of a driver's stub. */
+  #enter(): boolean {
+    return this.drivers.active === null ? this.dispatch.enter() : this.drivers.runner.exportCalled();
   }
 
   #pageFault(address: number, access: number): boolean {

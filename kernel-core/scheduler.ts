@@ -338,7 +338,7 @@ export class Scheduler {
     if (task.wait.request === null) return true;
     const result = task.wait.resume();
     if (result === PENDING) return false;
-    this.#kernel.finishSyscall(task, result);
+    this.#kernel.dispatch.finish(task, result);
     return true;
   }
 

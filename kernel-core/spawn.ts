@@ -62,7 +62,7 @@ export function spawnProcess(kernel: Kernel, request: SpawnRequest): Process {
     exitTask(task, SIGKILL);
     throw isErr(moved) ? errnoError(moved, 'chdir', request.cwd) : errnoError(result, 'spawn', name);
   }
-  if (task.program === null) kernel.tracer?.started(task, kernel.syscalls[EXECVE]!);
+  if (task.program === null) kernel.dispatch.tracer?.started(task, kernel.syscalls[EXECVE]!);
   kernel.scheduler.enqueue(task);
   kernel.debugger?.started(made);
   return made;

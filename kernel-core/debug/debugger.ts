@@ -163,7 +163,7 @@ export class Debugger {
     const result = task.wait.interrupt();
     if (result === 0) return false;
     task.state = 'running';
-    this.#kernel.finishSyscall(task, result);
+    this.#kernel.dispatch.finish(task, result);
     this.#kernel.scheduler.enqueue(task);
     return true;
   }

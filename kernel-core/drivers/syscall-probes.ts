@@ -3,7 +3,7 @@
  * result. They may not sleep. One that answers a begin with a negative errno vetoes: the call is not made, and has that result.
  * A call that does not return (exit) has no end, nor has one that was under way when the probe came.
  *
- * The kernel asks only while there are any (`Kernel.watchCalls`): without, a system call costs what it costs.
+ * The kernel asks only while there are any (`SyscallDispatch.watchCalls`): without, a system call costs what it costs.
  */
 import { EINVAL, ENOENT, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
 import type { Task, TracedCall } from '../task.js';
@@ -67,7 +67,7 @@ export class SyscallProbes {
     const event = this.#events.makeEvent(owner, parts.data);
     if (event === 0) return fail(ENOMEM);
     this.#probes.push(owner.add(new SyscallProbe(this, owner, parts, event)));
-    this.#drivers.kernel.watchCalls(this);
+    this.#drivers.kernel.dispatch.watchCalls(this);
     return event;
   }
 
@@ -81,7 +81,7 @@ export class SyscallProbes {
 
   forget(probe: SyscallProbe): void {
     this.#probes.splice(this.#probes.indexOf(probe), 1);
-    if (this.#probes.length === 0) this.#drivers.kernel.watchCalls(null);
+    if (this.#probes.length === 0) this.#drivers.kernel.dispatch.watchCalls(null);
   }
 
   /** A call begins. @returns 0, or a veto */

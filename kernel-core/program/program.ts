@@ -285,14 +285,14 @@ export class Program {
     const { kernel, wait } = task;
     const { syscall, traced } = task;
     // The task may be in another call, which goes on afterwards.
-    const held = kernel.tracer?.setAside(task);
+    const held = kernel.dispatch.tracer?.setAside(task);
     wait.refused = true;
-    const result = kernel.callFromProgram(task, number, args);
+    const result = kernel.dispatch.fromProgram(task, number, args);
     wait.refused = false;
     if (task.state === 'dead') return result;
     task.syscall = syscall;
     task.traced = traced;
-    if (held !== undefined) kernel.tracer?.takeUp(task, held);
+    if (held !== undefined) kernel.dispatch.tracer?.takeUp(task, held);
     if (task.hasDeliverableSignal) kernel.scheduler.wake(task);
     return result === CONTEXT_REPLACED ? 0 : result;
   }

@@ -180,7 +180,7 @@ export class ProgramThread {
     const { task } = this;
     call.state = 'made';
     this.program.childMain = call.childMain;
-    const result = task.kernel.callFromProgram(task, call.number, call.args);
+    const result = task.kernel.dispatch.fromProgram(task, call.number, call.args);
     this.program.childMain = null;
     if (result === PENDING) return;
     if (result === CONTEXT_REPLACED) {

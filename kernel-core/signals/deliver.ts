@@ -51,7 +51,7 @@ export function deliverSignals(task: Task): boolean {
     const info = takeSignal(task);
     if (info === null) break;
     if (task.kernel.debugger?.takesSignal(task, info) === true) return false;
-    task.kernel.tracer?.signal(task, info);
+    task.kernel.dispatch.tracer?.signal(task, info);
     const action = task.handlers.actions[info.signo];
     if (action.handler === SIG_IGN) continue;
     if (action.handler === SIG_DFL) {

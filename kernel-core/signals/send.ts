@@ -85,7 +85,7 @@ export function stopProcess(process: Process, signal: number): void {
   process.stopSignal = signal;
   process.stopReport = signal;
   process.continueReport = false;
-  process.kernel.tracer?.stopped(process.leader, signal);
+  process.kernel.dispatch.tracer?.stopped(process.leader, signal);
   for (const task of process.threads) process.kernel.scheduler.wake(task);
   reportToParent(process, CLD_STOPPED, signal);
 }
@@ -151,7 +151,7 @@ function pickThread(process: Process, signal: number): Task {
 
 /** What strace shows nevertheless: being traced makes Linux deliver what is ignored. */
 function drop(task: Task, info: SignalInfo): number {
-  task.kernel.tracer?.ignored(task, info);
+  task.kernel.dispatch.tracer?.ignored(task, info);
   return 0;
 }
 

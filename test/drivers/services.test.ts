@@ -290,7 +290,7 @@ else {
       const driver = loadDriver(kernel.inner, compileDriver(driverSource), 'test');
       assert.is(initDriver(kernel.inner, driver), 0);
       await collect(kernel.spawn(['/programs/services']));
-      counts.push(kernel.inner.cpu.totalRetired, kernel.inner.syscallCount, kernel.inner.host.monotonic());
+      counts.push(kernel.inner.cpu.totalRetired, kernel.inner.dispatch.count, kernel.inner.host.monotonic());
       await kernel.shutdown();
     }
     assert.equal(counts.slice(0, 3), counts.slice(3));
