@@ -4,7 +4,7 @@
  *
  * The classes of the libc extend each other, one family of calls in each file:
  *
- *   Calls → Files → Attributes → Directories → Processes → Signals → Time → Polling → Terminals → Events → Sockets → Libc
+ *   Calls → Files → Attributes → Directories → Identity → Processes → Signals → Time → Polling → Terminals → Events → Sockets → Libc
  */
 import { ESRCH } from '../abi/errno.js';
 import { errnoError, type MemoryBlock, type Program } from '../kernel-core/index.js';

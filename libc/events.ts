@@ -2,7 +2,7 @@
 import { EPOLL_EVENT_SIZE } from '../abi/eventpoll.js';
 import { decodeTimespec, encodeTimespecs, type Timespec } from './attributes.js';
 import { type Argument, InOut, Out, out, type PathLike, shown, wholeNumber, zeroTerminated } from './calls.js';
-import { encodeSet } from './processes.js';
+import { encodeSet } from './sigset.js';
 import { Terminals } from './terminals.js';
 
 /** struct epoll_event. */

@@ -42,6 +42,7 @@ export * as constants from './constants.js';
 export type { Dir, Dirent } from './directories.js';
 export type { EpollEvent, TimerSpec } from './events.js';
 export type { Flock, Source, Target } from './files.js';
+export type { Limit, Usage, UtsName } from './identity.js';
 export { boot, Kernel, type Main } from './kernel.js';
 export { Libc } from './libc.js';
 export type { Attachments, ControlMessage, ReceivedMessage, SocketPath, Ucred } from './messages.js';
@@ -53,7 +54,10 @@ export type { ListenOptions, Server } from './node/server.js';
 export type { Socket, SocketOptions } from './node/socket.js';
 export type { BigIntStats, NodeDirent, Stats } from './node/stats.js';
 export type { PollFd, Selected, SelectSets } from './polling.js';
-export type { ChildMain, Limit, SpawnAction, SpawnAttributes, Usage, UtsName, Waited, WaitInfo } from './processes.js';
+export type { ChildMain, SpawnAction, SpawnAttributes, Waited, WaitInfo } from './processes.js';
+export type { IntervalTimer, ReceivedSignal, SignalAction, SignalHandler } from './signals.js';
+export type { PtyPair, Termios, WindowSize } from './terminals.js';
+export { cfgetispeed, cfgetospeed, cfmakeraw, cfsetispeed, cfsetospeed, cfsetspeed } from './terminals.js';
 export {
   WCOREDUMP,
   WEXITSTATUS,
@@ -63,7 +67,4 @@ export {
   WIFSTOPPED,
   WSTOPSIG,
   WTERMSIG,
-} from './processes.js';
-export type { IntervalTimer, ReceivedSignal, SignalAction, SignalHandler } from './signals.js';
-export type { PtyPair, Termios, WindowSize } from './terminals.js';
-export { cfgetispeed, cfgetospeed, cfmakeraw, cfsetispeed, cfsetospeed, cfsetspeed } from './terminals.js';
+} from './wait-status.js';

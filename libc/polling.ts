@@ -1,7 +1,7 @@
 /** Waiting for several descriptors at once: poll and select. */
 import { encodeTimespecs } from './attributes.js';
 import { type Argument, InOut, Vector, wholeNumber } from './calls.js';
-import { encodeSet } from './processes.js';
+import { encodeSet } from './sigset.js';
 import { Time, toTimespec } from './time.js';
 
 /** struct pollfd. */

@@ -1,5 +1,5 @@
 /**
- * Processes: identity, making and ending them, waiting for them.
+ * Processes: making and ending them, waiting for them, their environment.
  *
  * A function cannot be copied half-way, so that `fork` is like spawn: the child is a copy of the process in everything
  * that the kernel knows (descriptors, directories, handlers, memory, identities) and runs the function it is given
@@ -9,10 +9,10 @@ import { EACCES, ENOENT, ENOTDIR } from '../abi/errno.js';
 import { CLONE_VFORK, CLONE_VM } from '../abi/sched.js';
 import { SIG_DFL, SIG_SETMASK, SIGCHLD } from '../abi/signal.js';
 import { errnoError, type Program } from '../kernel-core/index.js';
-import { word64 } from './attributes.js';
-import { type Argument, Out, out, type PathLike, shown, textOf, Vector, wholeNumber, zeroTerminated } from './calls.js';
-import { Directories } from './directories.js';
+import { type Argument, out, type PathLike, shown, Vector, wholeNumber, zeroTerminated } from './calls.js';
+import { Identity } from './identity.js';
 import { SYS } from './numbers.js';
+import { encodeSet } from './sigset.js';
 
 /** What a child process runs: its own libc. @returns the exit status; nothing is 0 */
 export type ChildMain<L> = (libc: L) => unknown;
@@ -32,33 +32,6 @@ export interface WaitInfo {
   si_status: number;
   /** CLD_EXITED, CLD_KILLED, CLD_STOPPED … */
   si_code: number;
-}
-
-export interface Limit {
-  /** Infinity: none. */
-  rlim_cur: number;
-  rlim_max: number;
-}
-
-/** struct rusage, as far as the kernel fills it; times in microseconds. */
-export interface Usage {
-  ru_utime: number;
-  ru_stime: number;
-  /** KiB */
-  ru_maxrss: number;
-  ru_minflt: number;
-  ru_majflt: number;
-  ru_nvcsw: number;
-  ru_nivcsw: number;
-}
-
-export interface UtsName {
-  sysname: string;
-  nodename: string;
-  release: string;
-  version: string;
-  machine: string;
-  domainname: string;
 }
 
 /** What posix_spawn does in the child before the program starts, in order. */
@@ -85,20 +58,7 @@ export interface SpawnAttributes {
 }
 
 const SIGINFO_SIZE = 128;
-const UTS_FIELD = 65;
-const RUSAGE_SIZE = 144;
 const DEFAULT_PATH = '/bin:/usr/bin';
-
-export const WIFEXITED = (status: number): boolean => (status & 0x7f) === 0;
-export const WEXITSTATUS = (status: number): number => (status >> 8) & 0xff;
-export const WIFSIGNALED = (status: number): boolean => !WIFEXITED(status) && (status & 0x7f) !== 0x7f;
-export const WTERMSIG = (status: number): number => status & 0x7f;
-export const WCOREDUMP = (status: number): boolean => (status & 0x80) !== 0;
-export const WIFSTOPPED = (status: number): boolean => (status & 0xff) === 0x7f;
-export const WSTOPSIG = WEXITSTATUS;
-export const WIFCONTINUED = (status: number): boolean => status === 0xffff;
-
-const INFINITE = 2n ** 64n - 1n;
 
 /** Pointers to strings and a null pointer behind them. */
 function strings(texts: readonly PathLike[], name: string): Vector {
@@ -108,92 +68,9 @@ function strings(texts: readonly PathLike[], name: string): Vector {
   });
 }
 
-export abstract class Processes extends Directories {
+export abstract class Processes extends Identity {
   /** The same libc for a process that `fork` made. */
   protected abstract inChild(system: Program): this;
-
-  getpid(): number {
-    return this.now('getpid');
-  }
-
-  getppid(): number {
-    return this.now('getppid');
-  }
-
-  getpgrp(): number {
-    return this.getpgid(0);
-  }
-
-  /** @param pid 0: this process */
-  getpgid(pid: number): number {
-    return this.now('getpgid', [pid]);
-  }
-
-  setpgid(pid: number, pgid: number): void {
-    this.now('setpgid', [pid, pgid]);
-  }
-
-  getsid(pid = 0): number {
-    return this.now('getsid', [pid]);
-  }
-
-  /** @returns the number of the new session */
-  setsid(): number {
-    return this.now('setsid');
-  }
-
-  getuid(): number {
-    return this.now('getuid');
-  }
-
-  geteuid(): number {
-    return this.now('geteuid');
-  }
-
-  getgid(): number {
-    return this.now('getgid');
-  }
-
-  getegid(): number {
-    return this.now('getegid');
-  }
-
-  setuid(uid: number): void {
-    this.now('setuid', [uid]);
-  }
-
-  setgid(gid: number): void {
-    this.now('setgid', [gid]);
-  }
-
-  /** -1 leaves an identity as it is. */
-  setresuid(real: number, effective: number, saved: number): void {
-    this.now('setresuid', [real, effective, saved]);
-  }
-
-  setresgid(real: number, effective: number, saved: number): void {
-    this.now('setresgid', [real, effective, saved]);
-  }
-
-  seteuid(uid: number): void {
-    this.setresuid(-1, uid, -1);
-  }
-
-  setegid(gid: number): void {
-    this.setresgid(-1, gid, -1);
-  }
-
-  getgroups(): number[] {
-    const count = this.now('getgroups', [0, 0]);
-    const groups = new Uint32Array(count);
-    if (count > 0) this.now('getgroups', [count, new Out(new Uint8Array(groups.buffer))]);
-    return [...groups];
-  }
-
-  setgroups(groups: readonly number[]): void {
-    const words = Uint32Array.from(groups, (gid) => wholeNumber(gid, 'gid'));
-    this.now('setgroups', [words.length, new Uint8Array(words.buffer)]);
-  }
 
   getenv(name: string): string | undefined {
     return this.environ[name];
@@ -302,67 +179,6 @@ export abstract class Processes extends Directories {
     };
   }
 
-  /** @param resource RLIMIT_* @param pid 0: this process */
-  getrlimit(resource: number, pid = 0): Limit {
-    const limit = out(16);
-    this.now('prlimit64', [pid, resource, 0, limit]);
-    const [soft, hard] = [0, 8].map((at) => limit.view.getBigUint64(at, true));
-    const plain = (value: bigint): number => (value === INFINITE ? Number.POSITIVE_INFINITY : Number(value));
-    return { rlim_cur: plain(soft), rlim_max: plain(hard) };
-  }
-
-  setrlimit(resource: number, { rlim_cur, rlim_max }: Limit, pid = 0): void {
-    const words = [rlim_cur, rlim_max].map((value) =>
-      value === Number.POSITIVE_INFINITY ? INFINITE : BigInt(wholeNumber(value, 'limit')),
-    );
-    this.now('prlimit64', [pid, resource, new Uint8Array(BigUint64Array.from(words).buffer), 0]);
-  }
-
-  /** @param who RUSAGE_SELF, RUSAGE_CHILDREN */
-  getrusage(who: number): Usage {
-    const usage = out(RUSAGE_SIZE);
-    this.now('getrusage', [who, usage]);
-    const [utime, stime] = [0, 16].map((at) => word64(usage.view, at) * 1_000_000 + word64(usage.view, at + 8));
-    const [maxrss, minflt, majflt, nvcsw, nivcsw] = [32, 64, 72, 128, 136].map((at) => word64(usage.view, at));
-    return {
-      ru_utime: utime,
-      ru_stime: stime,
-      ru_maxrss: maxrss,
-      ru_minflt: minflt,
-      ru_majflt: majflt,
-      ru_nvcsw: nvcsw,
-      ru_nivcsw: nivcsw,
-    };
-  }
-
-  /** @returns the nice value, -20 to 19 */
-  getpriority(which: number, who: number): number {
-    // The kernel's answer is 20 minus the value, so that it is never negative.
-    return 20 - this.now('getpriority', [which, who]);
-  }
-
-  setpriority(which: number, who: number, value: number): void {
-    this.now('setpriority', [which, who, value]);
-  }
-
-  uname(): UtsName {
-    const names = out(6 * UTS_FIELD);
-    this.now('uname', [names]);
-    const [sysname, nodename, release, version, machine, domainname] = Array.from({ length: 6 }, (_, i) =>
-      textOf(names.bytes.subarray(i * UTS_FIELD, (i + 1) * UTS_FIELD)),
-    );
-    return { sysname, nodename, release, version, machine, domainname };
-  }
-
-  gethostname(): string {
-    return this.uname().nodename;
-  }
-
-  sethostname(name: string): void {
-    const bytes = zeroTerminated(name, 'name');
-    this.now('sethostname', [bytes, bytes.length - 1]);
-  }
-
   async #fork(main: ChildMain<this>, number: number, flags: number): Promise<number> {
     if (typeof main !== 'function') throw new TypeError('fork needs the function that the child runs');
     const result = await this.system.fork((system) => main(this.inChild(system)), number, flags);
@@ -430,21 +246,4 @@ export abstract class Processes extends Directories {
         return this.chdir(action.path);
     }
   }
-}
-
-const SIGNALS = 64;
-
-/** sigset_t: bit n - 1 is signal n. */
-export function encodeSet(signals: Iterable<number>): Uint8Array {
-  let set = 0n;
-  for (const signal of signals) {
-    if (!(wholeNumber(signal, 'signal') >= 1 && signal <= SIGNALS)) throw new RangeError(`no such signal: ${signal}`);
-    set |= 1n << BigInt(signal - 1);
-  }
-  return new Uint8Array(BigUint64Array.of(set).buffer);
-}
-
-export function decodeSet(view: DataView, offset = 0): number[] {
-  const set = view.getBigUint64(offset, true);
-  return Array.from({ length: SIGNALS }, (_, i) => i + 1).filter((signal) => (set >> BigInt(signal - 1)) & 1n);
 }

@@ -8,7 +8,8 @@ import { ITIMER_REAL } from '../abi/time.js';
 import type { SignalInfo } from '../kernel-core/index.js';
 import { encodeTimespecs, type Timespec, word64 } from './attributes.js';
 import { out, wholeNumber } from './calls.js';
-import { decodeSet, encodeSet, Processes } from './processes.js';
+import { Processes } from './processes.js';
+import { decodeSet, encodeSet } from './sigset.js';
 
 /** @param info who sent it and why, as siginfo_t */
 export type SignalHandler = (signal: number, info: SignalInfo) => unknown;

@@ -31,10 +31,11 @@ import { fileAccessed, fileModified } from '../../vfs/fsnotify.js';
 import { BytesIter } from '../../vfs/iter.js';
 import type { Task } from '../task.js';
 import { openFile } from './args.js';
-import { AT_OFFSET, raise, readFile, roomBelowLimit, TransferIter, writeFile } from './io.js';
+import { AT_OFFSET, raise, readFile, roomBelowLimit, writeFile } from './io.js';
 import type { SyscallRows } from './row.js';
 import { SleepingMover } from './sleeping-mover.js';
 import { OffsetArgument, type Transfer } from './transfer.js';
+import { TransferIter } from './transfer-iter.js';
 
 /** Bytes that one call moves at most, so that the event loop is not held up; callers go on after a short count. */
 const TRANSFER_MAX = 16 << 20;
