@@ -1,6 +1,6 @@
 /**
  * Writes an ELF core file, for gdb: registers and memory of a program, or of the kernel, at the moment it crashed. The file
- * comes in pieces, so that memory is read as it is written and never held twice.
+ * comes in pieces, so that memory is read as it is written and never held twice; what is only zeros is said by its length.
  *
  *   ELF header | program headers | notes: process, threads | memory of each range, from whole pages on
  *

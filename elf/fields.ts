@@ -6,6 +6,9 @@
 export const EHDR_SIZE = 64;
 export const PHDR_SIZE = 56;
 export const SHDR_SIZE = 64;
+export const SYMBOL_SIZE = 24;
+/** The first four bytes, big endian. */
+export const ELF_MAGIC = 0x7f454c46;
 
 export interface ElfHeader {
   readonly class: number;
@@ -119,7 +122,7 @@ export const readSectionHeader = (view: DataView, at: number): SectionHeader => 
   entsize: u64(view, at + 56),
 });
 
-export const hasElfMagic = (view: DataView): boolean => view.byteLength >= 4 && view.getUint32(0) === 0x7f454c46;
+export const hasElfMagic = (view: DataView): boolean => view.byteLength >= 4 && view.getUint32(0) === ELF_MAGIC;
 
 /** Exact for every double. */
 export const isPowerOfTwo = (value: number): boolean => value > 0 && 2 ** Math.round(Math.log2(value)) === value;

@@ -19,8 +19,8 @@ import {
   SHT_SYMTAB,
   STB_LOCAL,
 } from '../abi/elf.js';
-import { EHDR_SIZE, SHDR_SIZE, viewOf } from './fields.js';
-import { StringTable, SYM_SIZE, writeElfHeader, writeSectionHeader, writeSymbol } from './write.js';
+import { EHDR_SIZE, SHDR_SIZE, SYMBOL_SIZE, viewOf } from './fields.js';
+import { StringTable, writeElfHeader, writeSectionHeader, writeSymbol } from './write.js';
 
 export interface KernelSymbol {
   readonly name: string;
@@ -74,7 +74,7 @@ export function ksymsImage(areas: readonly KernelArea[], symbols: readonly Kerne
   const areaNames = places.map(({ name }) => sectionNames.add(name));
 
   const symtabAt = EHDR_SIZE;
-  const strtabAt = symtabAt + (inOrder.length + 1) * SYM_SIZE;
+  const strtabAt = symtabAt + (inOrder.length + 1) * SYMBOL_SIZE;
   const shstrtabAt = strtabAt + strings.size;
   const headersAt = aligned(shstrtabAt + sectionNames.size);
   const sectionCount = FIRST_AREA + places.length;
@@ -85,7 +85,7 @@ export function ksymsImage(areas: readonly KernelArea[], symbols: readonly Kerne
   sectionNames.writeTo(image, shstrtabAt);
   for (const [i, symbol] of inOrder.entries()) {
     const place = areaAt(places, symbol.address);
-    writeSymbol(view, symtabAt + (i + 1) * SYM_SIZE, {
+    writeSymbol(view, symtabAt + (i + 1) * SYMBOL_SIZE, {
       name: nameOffsets[i]!,
       type: symbol.type,
       binding: symbol.binding,
@@ -108,7 +108,7 @@ export function ksymsImage(areas: readonly KernelArea[], symbols: readonly Kerne
       link: isSymtab ? STRTAB : 0,
       info: isSymtab ? locals.length + 1 : 0,
       align: isSymtab ? ALIGN : 1,
-      entrySize: isSymtab ? SYM_SIZE : 0,
+      entrySize: isSymtab ? SYMBOL_SIZE : 0,
     });
   }
   for (const [i, { address, size, write, execute }] of places.entries()) {

@@ -17,11 +17,7 @@ import {
   DT_VERDEF,
   DT_VERDEFNUM,
   DT_VERSYM,
-  ELFCLASS64,
-  ELFDATA2LSB,
-  EM_X86_64,
   ET_DYN,
-  EV_CURRENT,
   PF_R,
   PF_X,
   PT_DYNAMIC,
@@ -29,14 +25,14 @@ import {
   STB_GLOBAL,
   STT_FUNC,
 } from '../abi/elf.js';
-import { EHDR_SIZE, PHDR_SIZE } from './fields.js';
+import { EHDR_SIZE, PHDR_SIZE, SYMBOL_SIZE } from './fields.js';
+import { writeElfHeader, writeProgramHeader, writeSymbol } from './write.js';
 
 /** Bytes of the image: one page. */
 export const VDSO_SIZE = 4096;
 
 const NAME = 'linux-vdso.so.1';
 const VERSION = 'LINUX_2.6';
-const SYMBOL_SIZE = 24;
 const VERDEF_SIZE = 28;
 const DYNAMIC_SIZE = 16;
 const VERSION_INDEX = 2;
@@ -89,7 +85,7 @@ function elfHash(name: string): number {
 /** Puts parts one behind the other, aligned, and knows where. */
 class Image {
   readonly bytes = new Uint8Array(VDSO_SIZE);
-  readonly #view = new DataView(this.bytes.buffer);
+  readonly view = new DataView(this.bytes.buffer);
   #end = 0;
 
   /** @returns offset of the first of `size` bytes */
@@ -101,15 +97,15 @@ class Image {
   }
 
   u16(at: number, ...values: readonly number[]): void {
-    for (const [i, value] of values.entries()) this.#view.setUint16(at + 2 * i, value, true);
+    for (const [i, value] of values.entries()) this.view.setUint16(at + 2 * i, value, true);
   }
 
   u32(at: number, ...values: readonly number[]): void {
-    for (const [i, value] of values.entries()) this.#view.setUint32(at + 4 * i, value, true);
+    for (const [i, value] of values.entries()) this.view.setUint32(at + 4 * i, value, true);
   }
 
   u64(at: number, ...values: readonly (number | bigint)[]): void {
-    for (const [i, value] of values.entries()) this.#view.setBigUint64(at + 8 * i, BigInt(value), true);
+    for (const [i, value] of values.entries()) this.view.setBigUint64(at + 8 * i, BigInt(value), true);
   }
 }
 
@@ -117,7 +113,7 @@ class Image {
 export function vdsoImage(epoch: bigint): Uint8Array {
   const image = new Image();
   const { bytes: code, symbols } = vdsoCode();
-  const header = image.take(EHDR_SIZE);
+  image.take(EHDR_SIZE);
   const programs = image.take(2 * PHDR_SIZE);
 
   const strings = `\0${[NAME, VERSION, ...symbols.map(({ name }) => name)].join('\0')}\0`;
@@ -133,10 +129,14 @@ export function vdsoImage(epoch: bigint): Uint8Array {
   const symbolsAt = image.take(count * SYMBOL_SIZE);
   const versionsAt = image.take(count * 2);
   for (const [i, { name, offset, size }] of symbols.entries()) {
-    const at = symbolsAt + (i + 1) * SYMBOL_SIZE;
-    image.u32(at, nameAt(name));
-    image.u16(at + 4, (STB_GLOBAL << 4) | STT_FUNC, SOME_SECTION);
-    image.u64(at + 8, codeAt + offset, size);
+    writeSymbol(image.view, symbolsAt + (i + 1) * SYMBOL_SIZE, {
+      name: nameAt(name),
+      type: STT_FUNC,
+      binding: STB_GLOBAL,
+      section: SOME_SECTION,
+      value: codeAt + offset,
+      size,
+    });
     image.u16(versionsAt + (i + 1) * 2, VERSION_INDEX);
   }
   // One bucket: its chain has every symbol.
@@ -165,15 +165,17 @@ export function vdsoImage(epoch: bigint): Uint8Array {
   const dynamicAt = image.take(dynamic.length * DYNAMIC_SIZE);
   image.u64(dynamicAt, ...dynamic.flat());
 
-  image.bytes.set([0x7f, 0x45, 0x4c, 0x46, ELFCLASS64, ELFDATA2LSB, EV_CURRENT], header);
-  image.u16(header + 16, ET_DYN, EM_X86_64);
-  image.u32(header + 20, EV_CURRENT);
-  image.u64(header + 24, 0, programs, 0);
-  image.u16(header + 52, EHDR_SIZE, PHDR_SIZE, 2);
-  const segment = (at: number, type: number, flags: number, from: number, size: number, align: number): void => {
-    image.u32(at, type, flags);
-    image.u64(at + 8, from, from, from, size, size, align);
-  };
+  writeElfHeader(image.view, { type: ET_DYN, phoff: programs, phnum: 2 });
+  const segment = (at: number, type: number, flags: number, from: number, size: number, align: number): void =>
+    writeProgramHeader(image.view, at, {
+      type,
+      flags,
+      offset: from,
+      address: from,
+      fileSize: size,
+      memorySize: size,
+      align,
+    });
   segment(programs, PT_LOAD, PF_R | PF_X, 0, VDSO_SIZE, VDSO_SIZE);
   segment(programs + PHDR_SIZE, PT_DYNAMIC, PF_R, dynamicAt, dynamic.length * DYNAMIC_SIZE, 8);
   return image.bytes;

@@ -3,10 +3,7 @@
  * -2^53 and 2^53.
  */
 import { ELFCLASS64, ELFDATA2LSB, EM_X86_64, EV_CURRENT } from '../abi/elf.js';
-import { EHDR_SIZE, PHDR_SIZE, SHDR_SIZE } from './fields.js';
-
-export const SYM_SIZE = 24;
-const MAGIC = 0x7f454c46;
+import { EHDR_SIZE, ELF_MAGIC, PHDR_SIZE, SHDR_SIZE } from './fields.js';
 
 export interface HeaderFields {
   /** ET_* */
@@ -65,7 +62,7 @@ const put64 = (view: DataView, at: number, value: number): void => view.setBigIn
 /** @param view EHDR_SIZE bytes of zeros from its beginning */
 export function writeElfHeader(view: DataView, fields: HeaderFields): void {
   const { type, phoff = 0, phnum = 0, shoff = 0, shnum = 0, shstrndx = 0 } = fields;
-  view.setUint32(0, MAGIC);
+  view.setUint32(0, ELF_MAGIC);
   view.setUint8(4, ELFCLASS64);
   view.setUint8(5, ELFDATA2LSB);
   view.setUint8(6, EV_CURRENT);
@@ -108,7 +105,7 @@ export function writeProgramHeader(view: DataView, at: number, fields: SegmentFi
   put64(view, at + 48, fields.align);
 }
 
-/** @param view SYM_SIZE bytes from `at` */
+/** @param view SYMBOL_SIZE bytes from `at` */
 export function writeSymbol(view: DataView, at: number, fields: SymbolFields): void {
   view.setUint32(at, fields.name, true);
   view.setUint8(at + 4, (fields.binding << 4) | fields.type);

@@ -34,7 +34,7 @@ import {
   STT_TLS,
 } from '../../abi/elf.js';
 import { EINVAL, ENOEXEC, EOPNOTSUPP } from '../../abi/errno.js';
-import { u64, viewOf } from '../fields.js';
+import { SYMBOL_SIZE, u64, viewOf } from '../fields.js';
 import { ElfError, type ElfFile, nameBudget, parseElf, type Section, sectionBytes, tableString } from '../parse.js';
 import {
   ABSOLUTE,
@@ -50,7 +50,6 @@ import {
 import { printable, Refusal } from './refusal.js';
 import { RELOCATIONS } from './relocations.js';
 
-const SYMBOL_SIZE = 24;
 const RELA_SIZE = 24;
 const REL_SIZE = 16;
 const WORD = 4;
@@ -319,7 +318,7 @@ function readRelocations(
   return null;
 }
 
-/** SHT_REL keeps the addend in the field. 0 when the field or the type does not exist: link.ts refuses both. */
+/** SHT_REL keeps the addend in the field. 0 when the field or the type does not exist: apply.ts refuses both. */
 function storedAddend(field: DataView, offset: number, type: number): bigint {
   const width = RELOCATIONS.get(type)?.width ?? 0;
   if (width === 0 || offset + width > field.byteLength) return 0n;

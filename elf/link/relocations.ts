@@ -1,5 +1,5 @@
 /**
- * Relocation types of x86-64 as rows: what is written, how wide, and what fits. Pure data; link.ts applies them.
+ * Relocation types of x86-64 as rows: what is written, how wide, and what fits. Pure data; apply.ts applies them.
  * @source System V psABI AMD64, section "Relocation Types"
  */
 import { ENOEXEC, ENOSYS } from '../../abi/errno.js';

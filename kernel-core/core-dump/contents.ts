@@ -7,6 +7,7 @@ import { ERESTARTSYS, isErr } from '../../abi/errno.js';
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.js';
 import { S_IFCHR, S_IFMT } from '../../abi/stat.js';
 import type { Core, CoreFileMapping, CoreMemory, CorePiece, CoreProcess, CoreThread } from '../../elf/core.js';
+import { hasElfMagic, viewOf } from '../../elf/fields.js';
 import { MemoryPages } from '../../vfs/fs/memory-pages.js';
 import { pathString } from '../../vfs/path-string.js';
 import { Vdso } from '../exec/vdso.js';
@@ -27,7 +28,6 @@ const MAPPED_PRIVATE = 4;
 const MAPPED_SHARED = 8;
 const ELF_HEADERS = 0x10;
 const ANY_EXECUTE = 0o111;
-const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
 /** Of a mapping with more pages, only those that the process itself has touched. */
 const MANY_PAGES = 2 ** 20;
 /** Longest command line that a core file keeps. */
@@ -150,7 +150,7 @@ function hasOwnPages(mm: AddressSpace, vma: Vma): boolean {
 
 function beginsAsElf(mm: AddressSpace, vma: Vma): boolean {
   const frame = mm.pageTable.frameOf(vma.start / PAGE_SIZE) || frameBehind(vma, vma.start);
-  return frame > 0 && ELF_MAGIC.every((byte, i) => mm.memory.u8[frame * PAGE_SIZE + i] === byte);
+  return frame > 0 && hasElfMagic(viewOf(mm.memory.u8.subarray(frame * PAGE_SIZE, (frame + 1) * PAGE_SIZE)));
 }
 
 /** Frame of what a mapping shows at `address` where the process has no page yet; 0: zeros, or nothing that can be read. */

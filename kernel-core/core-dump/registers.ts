@@ -1,4 +1,5 @@
 /** Registers on the processor as core files have them: of programs (contents.ts) and of drivers (drivers/crash-dump.ts). */
+import { KERNEL_CS, KERNEL_SS, USER_CS, USER_SS } from '../../abi/segment.js';
 import type { Cpu } from '../../cpu/index.js';
 import type { CoreRegister, CoreThread } from '../../elf/core.js';
 
@@ -9,20 +10,21 @@ const GENERAL: readonly CoreRegister[] = [
   ...(['r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const),
 ];
 
+/** Of code, and of the stack. */
 export interface Selectors {
-  readonly cs: bigint;
-  readonly ss: bigint;
+  readonly cs: number;
+  readonly ss: number;
 }
-export const USER_SELECTORS: Selectors = { cs: 0x33n, ss: 0x2bn };
-export const KERNEL_SELECTORS: Selectors = { cs: 0x10n, ss: 0x18n };
+export const USER_SELECTORS: Selectors = { cs: USER_CS, ss: USER_SS };
+export const KERNEL_SELECTORS: Selectors = { cs: KERNEL_CS, ss: KERNEL_SS };
 
 /** @param call number of the system call it is in, -1: none */
 export function registersOf(cpu: Cpu, { cs, ss }: Selectors, call: number): Pick<CoreThread, 'registers' | 'fxsave'> {
   const registers: Partial<Record<CoreRegister, bigint>> = {
     rip: BigInt(cpu.rip),
     eflags: BigInt(cpu.rflags),
-    cs,
-    ss,
+    cs: BigInt(cs),
+    ss: BigInt(ss),
     fs_base: BigInt(cpu.fsBase),
     gs_base: BigInt(cpu.gsBase),
     orig_rax: BigInt(call),

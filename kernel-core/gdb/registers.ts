@@ -4,15 +4,12 @@
  * @source GDB manual, "i386 Features"; gdb/features/i386/64bit-*.xml for the order in which others have them
  */
 import { ERESTARTSYS } from '../../abi/errno.js';
+import { KERNEL_CS, KERNEL_SS, USER_CS, USER_SS } from '../../abi/segment.js';
 import type { Task } from '../task.js';
 
 const FXSAVE_SIZE = 512;
 /** Of the fxsave image. */
 const FX = { fcw: 0, fsw: 2, fop: 6, fip: 8, fdp: 16, mxcsr: 24, st: 32, xmm: 160 };
-const USER_CS = 0x33;
-const USER_SS = 0x2b;
-const KERNEL_CS = 0x10;
-const KERNEL_SS = 0x18;
 /** Encoding numbers of the general registers in gdb's order. */
 const GENERAL: readonly (readonly [name: string, index: number])[] = [
   ['rax', 0],

@@ -9,6 +9,7 @@ import { EACCES, EINVAL, ENOENT, ENOTTY, ENXIO, type Err, fail, isErr } from '..
 import { O_ACCMODE, O_RDONLY } from '../../abi/fcntl.js';
 import { KIOCGSIZE, KIOCGSYMBOL, KIOCGVALUE } from '../../abi/ksyms.js';
 import { S_IFREG } from '../../abi/stat.js';
+import { SYMBOL_SIZE } from '../../elf/fields.js';
 import { type KernelArea, type KernelSymbol, ksymsImage } from '../../elf/ksyms.js';
 import { SEGMENTS } from '../../elf/link/layout.js';
 import type { Caller } from '../../vfs/caller.js';
@@ -27,7 +28,6 @@ const NAME = 'ksyms';
 const MODE = 0o400;
 /** Bytes of a symbol's name in an ioctl, its zero included. */
 const SYMBOL_NAME_MAX = 512;
-const SYMBOL_SIZE = 24;
 const POINTER_SIZE = 8;
 
 /** Image of the symbols that there are now; null when there are none. */

@@ -6,6 +6,7 @@
  */
 
 import { EFAULT, EINVAL, ENOMEM, EPERM, type Err, fail } from '../../abi/errno.js';
+import { USER_CS, USER_SS } from '../../abi/segment.js';
 import { SA_NODEFER, SA_ONSTACK, SA_RESTORER, SS_ONSTACK } from '../../abi/signal.js';
 import { type Cpu, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
 import type { UserNamespace } from '../../vfs/user-namespace.js';
@@ -32,9 +33,6 @@ const FXSAVE_SIZE = 512;
 const REDZONE = 128;
 /** UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS: the frame of a processor without XSAVE. */
 const UC_FLAGS = 6;
-/** Selectors of user code and stack segments. */
-const USER_CS = 0x33;
-const USER_SS = 0x2b;
 
 /** Register numbers in the order of struct sigcontext: r8-r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp. */
 const SIGCONTEXT_ORDER = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4];
