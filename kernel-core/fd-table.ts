@@ -3,12 +3,16 @@ import { EBADF, EMFILE, type Err, fail } from '../abi/errno.js';
 import type { Caller } from '../vfs/caller.js';
 import type { OpenFile } from '../vfs/file.js';
 
+/** Descriptors that a new table has room for. @source Linux NR_OPEN_DEFAULT */
+const LEAST_ROOM = 64;
+
 export class FdTable {
   readonly #files: (OpenFile | null)[] = [];
   readonly #closeOnExec: boolean[] = [];
   /** No free descriptor lies below it. */
   #firstFree = 0;
   #count = 0;
+  #room = LEAST_ROOM;
   /** Tasks that share the table (CLONE_FILES). */
   refs = 1;
 
@@ -17,9 +21,9 @@ export class FdTable {
     return this.#count;
   }
 
-  /** Descriptors the table has room for so far. */
-  get slots(): number {
-    return this.#files.length;
+  /** Descriptors that the table has room for: a power of two that never shrinks. select(2) looks at no more, FDSize tells it. */
+  get room(): number {
+    return this.#room;
   }
 
   /** @returns the description without a new reference, or null */
@@ -88,6 +92,7 @@ export class FdTable {
       copy.#files[fd] = this.#files[fd]?.ref() ?? null;
       copy.#closeOnExec[fd] = this.#closeOnExec[fd];
     }
+    while (copy.#room < copy.#files.length) copy.#room *= 2;
     copy.#firstFree = this.#firstFree;
     copy.#count = this.#count;
     return copy;
@@ -113,6 +118,7 @@ export class FdTable {
       this.#files.push(null);
       this.#closeOnExec.push(false);
     }
+    while (this.#room <= fd) this.#room *= 2;
     this.#files[fd] = file;
     this.#closeOnExec[fd] = closeOnExec;
     this.#count++;

@@ -146,9 +146,7 @@ export class TaskView implements ProcTask {
     return this.#task.state === 'dead' ? [] : this.#task.files.descriptors();
   }
   get descriptorSlots(): number {
-    let slots = 64;
-    while (slots < this.#task.files.slots) slots *= 2;
-    return slots;
+    return this.#task.state === 'dead' ? 0 : this.#task.files.room;
   }
   file(fd: number): OpenFile | null {
     return this.#task.state === 'dead' ? null : this.#task.files.get(fd);

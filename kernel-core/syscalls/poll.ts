@@ -30,6 +30,7 @@ import {
   POLLWRNORM,
 } from '../../abi/poll.js';
 import type { OpenFile } from '../../vfs/file.js';
+import { isUserRange } from '../mm/layout.js';
 import type { Task } from '../task.js';
 import type { Hook } from '../wait.js';
 import { openFile } from './args.js';
@@ -162,8 +163,10 @@ class PollSet implements Interests {
     return ready;
   }
 
+  /** Nothing is written of a row without entries, but where it lies is checked all the same. */
   store(): number | Err {
     const mm = this.#task.mm!;
+    if (!isUserRange(this.#address, this.#view.byteLength)) return fail(EFAULT);
     for (let i = 0; i < this.#byIndex.length; i++) {
       const at = i * POLLFD_SIZE + 6;
       if (mm.writeU16(this.#address + at, this.#view.getUint16(at, true)) !== 0) return fail(EFAULT);
@@ -277,7 +280,7 @@ class SelectSet implements Interests {
 
 function loadSelectSet(task: Task, count: number, addresses: readonly number[]): SelectSet | Err {
   if (count < 0) return fail(EINVAL);
-  const limited = Math.min(count, Math.max(task.fileLimit, 64));
+  const limited = Math.min(count, task.files.room);
   const bytes = Math.ceil(limited / 64) * 8;
   const sets: (Uint8Array | null)[] = [];
   for (const address of addresses) {
@@ -293,12 +296,18 @@ function loadSelectSet(task: Task, count: number, addresses: readonly number[]):
 const timeval = new Uint8Array(16);
 const timevalView = new DataView(timeval.buffer);
 
+/** Whether the seconds of `timeval`, with those of its microseconds, are more than fit in 63 bits. */
+const carriesOver = (): boolean =>
+  timevalView.getBigInt64(0, true) + timevalView.getBigInt64(8, true) / 1_000_000n >= 2n ** 63n;
+
 /** struct timeval of select: microseconds above a second are carried over. @returns nanoseconds, -EFAULT, -EINVAL */
 function readSelectTime(task: Task, address: number): number | Err {
   if (task.mm!.read(address, timeval) !== 0) return fail(EFAULT);
   const seconds = getI64(timevalView, 0);
   const microseconds = getI64(timevalView, 8);
-  return seconds < 0 || microseconds < 0 ? fail(EINVAL) : seconds * NANOSECONDS + microseconds * 1000;
+  if (seconds < 0 || microseconds < 0) return fail(EINVAL);
+  if (seconds > Number.MAX_SAFE_INTEGER && carriesOver()) return fail(EINVAL);
+  return seconds * NANOSECONDS + microseconds * 1000;
 }
 
 function select(task: Task, count: number, read: number, write: number, except: number, time: number): number {

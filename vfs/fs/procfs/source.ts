@@ -180,7 +180,7 @@ export interface ProcTask {
   readonly executable: Path | null;
   /** Descriptors in use, ascending. */
   descriptors(): Iterable<number>;
-  /** Entries that the descriptor table has room for (FDSize); a power of two from 64. */
+  /** Entries that the descriptor table has room for (FDSize): a power of two from 64 on, 0 of a zombie. */
   readonly descriptorSlots: number;
   /** The description without a new reference, or null. */
   file(fd: number): OpenFile | null;
