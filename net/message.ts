@@ -55,9 +55,10 @@ export class Receipt implements SenderIdentity {
   target = 1;
   /** MSG_TRUNC, MSG_OOB, MSG_EOR. */
   flags = 0;
+  /** Something has been taken, if only the end of a stream: who has sent it is told. */
+  hasMessage = false;
   /** Address of the sender, once there was a message; null: it has none. */
   address: Uint8Array | null = null;
-  hasAddress = false;
   /** The identity below is known: pieces of other senders are not joined. */
   hasIdentity = false;
   pid = 0;
@@ -76,7 +77,7 @@ export class Receipt implements SenderIdentity {
     this.target = target;
     this.flags = 0;
     this.address = null;
-    this.hasAddress = false;
+    this.hasMessage = false;
     this.hasIdentity = false;
     this.pid = 0;
     this.uid = INVALID_ID;

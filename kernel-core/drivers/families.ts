@@ -271,7 +271,7 @@ class DriverSocket extends Socket implements Owned {
           ? receipt.copied
           : (result as Err);
       }
-      if (!receipt.hasAddress) this.#readSender(receipt);
+      if (!receipt.hasMessage) this.#readSender(receipt);
       if (!this.isStream) return this.#received(flags, receipt, result);
       receipt.copied += moved;
       const isEnough = receipt.copied >= receipt.target || to.remaining === 0;
@@ -289,7 +289,7 @@ class DriverSocket extends Socket implements Owned {
 
   #readSender(receipt: Receipt): void {
     const length = this.of.drivers.space.readU32(this.address + M_NAME_LENGTH);
-    receipt.hasAddress = true;
+    receipt.hasMessage = true;
     receipt.address = length > 0 ? this.#take(length) : null;
   }
 

@@ -135,7 +135,8 @@ export class ControlWriter {
   constructor(task: Task, address: number, length: number) {
     this.#task = task;
     this.#at = address;
-    this.#left = Math.max(0, length);
+    // The length is unsigned: beyond 63 bits there is room for everything.
+    this.#left = length < 0 ? Number.POSITIVE_INFINITY : length;
   }
 
   /** Where the next message would go. */
@@ -148,7 +149,9 @@ export class ControlWriter {
     const { options } = socket;
     if (receipt.group >= 0) this.#int(NETLINK_PKTINFO, receipt.group, SOL_NETLINK);
     if (receipt.time >= 0 && options.timestamp !== 0) this.#time(options.timestamp, receipt.time);
-    if (this.#at === 0) {
+    // Of the end of a row of packets, and of an urgent byte, no identity is told, nor is it missed.
+    if (!receipt.hasMessage) receipt.drop();
+    else if (this.#at === 0) {
       if (receipt.files !== null || options.passCredentials || options.passPidfd) this.flags |= MSG_CTRUNC;
       receipt.drop();
     } else {
@@ -211,11 +214,11 @@ export class ControlWriter {
     this.#put(option, data.subarray(0, 16));
   }
 
-  /** As many descriptors as there is room for; the others are closed. */
+  /** As many descriptors as there is room for, counted in an int as Linux does it; the others are closed. */
   #files(receipt: Receipt, closeOnExec: boolean): void {
     const { files } = receipt;
     if (files === null) return;
-    const room = this.#left <= CMSGHDR_SIZE ? 0 : (this.#left - CMSGHDR_SIZE) >> 2;
+    const room = this.#left <= CMSGHDR_SIZE ? 0 : Math.floor((this.#left - CMSGHDR_SIZE) / 4) | 0;
     let count = 0;
     while (count < Math.min(room, files.length) && this.#install(files[count]!, count, closeOnExec)) count++;
     if (count > 0 && this.#header(SCM_RIGHTS, CMSGHDR_SIZE + 4 * count) === 0) {

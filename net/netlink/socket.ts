@@ -337,7 +337,7 @@ export class NetlinkSocket extends Socket {
     const size = Math.min(length, to.remaining);
     if (size < length) receipt.flags |= MSG_TRUNC;
     const copied = size === 0 ? 0 : to.put(datagram.bytes, 0, size);
-    receipt.hasAddress = true;
+    receipt.hasMessage = true;
     receipt.address = sockaddr(datagram.port, maskOf(datagram.group));
     receipt.hasIdentity = true;
     receipt.pid = datagram.pid;

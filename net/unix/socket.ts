@@ -289,8 +289,8 @@ export abstract class UnixSocket extends Socket {
   }
 
   protected noteAddress(chunk: Chunk, receipt: Receipt): void {
-    if (receipt.hasAddress) return;
-    receipt.hasAddress = true;
+    if (receipt.hasMessage) return;
+    receipt.hasMessage = true;
     receipt.address = chunk.sender!.address?.bytes ?? null;
   }
 

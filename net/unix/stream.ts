@@ -127,7 +127,9 @@ export class UnixStream extends UnixSocket {
     if (receipt.copied >= receipt.target) return receipt.copied;
     const error = this.takeError();
     if (error !== 0) return receipt.copied > 0 ? receipt.copied : error;
-    return this.shutMask & SHUT_RECEIVE ? receipt.copied : fail(EAGAIN);
+    if ((this.shutMask & SHUT_RECEIVE) === 0) return fail(EAGAIN);
+    receipt.hasMessage = true;
+    return receipt.copied;
   }
 
   #read(to: IoIter, receipt: Receipt): number | Err {
@@ -182,7 +184,8 @@ export class UnixStream extends UnixSocket {
       if (count < 0) return receipt.copied > 0 ? receipt.copied : count;
       this.movePeekOffset(count);
       this.peekFiles(chunk, receipt);
-      if (receipt.files !== null || to.remaining === 0) return receipt.copied;
+      // A peek goes on to the next piece even when there is no room for more: its descriptors are seen.
+      if (receipt.files !== null) return receipt.copied;
       skip = 0;
       chunk = chunk.next;
       if (chunk === null) return receipt.copied;

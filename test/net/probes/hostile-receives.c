@@ -82,6 +82,7 @@ static void call_recvmsg(void) {
   struct iovec v = {put(c[BASE], 1, room, 5), LENGTHS[c[LENGTH]]};
   m.msg_iov = put(c[IOV], 2, &v, sizeof v), m.msg_iovlen = VECTORS[c[IOVLEN]];
   if (c[CONTROL]) m.msg_control = put(c[CONTROL] - 1, 3, room, 64), m.msg_controllen = 64;
+  else if (c[CONTROLLEN]) m.msg_control = put(WHOLE, 3, room, 64);
   if (c[CONTROLLEN]) m.msg_controllen = CONTROL_LENGTHS[c[CONTROLLEN] - 1];
   if (c[MESSAGE_FLAGS]) m.msg_flags = -1;
   int fd = receiver(c[SOCKET]);

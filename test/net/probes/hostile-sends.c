@@ -106,7 +106,7 @@ static void call_sendmsg(void) {
   if (c[NAMELEN]) m.msg_namelen = NAME_LENGTHS[c[NAMELEN] - 1];
   struct iovec v = {put(c[BASE], 1, "hello", 5), LENGTHS[c[LENGTH]]};
   m.msg_iov = put(c[IOV], 2, &v, sizeof v), m.msg_iovlen = VECTORS[c[IOVLEN]];
-  if (c[CMSG] || c[CONTROL]) {
+  if (c[CMSG] || c[CONTROL] || c[CONTROLLEN]) {
     make_control(c[CMSG] ? c[CMSG] : 1);
     m.msg_controllen = control_size;
     m.msg_control = put(c[CONTROL], 3, &control, control_size);
