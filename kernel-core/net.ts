@@ -4,7 +4,7 @@ import { AddressFamilies } from '../net/families.js';
 import { NetNamespace } from '../net/namespace.js';
 import { NetlinkDomain } from '../net/netlink/domain.js';
 import { SockDiag } from '../net/netlink/sock-diag.js';
-import { defaultBuffers } from '../net/options.js';
+import { defaultBuffers } from '../net/settings.js';
 import { unixDiag } from '../net/unix/diag.js';
 import { UnixDomain } from '../net/unix/domain.js';
 import type { OpenFile } from '../vfs/file.js';

@@ -8,7 +8,7 @@ import { CLONE_NEWNET } from '../abi/sched.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
 import { type Namespace, nextNamespaceIno } from '../vfs/fs/nsfs.js';
 import type { UserNamespace } from '../vfs/user-namespace.js';
-import { type BufferSettings, defaultSettings, type NetSettings } from './options.js';
+import { type BufferSettings, defaultSettings, type NetSettings } from './settings.js';
 
 /** Inode number of the first one. @source Linux uapi/linux/nsfs.h NET_NS_INIT_INO */
 const FIRST_INO = 4026531833;

@@ -20,51 +20,39 @@ import * as abi from '../abi/socket.js';
 import { CLOCK_MONOTONIC } from '../abi/time.js';
 import type { Caller } from '../vfs/caller.js';
 import { capable, capableIn } from '../vfs/capability.js';
+import {
+  asIs,
+  checked,
+  flag,
+  int,
+  type OptionRow,
+  ofKernel,
+  ofNamespace,
+  ofUnix,
+  pair,
+  privileged,
+  readOnly,
+  refused,
+  remembered,
+  reply,
+  truth,
+  unheeded,
+  view,
+} from './option-row.js';
+import type { NetSettings } from './settings.js';
 import type { Socket } from './socket.js';
-
-/** /proc/sys/net/core/[rw]mem_*: bytes. The figures of Linux on a machine of this size. One set for all namespaces. */
-export interface BufferSettings {
-  sendBufferDefault: number;
-  sendBufferMax: number;
-  receiveBufferDefault: number;
-  receiveBufferMax: number;
-}
-
-export const defaultBuffers = (): BufferSettings => ({
-  sendBufferDefault: 212_992,
-  sendBufferMax: 4_194_304,
-  receiveBufferDefault: 212_992,
-  receiveBufferMax: 4_194_304,
-});
-
-/** What each network namespace sets for itself. */
-export interface NetSettings {
-  readonly buffers: BufferSettings;
-  /** /proc/sys/net/core: connections. */
-  somaxconn: number;
-  /** Bytes of control data of one message. */
-  optmemMax: number;
-  /** /proc/sys/net/unix/max_dgram_qlen */
-  maxDatagrams: number;
-}
-
-/** Of a new namespace, whatever the others have. */
-export const defaultSettings = (buffers: BufferSettings): NetSettings => ({
-  buffers,
-  somaxconn: 4096,
-  optmemMax: 131_072,
-  maxDatagrams: 10,
-});
+import { TIMESTAMP_ROWS, Timestamps } from './timestamps.js';
 
 /** Least buffer sizes. @source linux/net/sock.h SOCK_MIN_SNDBUF, SOCK_MIN_RCVBUF */
 const MIN_SEND_BUFFER = 4608;
 const MIN_RECEIVE_BUFFER = 2304;
 const INT_MAX = 0x7fffffff;
-/** Nanoseconds of a timer tick: time-outs are rounded up to whole ones. @source CONFIG_HZ=250 */
+/** Timer ticks of a second: time-outs are rounded up to whole ones. @source CONFIG_HZ=250 */
+const TICKS = 250;
+/** Nanoseconds of a tick. */
 const TICK = 4_000_000;
-const SECOND = 1_000_000_000;
-/** Seconds from which on a time-out counts as none. */
-const ENDLESS = Math.floor(Number.MAX_SAFE_INTEGER / SECOND);
+/** Seconds from which on a time-out counts as none. @source Linux MAX_SCHEDULE_TIMEOUT / HZ - 1 */
+const ENDLESS = 2 ** 63 / TICKS - 1;
 /** What a negative SO_LINGER time reads as: the longest time-out in ticks, in seconds again, cut to 32 bits. */
 const ENDLESS_LINGER = 0x978d4fdf | 0;
 const UINT_MAX = 0xffffffff;
@@ -83,16 +71,15 @@ const MAX_PRIORITY = 6;
 export class SocketOptions {
   sendBuffer: number;
   receiveBuffer: number;
-  /** Nanoseconds; Infinity: none, 0: does not wait. */
-  sendTimeout = Number.POSITIVE_INFINITY;
-  receiveTimeout = Number.POSITIVE_INFINITY;
+  /** Ticks; Infinity: none, 0: does not wait. */
+  sendTicks = Number.POSITIVE_INFINITY;
+  receiveTicks = Number.POSITIVE_INFINITY;
   lowWater = 1;
   passCredentials = false;
   passPidfd = false;
   passRights = true;
   oobInline = false;
-  /** Number of the SO_TIMESTAMP option that is on, or 0. */
-  timestamp = 0;
+  readonly timestamps = new Timestamps();
   /** SO_PEEK_OFF; negative: off. */
   peekOffset = -1;
   lingers = false;
@@ -114,87 +101,16 @@ export class SocketOptions {
     this.receiveBuffer = settings.buffers.receiveBufferDefault;
     this.cookie = ++SocketOptions.#cookies;
   }
+
+  /** Nanoseconds; Infinity: none, 0: does not wait. */
+  get sendTimeout(): number {
+    return this.sendTicks * TICK;
+  }
+
+  get receiveTimeout(): number {
+    return this.receiveTicks * TICK;
+  }
 }
-
-/** Where an option's value goes to: at most 64 bytes. */
-const reply = new Uint8Array(64);
-const view = new DataView(reply.buffer);
-
-/** The bytes of `count` values: the reply is valid until the next call. */
-function int(value: number): Uint8Array {
-  view.setInt32(0, value, true);
-  return reply.subarray(0, 4);
-}
-
-function pair(first: number, second: number): Uint8Array {
-  view.setInt32(0, first, true);
-  view.setInt32(4, second, true);
-  return reply.subarray(0, 8);
-}
-
-interface OptionRow {
-  /** @param room bytes that the caller has @returns the value, valid until the next call; absent: -ENOPROTOOPT */
-  get?: (socket: Socket, room: number) => Uint8Array | Err;
-  /** @param value the first four bytes as an int @param bytes all of them; absent: -ENOPROTOOPT */
-  set?: (socket: Socket, value: number, bytes: DataView, caller: Caller) => number | Err;
-}
-
-const truth = (value: number): number => (value !== 0 ? 1 : 0);
-const asIs = (value: number): number => value;
-
-/** An option that is remembered and has no further effect on a socket without a network under it. */
-function remembered(option: number, initial = 0, form = truth): OptionRow {
-  return {
-    get: ({ options }) => int(options.plain.get(option) ?? initial),
-    set: ({ options }, value) => {
-      options.plain.set(option, form(value));
-      return 0;
-    },
-  };
-}
-
-/** Who may: over the whole kernel, or over the namespace of the socket. */
-type Permission = (socket: Socket, caller: Caller) => boolean;
-
-const ofKernel: Permission = (_socket, { cred }) => capable(cred, CAP_NET_ADMIN);
-
-const ofNamespace: Permission = ({ namespace: { userNamespace } }, { cred }) =>
-  capableIn(cred, userNamespace, CAP_NET_RAW) || capableIn(cred, userNamespace, CAP_NET_ADMIN);
-
-/** As `row`, only for who `may` where `guarded` says so. */
-function privileged(row: OptionRow, may: Permission, guarded: (value: number) => boolean, error = EPERM): OptionRow {
-  return {
-    ...row,
-    set: (socket, value, bytes, caller) =>
-      guarded(value) && !may(socket, caller) ? fail(error) : row.set!(socket, value, bytes, caller),
-  };
-}
-
-/** As `row`, for values that `valid` lets through. */
-function checked(row: OptionRow, valid: (value: number) => boolean, error = EINVAL): OptionRow {
-  return {
-    ...row,
-    set: (socket, value, bytes, caller) => (valid(value) ? row.set!(socket, value, bytes, caller) : fail(error)),
-  };
-}
-
-/** As `row`, of unix sockets alone. */
-const ofUnix = (row: OptionRow): OptionRow => ({
-  get: (socket, room) => (socket.family === abi.AF_UNIX ? row.get!(socket, room) : fail(EOPNOTSUPP)),
-  set: (socket, value, bytes, caller) =>
-    socket.family === abi.AF_UNIX ? row.set!(socket, value, bytes, caller) : fail(EOPNOTSUPP),
-});
-
-type Flag = 'passCredentials' | 'passPidfd' | 'passRights' | 'oobInline';
-const flag = (name: Flag): OptionRow => ({
-  get: ({ options }) => int(options[name] ? 1 : 0),
-  set: ({ options }, value) => {
-    options[name] = value !== 0;
-    return 0;
-  },
-});
-
-const readOnly = (get: (socket: Socket) => number): OptionRow => ({ get: (socket) => int(get(socket)) });
 
 /** The value doubles: half of it is for the kernel's own overhead. */
 const doubled = (value: number, most: number, least: number): number =>
@@ -217,40 +133,32 @@ const setReceiveBuffer = ({ options }: Socket, value: number, most: number): num
   return 0;
 };
 
-/** struct timeval. @returns nanoseconds; -EINVAL, -EDOM */
-function timeoutOf(bytes: DataView): number | Err {
+/** struct timeval. @returns ticks; -EINVAL, -EDOM */
+function ticksOf(bytes: DataView): number | Err {
   if (bytes.byteLength < 16) return fail(EINVAL);
   const seconds = bytes.getInt32(4, true) * 2 ** 32 + bytes.getUint32(0, true);
   const microseconds = bytes.getInt32(12, true) * 2 ** 32 + bytes.getUint32(8, true);
   if (microseconds < 0 || microseconds >= 1_000_000) return fail(EDOM);
   if (seconds < 0) return 0;
   if ((seconds === 0 && microseconds === 0) || seconds >= ENDLESS) return Number.POSITIVE_INFINITY;
-  return seconds * SECOND + Math.ceil((microseconds * 1000) / TICK) * TICK;
+  return seconds * TICKS + Math.ceil((microseconds * TICKS) / 1_000_000);
 }
 
-const timeout = (name: 'sendTimeout' | 'receiveTimeout'): OptionRow => ({
+const timeout = (name: 'sendTicks' | 'receiveTicks'): OptionRow => ({
+  size: 16,
   get: ({ options }) => {
-    const time = options[name] === Number.POSITIVE_INFINITY ? 0 : options[name];
-    const seconds = Math.floor(time / SECOND);
+    const ticks = options[name] === Number.POSITIVE_INFINITY ? 0 : options[name];
+    const seconds = Math.floor(ticks / TICKS);
     view.setUint32(0, seconds >>> 0, true);
     view.setUint32(4, Math.floor(seconds / 2 ** 32), true);
-    view.setUint32(8, (time % SECOND) / 1000, true);
+    view.setUint32(8, (ticks % TICKS) * (1_000_000 / TICKS), true);
     view.setUint32(12, 0, true);
     return reply.subarray(0, 16);
   },
   set: ({ options }, _value, bytes) => {
-    const time = timeoutOf(bytes);
-    if (time < 0) return time as Err;
-    options[name] = time;
-    return 0;
-  },
-});
-
-/** The forms of SO_TIMESTAMP shut each other out: kept is the number of the option that is on. */
-const timestamp = (option: number): OptionRow => ({
-  get: ({ options }) => int(options.timestamp === option ? 1 : 0),
-  set: ({ options }, value) => {
-    options.timestamp = value !== 0 ? option : 0;
+    const ticks = ticksOf(bytes);
+    if (ticks < 0) return ticks as Err;
+    options[name] = ticks;
     return 0;
   },
 });
@@ -268,6 +176,7 @@ const bindToIndex: OptionRow = {
 };
 
 const lingerRow: OptionRow = {
+  size: 8,
   get: ({ options }) => pair(options.lingers ? 1 : 0, options.lingerTime),
   set: ({ options }, value, bytes) => {
     if (bytes.byteLength < 8) return fail(EINVAL);
@@ -297,17 +206,9 @@ export function memoryInfo({ options, receiveCharge, sendCharge }: Socket): Uint
   return reply.subarray(0, 36);
 }
 
-/** An option that no unix socket can have, though its value can be asked for. */
-const refused = (valid: (value: number) => boolean = () => true): OptionRow => ({
-  get: () => int(0),
-  set: (_socket, value) => fail(valid(value) ? EOPNOTSUPP : EINVAL),
-});
-
-/** An option that nobody but connections of a network listens to. */
-const unheeded: OptionRow = { set: () => 0 };
-
 /** Bytes per second, as an unsigned long or an unsigned int of as many ones when there is no limit. */
 const pacingRate: OptionRow = {
+  size: 8,
   get: ({ options }, room) => {
     const rate = options.pacingRate;
     const small = rate > BigInt(UINT_MAX) ? UINT_MAX : Number(rate);
@@ -323,6 +224,8 @@ const pacingRate: OptionRow = {
 
 /** struct sock_txtime: clock and flags. @source uapi/linux/net_tstamp.h */
 const transmitTime: OptionRow = {
+  size: 8,
+  isExact: true,
   get: ({ options }) => pair(options.plain.get(abi.SO_TXTIME) ?? 0, options.transmitTimeFlags),
   set: ({ options, namespace }, clock, bytes, caller) => {
     if (bytes.byteLength !== 8) return fail(EINVAL);
@@ -391,16 +294,13 @@ export const OPTION_ROWS: Readonly<Record<number, OptionRow>> = {
   [abi.SO_PASSCRED]: flag('passCredentials'),
   [abi.SO_RCVLOWAT]: lowWater,
   [abi.SO_SNDLOWAT]: readOnly(() => 1),
-  [abi.SO_RCVTIMEO]: timeout('receiveTimeout'),
-  [abi.SO_SNDTIMEO]: timeout('sendTimeout'),
-  [abi.SO_RCVTIMEO_NEW]: timeout('receiveTimeout'),
-  [abi.SO_SNDTIMEO_NEW]: timeout('sendTimeout'),
+  [abi.SO_RCVTIMEO]: timeout('receiveTicks'),
+  [abi.SO_SNDTIMEO]: timeout('sendTicks'),
+  [abi.SO_RCVTIMEO_NEW]: timeout('receiveTicks'),
+  [abi.SO_SNDTIMEO_NEW]: timeout('sendTicks'),
   // Packet filters are not built: there is none to be detached.
   [abi.SO_DETACH_FILTER]: { set: () => fail(ENOENT) },
-  [abi.SO_TIMESTAMP]: timestamp(abi.SO_TIMESTAMP),
-  [abi.SO_TIMESTAMPNS]: timestamp(abi.SO_TIMESTAMPNS),
-  [abi.SO_TIMESTAMP_NEW]: timestamp(abi.SO_TIMESTAMP_NEW),
-  [abi.SO_TIMESTAMPNS_NEW]: timestamp(abi.SO_TIMESTAMPNS_NEW),
+  ...TIMESTAMP_ROWS,
   [abi.SO_ACCEPTCONN]: readOnly((socket) => (socket.isListening ? 1 : 0)),
   [abi.SO_PASSSEC]: remembered(abi.SO_PASSSEC),
   [abi.SO_MARK]: privileged(remembered(abi.SO_MARK, 0, asIs), ofNamespace, () => true),
@@ -456,7 +356,14 @@ export function getSocketOption(socket: Socket, option: number, room: number): U
   return row?.get === undefined ? fail(ENOPROTOOPT) : row.get(socket, room);
 }
 
-/** @param bytes what the caller gave, four bytes at least @returns 0; -ENOPROTOOPT, -EINVAL, -EPERM … */
+/** @param size of the value that the caller gave, four bytes at least @returns how many of them are looked at */
+export function bytesRead(option: number, size: number): number {
+  const row = OPTION_ROWS[option];
+  const most = row?.size ?? 4;
+  return row?.isExact && size !== most ? 4 : Math.min(size, most);
+}
+
+/** @param bytes what the caller gave, of which `bytesRead` are there, four bytes at least @returns 0; -ENOPROTOOPT, -EINVAL, -EPERM … */
 export function setSocketOption(socket: Socket, option: number, bytes: DataView, caller: Caller): number | Err {
   const row = OPTION_ROWS[option];
   return row?.set === undefined ? fail(ENOPROTOOPT) : row.set(socket, bytes.getInt32(0, true), bytes, caller);

@@ -17,12 +17,11 @@ import {
   SCM_MAX_FD,
   SCM_PIDFD,
   SCM_RIGHTS,
-  SO_TIMESTAMP,
-  SO_TIMESTAMP_NEW,
   SOL_SOCKET,
 } from '../../abi/socket.js';
 import { dropFiles, type Outgoing, type PassedFiles, type Receipt } from '../../net/message.js';
 import type { Socket } from '../../net/socket.js';
+import type { Timestamps } from '../../net/timestamps.js';
 import { UnixStream } from '../../net/unix/stream.js';
 import type { Caller } from '../../vfs/caller.js';
 import { capable, capableHere } from '../../vfs/capability.js';
@@ -148,7 +147,7 @@ export class ControlWriter {
   write(socket: Socket, receipt: Receipt, flags: number): void {
     const { options } = socket;
     if (receipt.group >= 0) this.#int(NETLINK_PKTINFO, receipt.group, SOL_NETLINK);
-    if (receipt.time >= 0 && options.timestamp !== 0) this.#time(options.timestamp, receipt.time);
+    if (receipt.time >= 0 && options.timestamps.isWanted) this.#times(options.timestamps, receipt.time);
     // Of the end of a row of packets, and of an urgent byte, no identity is told, nor is it missed.
     if (!receipt.hasMessage) receipt.drop();
     else if (this.#at === 0) {
@@ -206,12 +205,17 @@ export class ControlWriter {
     return this.#put(type, data.subarray(0, 4), level);
   }
 
-  #time(option: number, time: number): void {
-    const inMicroseconds = option === SO_TIMESTAMP || option === SO_TIMESTAMP_NEW;
+  /** @param time nanoseconds since the epoch */
+  #times({ type, inNanoseconds, secondType }: Timestamps, time: number): void {
     const nanoseconds = time % 1e9;
     putI64(dataView, 0, Math.floor(time / 1e9));
-    putI64(dataView, 8, inMicroseconds ? Math.floor(nanoseconds / 1000) : nanoseconds);
-    this.#put(option, data.subarray(0, 16));
+    putI64(dataView, 8, inNanoseconds ? nanoseconds : Math.floor(nanoseconds / 1000));
+    this.#put(type, data.subarray(0, 16));
+    if (secondType === 0) return;
+    // struct scm_timestamping: the time, and two places for those that hardware tells.
+    putI64(dataView, 8, nanoseconds);
+    data.fill(0, 16);
+    this.#put(secondType, data);
   }
 
   /** As many descriptors as there is room for, counted in an int as Linux does it; the others are closed. */
@@ -264,5 +268,6 @@ export const installPidfd = (task: Task, who: Task): number | Err =>
 
 const header = new Uint8Array(CMSGHDR_SIZE);
 const headerView = new DataView(header.buffer);
-const data = new Uint8Array(16);
+/** The longest that is put: struct scm_timestamping. */
+const data = new Uint8Array(48);
 const dataView = new DataView(data.buffer);

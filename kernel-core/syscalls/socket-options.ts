@@ -17,7 +17,7 @@ import {
   SO_PEERPIDFD,
   SOL_SOCKET,
 } from '../../abi/socket.js';
-import { bindToDevice, getSocketOption, setSocketOption } from '../../net/options.js';
+import { bindToDevice, bytesRead, getSocketOption, setSocketOption } from '../../net/options.js';
 import type { Socket } from '../../net/socket.js';
 import { UnixSocket } from '../../net/unix/socket.js';
 import { UnixStream } from '../../net/unix/stream.js';
@@ -88,7 +88,8 @@ function setsockopt(task: Task, fd: number, level: number, name: number, address
   const isInq = option === SO_INQ && file.socket instanceof UnixStream;
   if (size < 4 || (isInq && size !== 4)) return fail(EINVAL);
   const bytes = new Uint8Array(Math.min(size, MAX_VALUE));
-  if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
+  const count = CLASSIC.has(option) && size === SOCK_FPROG ? size : bytesRead(option, size);
+  if (task.mm!.read(address, bytes.subarray(0, count)) !== 0) return fail(EFAULT);
   const view = new DataView(bytes.buffer);
   if (ATTACHING.has(option)) return attach(task, file.socket, option, view);
   if (isInq) return setTellsUnread(file.socket as UnixStream, view.getInt32(0, true), size);
@@ -202,7 +203,7 @@ export const socketOptionSyscalls: SyscallRows = {
     name: 'setsockopt',
     fn: setsockopt,
     support: 'partial',
-    note: 'no packet filters, no SO_TIMESTAMPING: ENOPROTOOPT; options of a network are remembered only',
+    note: 'no packet filters: ENOPROTOOPT; options of a network are remembered only',
     args: ['fd', 'socketLevel', 'socketOption', 'optionIn', 'size'],
   },
   55: {

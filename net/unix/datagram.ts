@@ -110,7 +110,7 @@ export class UnixDatagram extends UnixSocket {
       if (error === 0) {
         out.files = null;
         this.enqueue(other, chunk, caller);
-        if (other.options.timestamp !== 0) chunk.time = this.domain.time();
+        if (other.options.timestamps.isWanted) chunk.time = this.domain.time();
         other.dataReady();
         return size;
       }
@@ -181,7 +181,7 @@ export class UnixDatagram extends UnixSocket {
     const peeks = (flags & MSG_PEEK) !== 0;
     if (copied >= 0) {
       receipt.identify(chunk);
-      if (this.options.timestamp !== 0) receipt.time = chunk.time >= 0 ? chunk.time : this.domain.time();
+      if (this.options.timestamps.isWanted) receipt.time = chunk.time >= 0 ? chunk.time : this.domain.time();
       if (peeks) this.peekFiles(chunk, receipt);
       else if (chunk.files !== null) {
         receipt.files = chunk.files.files;

@@ -6,7 +6,7 @@ import { SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from '../../abi/socket.js';
 import { PhysicalMemory } from '../../cpu/index.js';
 import { Receipt } from '../../net/message.js';
 import { NetNamespace } from '../../net/namespace.js';
-import { defaultBuffers } from '../../net/options.js';
+import { defaultBuffers } from '../../net/settings.js';
 import { openSocket, type SocketFile } from '../../net/socket.js';
 import { streamTruesize } from '../../net/unix/chunk.js';
 import { UnixDomain } from '../../net/unix/domain.js';
