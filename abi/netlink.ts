@@ -52,17 +52,26 @@ export const NLMSG_FLAGS = 6;
 export const NLMSG_SEQ = 8;
 export const NLMSG_PID = 12;
 
+export const NLMSG_NOOP = 1;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
+export const NLMSG_OVERRUN = 4;
 /** Types below are of netlink itself. */
 export const NLMSG_MIN_TYPE = 0x10;
 
 export const NLM_F_REQUEST = 1;
 export const NLM_F_MULTI = 2;
 export const NLM_F_ACK = 4;
+export const NLM_F_ECHO = 8;
+export const NLM_F_DUMP_INTR = 0x10;
+export const NLM_F_DUMP_FILTERED = 0x20;
 /** Any of the two bits asks for a dump. */
 export const NLM_F_DUMP = 0x300;
+export const NLM_F_ROOT = 0x100;
+export const NLM_F_MATCH = 0x200;
+export const NLM_F_ATOMIC = 0x400;
 export const NLM_F_CAPPED = 0x100;
+export const NLM_F_ACK_TLVS = 0x200;
 
 /** struct nlattr: u16 length, u16 type. */
 export const NLA_HDRLEN = 4;

@@ -381,7 +381,7 @@ export const socketMessageSyscalls: SyscallRows = {
     name: 'sendto',
     fn: sendto,
     support: 'full',
-    args: ['fd', 'bufIn', 'size', 'msgFlags', 'sockaddrIn', 'int'],
+    args: ['fd', 'bufSent', 'size', 'msgFlags', 'sockaddrIn', 'int'],
   },
   45: {
     name: 'recvfrom',

@@ -4,6 +4,7 @@ import { isErr } from '../../abi/errno.js';
 import { getI64 } from '../syscalls/layouts.js';
 import { type ArgumentFormat, early, failed, filled, late, peek, peekView, pointed, type TraceCall } from './call.js';
 import { openFlagText } from './kinds-flags.js';
+import { isNetlink, netlinkText } from './netlink-messages.js';
 import { hex, octal, pointer, quote, quoteHex, quoteText, SHOWN, unsigned64 } from './text.js';
 
 const PATH_MAX = 4096;
@@ -29,6 +30,9 @@ function bufferText(call: TraceCall, address: number, length: number): string {
   const bytes = peek(call, address, Math.min(length, SHOWN + 1));
   return bytes === null ? pointer(address) : quote(bytes, SHOWN, length > SHOWN);
 }
+
+const messageText = (call: TraceCall, address: number, length: number): string =>
+  isNetlink(call) ? netlinkText(call, address, length) : bufferText(call, address, length);
 
 /** argv as a list of strings; an environment only as a count. */
 function stringArray(call: TraceCall, address: number): string[] | null {
@@ -74,15 +78,24 @@ function arrayText(
 
 const IOVEC_SIZE = 16;
 
-/** @param available bytes that were transferred; what lies behind them is not shown. null: only the addresses are */
-export function iovecText(call: TraceCall, address: number, count: number, available: number | null): string {
+/**
+ * @param available bytes that were transferred; what lies behind them is not shown. null: only the addresses are
+ * @param textOf shows what a buffer holds
+ */
+export function iovecText(
+  call: TraceCall,
+  address: number,
+  count: number,
+  available: number | null,
+  textOf = bufferText,
+): string {
   let left = available ?? 0;
   return arrayText(call, address, count, IOVEC_SIZE, (view, offset) => {
     const base = getI64(view, offset);
     const length = getI64(view, offset + 8);
     const used = Math.min(left, length);
     left -= used;
-    const text = available === null ? pointer(base) : bufferText(call, base, used);
+    const text = available === null ? pointer(base) : textOf(call, base, used);
     return `{iov_base=${text}, iov_len=${unsigned64(length)}}`;
   });
 }
@@ -121,10 +134,12 @@ export const MEMORY_KINDS = {
   stringOrNull: text,
   stringOut: late((call, value) => (failed(call) ? pointer(value) : stringText(call, value, PATH_MAX))),
   bufIn: early((call, value, index) => bufferText(call, value, call.args[index + 1])),
+  /** What a socket sends: on others than netlink, bytes. */
+  bufSent: early((call, value, index) => messageText(call, value, call.args[index + 1])),
   bufOut: late((call, value) => (failed(call) ? pointer(value) : bufferText(call, value, call.result ?? 0))),
   /** What a message brought, which may have been longer than the buffer. */
   bufReceived: late((call, value, index) =>
-    failed(call) ? pointer(value) : bufferText(call, value, Math.min(call.result ?? 0, call.args[index + 1])),
+    failed(call) ? pointer(value) : messageText(call, value, Math.min(call.result ?? 0, call.args[index + 1])),
   ),
   randomOut: late((call, value) => {
     const length = call.result ?? 0;

@@ -1,4 +1,4 @@
-/** Netlink in traces: protocols, options, addresses. What messages say is shown as bytes. */
+/** Netlink in traces: protocols, options, addresses. What messages say: netlink-messages.ts. */
 import * as netlink from '../../abi/netlink.js';
 import { hex, type Names, namesOf } from './text.js';
 

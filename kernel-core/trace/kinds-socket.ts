@@ -6,21 +6,10 @@ import { type ArgumentFormat, early, failed, late, peek, peekView, type TraceCal
 import { iovecText } from './kinds-memory.js';
 import { NETLINK_OPTIONS, NETLINK_PROTOCOLS, netlinkAddressText } from './kinds-netlink.js';
 import { timespecAt } from './kinds-time.js';
+import { isNetlink, netlinkText } from './netlink-messages.js';
+import { FAMILIES, SOCKET_TYPES } from './socket-names.js';
 import { flagText, hex, hex32, type Names, namesOf, pointer, quote, unsigned64, valueText } from './text.js';
 
-const FAMILIES = namesOf(
-  socket,
-  'AF_UNIX AF_INET AF_AX25 AF_IPX AF_APPLETALK AF_NETROM AF_BRIDGE AF_ATMPVC AF_X25 AF_INET6 AF_ROSE AF_DECnet AF_NETBEUI AF_SECURITY AF_KEY AF_NETLINK AF_PACKET AF_ASH AF_ECONET AF_ATMSVC AF_RDS AF_SNA AF_IRDA AF_PPPOX AF_WANPIPE AF_LLC AF_IB AF_MPLS AF_CAN AF_TIPC AF_BLUETOOTH AF_IUCV AF_RXRPC AF_ISDN AF_PHONET AF_IEEE802154 AF_CAIF AF_ALG AF_NFC AF_VSOCK AF_KCM AF_QIPCRTR AF_SMC AF_XDP AF_MCTP AF_UNSPEC',
-);
-const TYPES: Names = [
-  ['SOCK_STREAM', 1],
-  ['SOCK_DGRAM', 2],
-  ['SOCK_RAW', 3],
-  ['SOCK_RDM', 4],
-  ['SOCK_SEQPACKET', 5],
-  ['SOCK_DCCP', 6],
-  ['SOCK_PACKET', 10],
-];
 const TYPE_FLAGS = namesOf(socket, 'SOCK_CLOEXEC SOCK_NONBLOCK');
 const MESSAGE_FLAGS = namesOf(
   socket,
@@ -35,8 +24,8 @@ const OPTIONS = namesOf(
 const CONTROL_TYPES = namesOf(socket, 'SCM_RIGHTS SCM_CREDENTIALS');
 
 const typeText = (value: number): string => {
-  const known = TYPES.find(([, type]) => type === (value & socket.SOCK_TYPE_MASK));
-  if (known === undefined) return valueText(value, TYPES, 'SOCK_???');
+  const known = SOCKET_TYPES.find(([, type]) => type === (value & socket.SOCK_TYPE_MASK));
+  if (known === undefined) return valueText(value, SOCKET_TYPES, 'SOCK_???');
   const [name] = known;
   const rest = value & ~socket.SOCK_TYPE_MASK;
   return rest === 0 ? name : `${name}|${flagText(rest, TYPE_FLAGS, 'SOCK_???')}`;
@@ -189,7 +178,13 @@ function messageText(call: TraceCall, at: number, transferred: number | null, ro
   const shownLength = room !== null && room !== nameLength ? `${room} => ${nameLength}` : `${nameLength}`;
   const address =
     room === null ? addressText(call, name, nameLength) : addressText(call, name, Math.min(room, nameLength));
-  const vectors = iovecText(call, getI64(view, socket.MSGHDR_IOV), getI64(view, socket.MSGHDR_IOVLEN), transferred);
+  const vectors = iovecText(
+    call,
+    getI64(view, socket.MSGHDR_IOV),
+    getI64(view, socket.MSGHDR_IOVLEN),
+    transferred,
+    isNetlink(call) ? netlinkText : undefined,
+  );
   const controlLength = getI64(view, socket.MSGHDR_CONTROLLEN);
   const control = controlText(call, getI64(view, socket.MSGHDR_CONTROL), controlLength);
   return (

@@ -61,8 +61,13 @@ function normalize(line: string, pids: readonly string[]): string {
       .replace(/si_utime=\d+, si_stime=\d+/, 'TIMES')
       .replace(/^(readlink\(.*) = \d+$/, '$1')
       .replace(/\(left \{tv_sec=0, tv_nsec=\d+\}\)/, '(left)')
+      .replace(/nlmsg_pid=[1-9]\d*/g, 'nlmsg_pid=PORT')
+      .replace(/(udiag(?:_vfs)?_ino=)\d+/g, '$1INO')
+      .replace(/udiag_vfs_dev=makedev\([^)]*\)/, 'DEVICE')
+      .replace(/udiag_cookie=\[\d{1,9}, 0\]/, 'COOKIE')
+      .replace(/(UNIX_DIAG_(?:PEER|ICONS)\}, \[?)[1-9]\d*/, '$1INO')
       .replace(/^getrandom\("[^"]*"/, 'getrandom("RANDOM"')
-      .replace(/"[^"]*\/(?:calls|sockets|spaces)"/g, '"PROGRAM"')
+      .replace(/"[^"]*\/(?:calls|sockets|netlink|spaces)"/g, '"PROGRAM"')
   );
 }
 
@@ -89,7 +94,7 @@ if (!isNative || !hasTools) {
   const programs = mkdtempSync(join(tmpdir(), 'banos-strace-'));
   test.after(() => rmSync(programs, { recursive: true, force: true }));
 
-  for (const name of ['calls', 'sockets', 'spaces']) {
+  for (const name of ['calls', 'sockets', 'netlink', 'spaces']) {
     test(`${name}: the same lines as strace writes`, async () => {
       const program = join(programs, name);
       const source = join(import.meta.dirname, 'probes', `${name}.c`);
