@@ -4,6 +4,7 @@
  */
 import { type CodeStore, Cpu, type CpuHooks, type PhysicalMemory, type TranslatorOptions } from '../cpu/index.js';
 import type { Devpts } from '../pty/devpts.js';
+import { LineDisciplines } from '../pty/disciplines.js';
 import { KERNEL_CALLER } from '../vfs/caller.js';
 import type { VfsEnv } from '../vfs/filesystem.js';
 import type { Devfs } from '../vfs/fs/devfs.js';
@@ -97,6 +98,7 @@ export class Kernel {
   readonly log: KernelLog;
   readonly net: Network;
   readonly fileSystemTypes = new FileSystemTypes();
+  readonly disciplines = new LineDisciplines();
   /** TypeScript programs that are files. */
   readonly programs = new InstalledPrograms();
   readonly processes: ProcessTable;

@@ -10,6 +10,9 @@ export function sessionControl(kernel: () => Kernel): SessionControl {
     for (const process of kernel().processes.all()) if (process.session.sid === sid) process.tty = null;
   };
   return {
+    get disciplines() {
+      return kernel().disciplines;
+    },
     signalGroup(pgid, signal) {
       sendToGroup(kernel(), pgid, kernelSignal(signal));
     },

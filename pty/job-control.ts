@@ -6,6 +6,7 @@
 import { EIO, ERESTARTSYS, type Err, fail } from '../abi/errno.js';
 import { SIGTTIN } from '../abi/signal.js';
 import type { Caller } from '../vfs/caller.js';
+import type { LineDisciplines } from './disciplines.js';
 
 /** A terminal as sessions know it. `Tty` is the one implementation. */
 export interface ControllingTerminal {
@@ -31,8 +32,9 @@ export interface TtyCaller extends Caller {
   inOrphanedGroup(): boolean;
 }
 
-/** What the kernel does for terminals. Signals are the kernel's own (SI_KERNEL); none of these calls runs guest code. */
+/** What the kernel does for terminals, and the line disciplines that it has for them. Signals are the kernel's own (SI_KERNEL); none of these calls runs guest code. */
 export interface SessionControl {
+  readonly disciplines: LineDisciplines;
   signalGroup(pgid: number, signal: number): void;
   /**
    * The terminal of session `sid` hung up: the session loses its controlling terminal, its leader gets SIGHUP and

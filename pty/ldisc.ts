@@ -1,399 +1,63 @@
 /**
- * The line discipline N_TTY: a state machine over termios between a terminal's device and its programs.
+ * Line disciplines: what stands between a terminal's device and its programs. Each terminal has one at a time, chosen by
+ * TIOCSETD; N_TTY (n-tty.ts) is the one that makes it a terminal as people know them. Others, N_NULL (n-null.ts) and those of
+ * drivers (kernel-core/drivers/ldisc.ts), may make of the bytes what they like.
  *
- * Input from the device goes through `receive`: signals, flow control, line editing and echo, then into the read
- * buffer. Programs `read` from there; what they `write` goes through output processing to the device. It waits for
- * nothing, keeps no time and calls nobody but its `LdiscHost`.
- * @source termios(3); Linux drivers/tty/n_tty.c (behaviour, verified against the host's own terminals)
+ * Nothing here waits: what would have to answers -EAGAIN, and the kernel waits on the terminal's hook. A discipline is made for
+ * one terminal, `open`ed once, and after `close` nobody asks it any more.
+ * @source Linux Documentation/driver-api/tty/tty_ldisc.rst, drivers/tty/tty_ldisc.c (behaviour)
  */
-import { EAGAIN, type Err, fail } from '../abi/errno.js';
-import { SIGINT, SIGQUIT, SIGTSTP } from '../abi/signal.js';
-import {
-  ECHO,
-  ECHOCTL,
-  ECHONL,
-  EXTPROC,
-  ICANON,
-  ICRNL,
-  IEXTEN,
-  IGNCR,
-  INLCR,
-  ISIG,
-  ISTRIP,
-  IUCLC,
-  IXANY,
-  IXON,
-  NOFLSH,
-  PARMRK,
-  VEOF,
-  VEOL,
-  VEOL2,
-  VERASE,
-  VINTR,
-  VKILL,
-  VLNEXT,
-  VMIN,
-  VQUIT,
-  VREPRINT,
-  VSTART,
-  VSTOP,
-  VSUSP,
-  VTIME,
-  VWERASE,
-} from '../abi/termios.js';
+import type { Err } from '../abi/errno.js';
+import type { PollMask } from '../vfs/inode.js';
 import type { IoIter } from '../vfs/iter.js';
-import { toLower } from './char-class.js';
-import { EchoQueue } from './echo.js';
-import { type EditState, erase, finishErasing } from './erase.js';
-import { DISABLED, LDISC_BUFFER, type LdiscHost } from './ldisc-host.js';
-import { OutputProcessor } from './output.js';
-import { ReadBuffer } from './read-buffer.js';
+import type { IoctlCall } from './ioctl-call.js';
+import type { LdiscHost } from './ldisc-host.js';
 import type { Termios } from './termios.js';
 
-const BS = 8;
-const LF = 10;
-const CR = 13;
-const CARET = 0x5e;
-
-/** Bytes that one pass of a raw read handles; VMIN above it is satisfied by that many. */
-const READ_CHUNK = 64;
-/** Nanoseconds in VTIME's unit, a tenth of a second. */
-const VTIME_UNIT = 1e8;
-
-/** Input flags that make every character pass through `#character`. */
-const COOKED_IFLAG = ISTRIP | IUCLC | IGNCR | ICRNL | INLCR | IXON | PARMRK;
-const COOKED_LFLAG = ICANON | ISIG | ECHO;
-
-export class LineDiscipline implements EditState {
-  readonly host: LdiscHost;
-  readonly buffer = new ReadBuffer();
-  readonly output: OutputProcessor;
-  readonly echo: EchoQueue;
-  erasing = false;
-  /** The next character is literal. */
-  #lnext = false;
-  /** Characters whose flow control has been acted on before there was room for them. */
-  #lookedAhead = 0;
-  #cooked = true;
-  /** Characters with a meaning under the present settings. */
-  readonly #special = new Uint8Array(256);
-
-  constructor(host: LdiscHost) {
-    this.host = host;
-    this.output = new OutputProcessor(host);
-    this.echo = new EchoQueue(host, this.output);
-    this.termiosChanged(null);
-  }
-
-  /** Settings of `host.termios` changed; to be called at once. @param old what they were, null at the start */
-  termiosChanged(old: Readonly<Termios> | null): void {
-    const { iflag, lflag, cc } = this.host.termios;
-    if (old === null || ((old.lflag ^ lflag) & (ICANON | EXTPROC)) !== 0) {
-      this.buffer.modeChanged((lflag & ICANON) !== 0);
-      this.erasing = false;
-      this.#lnext = false;
-    }
-    this.#cooked = (iflag & COOKED_IFLAG) !== 0 || (lflag & COOKED_LFLAG) !== 0;
-    const map = this.#special.fill(0);
-    if ((iflag & (IGNCR | ICRNL)) !== 0) map[CR] = 1;
-    if ((iflag & INLCR) !== 0) map[LF] = 1;
-    if ((lflag & ICANON) !== 0) {
-      map[LF] = 1;
-      for (const i of [VERASE, VKILL, VEOF, VEOL]) map[cc[i]] = 1;
-      if ((lflag & IEXTEN) !== 0) {
-        for (const i of [VWERASE, VLNEXT, VEOL2]) map[cc[i]] = 1;
-        if ((lflag & ECHO) !== 0) map[cc[VREPRINT]] = 1;
-      }
-    }
-    if ((iflag & IXON) !== 0) map[cc[VSTART]] = map[cc[VSTOP]] = 1;
-    if ((lflag & ISIG) !== 0) map[cc[VINTR]] = map[cc[VQUIT]] = map[cc[VSUSP]] = 1;
-    map[DISABLED] = 0;
-    // Nobody could start the output again with a key.
-    if ((iflag & IXON) === 0 && old !== null && (old.iflag & IXON) !== 0 && !this.host.stoppedByCall) this.#start();
-  }
-
-  /** Lines are being edited and read as lines. */
-  get #readsLines(): boolean {
-    return (this.host.termios.lflag & (ICANON | EXTPROC)) === ICANON;
-  }
-
-  // Input from the device.
-
-  /** Room for further bytes. A full line without an end takes one more, which overwrites the last. */
-  get #room(): number {
-    const { buffer } = this;
-    const free = LDISC_BUFFER - buffer.length;
-    return ((this.host.termios.iflag & PARMRK) !== 0 ? Math.ceil(free / 3) : free) - 1;
-  }
-
-  /** Processes input from the device. @returns bytes taken; the rest is to be offered again after a read */
-  receive(bytes: Uint8Array, start: number, end: number): number {
-    let at = start;
-    while (at < end) {
-      const { buffer } = this;
-      let room = this.#room;
-      if (room <= 0) {
-        const isOverflow = (this.host.termios.lflag & ICANON) !== 0 && buffer.canonHead === buffer.tail;
-        if (!isOverflow) break;
-        if (room < 0) buffer.head--;
-        room = 1;
-      }
-      const next = Math.min(end, at + room);
-      this.#receiveFitting(bytes, at, next);
-      at = next;
-    }
-    return at - start;
-  }
-
-  #receiveFitting(bytes: Uint8Array, start: number, end: number): void {
-    const { iflag, lflag } = this.host.termios;
-    const { buffer } = this;
-    const translates = (iflag & ISTRIP) !== 0 || ((iflag & IUCLC) !== 0 && (lflag & IEXTEN) !== 0);
-    const lookedAhead = Math.min(this.#lookedAhead, end - start);
-    if (!this.#cooked || ((lflag & EXTPROC) !== 0 && !translates)) {
-      buffer.putAll(bytes, start, end);
-    } else {
-      for (let at = start; at < end; at++) this.#byte(bytes[at], at - start < lookedAhead);
-      this.echo.flush();
-    }
-    this.#lookedAhead = Math.max(0, this.#lookedAhead - lookedAhead);
-    if (this.#readsLines) return;
-    buffer.commitHead = buffer.head;
-    if (buffer.length > 0) this.host.readable();
-  }
-
-  /** Acts on flow control characters among input that there is no room for. */
-  lookAhead(bytes: Uint8Array, start: number, end: number): void {
-    if ((this.host.termios.iflag & IXON) === 0) return;
-    this.#lookedAhead += end - start;
-    for (let at = start; at < end; at++) this.#flowControl(bytes[at], false);
-  }
-
-  #byte(byte: number, lookedAhead: boolean): void {
-    const { iflag, lflag } = this.host.termios;
-    let c = byte;
-    if ((iflag & ISTRIP) !== 0) c &= 0x7f;
-    if ((iflag & IUCLC) !== 0 && (lflag & IEXTEN) !== 0) c = toLower(c);
-    if (this.#lnext) {
-      this.#lnext = false;
-      this.#character(c);
-    } else if ((lflag & EXTPROC) !== 0) {
-      this.buffer.put(c);
-    } else if (this.#special[c] !== 0) {
-      this.#specialCharacter(c, lookedAhead);
-    } else {
-      this.#character(c);
-    }
-  }
-
-  #echoTyped(c: number): void {
-    if (this.buffer.canonHead === this.buffer.head) this.echo.setCanonColumn();
-    this.echo.char(c);
-  }
-
-  #store(c: number): void {
-    // A real 0xff is doubled, to tell it from the mark of PARMRK.
-    if (c === 0xff && (this.host.termios.iflag & PARMRK) !== 0) this.buffer.put(c);
-    this.buffer.put(c);
-  }
-
-  #character(c: number): void {
-    this.#restartOnAnyCharacter();
-    if ((this.host.termios.lflag & ECHO) !== 0) {
-      finishErasing(this);
-      this.#echoTyped(c);
-      this.echo.commit();
-    }
-    this.#store(c);
-  }
-
-  #start(): void {
-    this.host.startOutput();
-    this.echo.process();
-  }
-
-  #restartOnAnyCharacter(): void {
-    const { host } = this;
-    if (host.stopped && !host.stoppedByCall && (host.termios.iflag & (IXON | IXANY)) === (IXON | IXANY)) this.#start();
-  }
-
-  /** @returns whether `c` was START or STOP */
-  #flowControl(c: number, isDone: boolean): boolean {
-    const { cc } = this.host.termios;
-    const isStart = c === cc[VSTART];
-    if (!isStart && c !== cc[VSTOP]) return false;
-    if (isDone) return true;
-    if (isStart) this.#start();
-    else this.host.stopOutput();
-    return true;
-  }
-
-  #specialCharacter(char: number, lookedAhead: boolean): void {
-    const { iflag, lflag, cc } = this.host.termios;
-    let c = char;
-    if ((iflag & IXON) !== 0 && this.#flowControl(c, lookedAhead)) return;
-    if ((lflag & ISIG) !== 0) {
-      const signal = c === cc[VINTR] ? SIGINT : c === cc[VQUIT] ? SIGQUIT : c === cc[VSUSP] ? SIGTSTP : 0;
-      if (signal !== 0) {
-        this.#signal(signal, c);
-        return;
-      }
-    }
-    this.#restartOnAnyCharacter();
-    if (c === CR) {
-      if ((iflag & IGNCR) !== 0) return;
-      if ((iflag & ICRNL) !== 0) c = LF;
-    } else if (c === LF && (iflag & INLCR) !== 0) {
-      c = CR;
-    }
-    if ((lflag & ICANON) !== 0 && this.#edit(c)) return;
-    if ((lflag & ECHO) !== 0) {
-      finishErasing(this);
-      if (c === LF) this.echo.raw(LF);
-      else this.#echoTyped(c);
-      this.echo.commit();
-    }
-    this.#store(c);
-  }
-
-  #signal(signal: number, c: number): void {
-    const { host } = this;
-    const { iflag, lflag } = host.termios;
-    host.signal(signal);
-    if ((lflag & NOFLSH) === 0) {
-      this.echo.clear();
-      host.flushOutput();
-      this.#dropInput();
-      host.inputFlushed();
-    }
-    if ((iflag & IXON) !== 0) host.startOutput();
-    if ((lflag & ECHO) !== 0) {
-      this.echo.char(c);
-      this.echo.commit();
-    } else {
-      this.echo.process();
-    }
-  }
-
-  #dropInput(): void {
-    this.buffer.clear();
-    this.erasing = false;
-    this.#lookedAhead = 0;
-  }
-
-  /** Canonical mode: editing and line ends. @returns whether `c` was one of these */
-  #edit(c: number): boolean {
-    const { lflag, cc } = this.host.termios;
-    const { buffer, echo } = this;
-    const isExtended = (lflag & IEXTEN) !== 0;
-    const isEchoing = (lflag & ECHO) !== 0;
-    if (c === cc[VERASE] || c === cc[VKILL] || (c === cc[VWERASE] && isExtended)) {
-      erase(this, c);
-      echo.commit();
-      return true;
-    }
-    if (c === cc[VLNEXT] && isExtended) {
-      this.#lnext = true;
-      if (isEchoing) {
-        finishErasing(this);
-        if ((lflag & ECHOCTL) !== 0) {
-          echo.raw(CARET);
-          echo.raw(BS);
-          echo.commit();
-        }
-      }
-      return true;
-    }
-    if (c === cc[VREPRINT] && isEchoing && isExtended) {
-      finishErasing(this);
-      echo.char(c);
-      echo.raw(LF);
-      for (let i = buffer.canonHead; i < buffer.head; i++) echo.char(buffer.at(i));
-      echo.commit();
-      return true;
-    }
-    if (c === LF) {
-      if ((lflag & (ECHO | ECHONL)) !== 0) {
-        echo.raw(LF);
-        echo.commit();
-      }
-    } else if (c === cc[VEOF]) {
-      this.#endLine(DISABLED);
-      return true;
-    } else if (c === cc[VEOL] || (c === cc[VEOL2] && isExtended)) {
-      if (isEchoing) {
-        this.#echoTyped(c);
-        echo.commit();
-      }
-      if (c === 0xff && (this.host.termios.iflag & PARMRK) !== 0) buffer.put(c);
-    } else {
-      return false;
-    }
-    this.#endLine(c);
-    return true;
-  }
-
-  #endLine(c: number): void {
-    this.buffer.endLine(c);
-    this.host.readable();
-  }
-
-  // Programs.
-
-  /** Bytes that FIONREAD reports. */
-  get unread(): number {
-    return this.#readsLines ? this.buffer.canonLength : this.buffer.length;
-  }
-
-  /** Whether poll(2) reports input. */
-  get isReadable(): boolean {
-    const { buffer } = this;
-    if (this.#readsLines) return buffer.canonHead !== buffer.tail;
-    const { cc } = this.host.termios;
-    return buffer.commitHead - buffer.tail >= (cc[VTIME] === 0 && cc[VMIN] !== 0 ? cc[VMIN] : 1);
-  }
-
-  /**
-   * Takes input for a program. In raw mode VMIN and VTIME decide.
-   * @param isLast there is no waiting any more (O_NONBLOCK, VTIME ran out): less than VMIN will do
-   * @param reserve bytes that the caller has put already and that count for VMIN (packet mode)
-   * @returns bytes, 0 at an end of file or when VMIN and VTIME are 0, -EAGAIN to wait, -EFAULT
-   */
-  read(to: IoIter, isLast: boolean, reserve = 0): number | Err {
-    const { buffer } = this;
-    if (to.remaining === 0) return 0;
-    if (this.#readsLines) return buffer.canonHead === buffer.tail ? fail(EAGAIN) : buffer.takeLine(to);
-    const available = buffer.commitHead - buffer.tail;
-    const { cc, lflag } = this.host.termios;
-    const isCanonical = (lflag & ICANON) !== 0;
-    if (available === 0) return !isCanonical && cc[VMIN] === 0 && cc[VTIME] === 0 ? 0 : fail(EAGAIN);
-    if (isCanonical && available === 1 && buffer.at(buffer.tail) === cc[VEOF]) {
-      buffer.tail++;
-      return 0;
-    }
-    const minimum = isCanonical ? 0 : Math.max(1, cc[VMIN]);
-    const room = to.remaining + reserve;
-    if (!isLast && available + reserve < Math.min(minimum, room, READ_CHUNK)) return fail(EAGAIN);
-    return buffer.takeRaw(to, minimum > READ_CHUNK ? Math.min(to.remaining, READ_CHUNK) : to.remaining);
-  }
-
+export interface LineDiscipline {
+  /** N_*, as TIOCGETD answers. */
+  readonly number: number;
+  /** Its programs see a terminal: job control, packet mode of masters. */
+  readonly isTerminal: boolean;
+  /** Bytes of input that it holds and nobody has read. */
+  readonly unread: number;
   /** How long a read that waits may go on waiting, in nanoseconds; Infinity without a limit. */
-  get readTimeout(): number {
-    const { cc, lflag } = this.host.termios;
-    if ((lflag & ICANON) !== 0 || cc[VTIME] === 0) return Number.POSITIVE_INFINITY;
-    if (cc[VMIN] !== 0 && this.buffer.commitHead === this.buffer.tail) return Number.POSITIVE_INFINITY;
-    return cc[VTIME] * VTIME_UNIT;
-  }
+  readonly readTimeout: number;
+  /** It is the terminal's now. @returns 0, or why it cannot be: TIOCSETD answers that, and what was before comes back */
+  open(): number | Err;
+  /** The terminal has another one, or goes. */
+  close(): void;
+  /** Drops unread input. */
+  flushInput(): void;
+  /**
+   * Takes input for a program.
+   * @param isLast there is no waiting any more (O_NONBLOCK, VTIME ran out)
+   * @param reserve bytes that the caller has put already (packet mode)
+   * @returns bytes, 0 at an end of file, -EAGAIN to wait, -EFAULT …
+   */
+  read(to: IoIter, isLast: boolean, reserve: number): number | Err;
+  /** Takes output of a program. @returns bytes, maybe fewer than there are; -EAGAIN when it is none, -EFAULT … */
+  write(from: IoIter): number | Err;
+  /** Requests that neither every terminal nor the device answers. @returns -ENOTTY for those that it does not know either */
+  ioctl(call: IoctlCall, request: number): number | Err;
+  /** What poll(2) reports, for a file that is not hung up. */
+  poll(): PollMask;
+  /** Input from the device. @returns bytes taken; the rest is offered again after `LdiscHost.inputTaken` */
+  receive(bytes: Uint8Array, start: number, end: number): number;
+  /** Sees input that there was no room for, once. */
+  lookAhead(bytes: Uint8Array, start: number, end: number): void;
+  /** The device has room for output again. */
+  writeWakeup(): void;
+  /** The terminal is taken away from its programs; `close` follows. */
+  hangUp(): void;
+  /** Settings of `LdiscHost.termios` changed. */
+  termiosChanged(old: Readonly<Termios>): void;
+}
 
-  /** Writes for a program, waiting echo first. @returns bytes taken */
-  write(bytes: Uint8Array, start: number, end: number): number {
-    this.echo.process();
-    return this.output.write(bytes, start, end);
-  }
-
-  /** Drops unread input (TCIFLUSH, TCSETSF). */
-  flushInput(): void {
-    this.#dropInput();
-    this.host.inputFlushed();
-  }
+export interface DisciplineType {
+  readonly number: number;
+  /** As /proc/tty/ldiscs shows it. */
+  readonly name: string;
+  /** @returns a discipline for this terminal; nothing has happened to either yet */
+  make(host: LdiscHost): LineDiscipline | Err;
 }

@@ -198,6 +198,9 @@ export class PtyPair {
   }
 
   endClosed(): void {
-    if (this.#isMasterClosed && this.slave.files.size === 0) this.#events.released(this);
+    if (!this.#isMasterClosed || this.slave.files.size > 0) return;
+    this.master.endDiscipline();
+    this.slave.endDiscipline();
+    this.#events.released(this);
   }
 }

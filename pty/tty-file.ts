@@ -1,9 +1,9 @@
 /** Open files on terminals: read, write, poll, ioctl with job control. @source Linux drivers/tty/tty_io.c (behaviour) */
 import type { Mutex } from 'async-mutex';
-import { EAGAIN, EFAULT, EIO, ENOTTY, type Err, fail, isErr } from '../abi/errno.js';
+import { EAGAIN, EIO, ENOTTY, type Err, fail, isErr } from '../abi/errno.js';
 import { O_NONBLOCK } from '../abi/fcntl.js';
 import { TIOCSPGRP } from '../abi/ioctl.js';
-import { POLLOUT } from '../abi/poll.js';
+import { POLLIN, POLLOUT } from '../abi/poll.js';
 import { SIGTTIN, SIGTTOU } from '../abi/signal.js';
 import { TOSTOP } from '../abi/termios.js';
 import type { Caller, Timespec } from '../vfs/caller.js';
@@ -11,13 +11,10 @@ import { OpenFile, type UserMemory } from '../vfs/file.js';
 import type { PollMask } from '../vfs/inode.js';
 import type { IoIter } from '../vfs/iter.js';
 import { checkForeground } from './job-control.js';
+import type { LineDiscipline } from './ldisc.js';
 import type { Tty, TtyDescription } from './tty.js';
 import type { TtyInode } from './tty-inode.js';
 import { ttyIoctl } from './tty-ioctl.js';
-
-/** Bytes of a write that are taken over at once. */
-const WRITE_CHUNK = 2048;
-const scratch = new Uint8Array(WRITE_CHUNK);
 
 /** What a read in packet mode begins with when data follow (TIOCPKT_DATA). */
 const PACKET_DATA = Uint8Array.of(0);
@@ -65,6 +62,10 @@ export class TtyFile extends OpenFile implements TtyDescription {
     return this.hungUp && this.tty.otherClosed ? fail(EIO) : 0;
   }
 
+  override get waitEpoch(): number {
+    return this.tty.disciplineChanges;
+  }
+
   override get writeLock(): Mutex {
     return this.tty.writeLock;
   }
@@ -80,79 +81,61 @@ export class TtyFile extends OpenFile implements TtyDescription {
 
   #read(to: IoIter, caller: Caller, isLast: boolean): number | Err {
     const { tty } = this;
-    if (this.hungUp || tty.ldisc === null) return 0;
+    const { ldisc } = tty;
+    if (this.hungUp || ldisc === null) return 0;
     if (tty.ioError) return fail(EIO);
-    if (!this.viaConsole) {
-      const allowed = checkForeground(tty, caller, SIGTTIN, tty.control);
-      if (allowed !== 0) return allowed;
+    if (ldisc.isTerminal) {
+      if (!this.viaConsole) {
+        const allowed = checkForeground(tty, caller, SIGTTIN, tty.control);
+        if (allowed !== 0) return allowed;
+      }
+      if (to.remaining === 0) return 0;
     }
-    if (to.remaining === 0) return 0;
     tty.gate.enter();
     // A read of packet mode that takes only the status takes no input.
     const takesInput = !tty.packet || tty.link === null || tty.link.packetStatus === 0;
-    const result = this.#take(to, isLast);
+    const result = this.#take(ldisc, to, isLast);
     if (result !== -EAGAIN && takesInput) tty.inputTaken();
     tty.gate.leave();
     if (result > 0) updateTime(this.inode.atime, this.inode);
     return result;
   }
 
-  #take(to: IoIter, isLast: boolean): number | Err {
+  #take(ldisc: LineDiscipline, to: IoIter, isLast: boolean): number | Err {
     const { tty } = this;
-    const ldisc = tty.ldisc!;
     const { link } = tty;
-    if (tty.packet && link !== null) {
+    if (tty.packet && link !== null && ldisc.isTerminal) {
       if (link.packetStatus !== 0) {
         const status = Uint8Array.of(link.packetStatus);
         link.packetStatus = 0;
         return to.put(status, 0, 1);
       }
-      if (ldisc.isReadable) {
+      if ((ldisc.poll() & POLLIN) !== 0) {
         const put = to.put(PACKET_DATA, 0, 1);
         if (isErr(put)) return put;
         const result = ldisc.read(to, isLast, 1);
         return isErr(result) ? result : result + 1;
       }
     }
-    const result = ldisc.read(to, isLast);
+    const result = ldisc.read(to, isLast, 0);
     return result === -EAGAIN && tty.otherClosed ? fail(EIO) : result;
   }
 
   override write(from: IoIter, _position: number, caller: Caller): number | Err {
     const { tty } = this;
-    if (this.hungUp || tty.ioError || tty.ldisc === null) return fail(EIO);
-    if ((tty.termios.lflag & TOSTOP) !== 0 && !this.viaConsole) {
+    const { ldisc } = tty;
+    if (this.hungUp || tty.ioError || ldisc === null) return fail(EIO);
+    if ((tty.termios.lflag & TOSTOP) !== 0 && !this.viaConsole && ldisc.isTerminal) {
       const allowed = checkForeground(tty, caller, SIGTTOU, tty.control);
       if (allowed !== 0) return allowed;
     }
     tty.gate.enter();
-    const result = this.#give(from);
+    const result = ldisc.write(from);
     tty.gate.leave();
     if (result > 0) updateTime(this.inode.mtime, this.inode);
     // Every write that is over says that the next one may begin, room or not.
     if (result !== -EAGAIN) tty.wake(POLLOUT);
     return result;
-  }
-
-  #give(from: IoIter): number | Err {
-    const ldisc = this.tty.ldisc!;
-    let written = 0;
-    do {
-      const size = Math.min(from.remaining, WRITE_CHUNK);
-      const count = size === 0 ? 0 : from.take(scratch, 0, size);
-      if (count !== size) {
-        if (count > 0) from.rewind(count);
-        return written > 0 ? written : fail(EFAULT);
-      }
-      const taken = ldisc.write(scratch, 0, size);
-      this.tty.gate.settle();
-      written += taken;
-      if (taken < size) {
-        from.rewind(size - taken);
-        return written > 0 ? written : fail(EAGAIN);
-      }
-    } while (from.remaining > 0);
-    return written;
   }
 
   override ioctl(request: number, argument: number, user: UserMemory, caller: Caller): number | Err {

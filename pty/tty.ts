@@ -10,7 +10,7 @@
 import { Mutex } from 'async-mutex';
 import { EventEmitter } from 'eventemitter3';
 import { CAP_SYS_ADMIN } from '../abi/capability.js';
-import { EBUSY, type Err, fail, isErr } from '../abi/errno.js';
+import { EBUSY, EINVAL, EIO, type Err, fail, isErr } from '../abi/errno.js';
 import { O_NOCTTY } from '../abi/fcntl.js';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM } from '../abi/poll.js';
 import { SIGHUP, SIGWINCH } from '../abi/signal.js';
@@ -18,8 +18,9 @@ import type { Caller } from '../vfs/caller.js';
 import { capable } from '../vfs/capability.js';
 import type { InodeEvents, PollMask } from '../vfs/inode.js';
 import { type ControllingTerminal, isTtyCaller, type SessionControl, type TtyCaller } from './job-control.js';
-import { LineDiscipline } from './ldisc.js';
+import type { LineDiscipline } from './ldisc.js';
 import type { LdiscHost } from './ldisc-host.js';
+import { NTty } from './n-tty.js';
 import { type Notified, NotifyGate } from './notify-gate.js';
 import { TtyPort } from './port.js';
 import { cloneTermios, copyTermios, keepLocked, type Termios, unlockedTermios, type WindowSize } from './termios.js';
@@ -128,6 +129,8 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
   readonly writeLock = new Mutex();
   /** null between a hang-up and the next open. */
   ldisc: LineDiscipline | null;
+  /** How often one took the place of another under files that are open. */
+  disciplineChanges = 0;
 
   constructor(options: TtyOptions) {
     this.name = options.name;
@@ -137,7 +140,7 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
     this.termios = options.termios;
     this.#initial = cloneTermios(options.termios);
     this.gate = options.gate ?? new NotifyGate();
-    this.ldisc = new LineDiscipline(this);
+    this.ldisc = new NTty(this);
     this.port = new TtyPort({
       receive: (bytes, start, end) => this.ldisc?.receive(bytes, start, end) ?? 0,
       lookAhead: (bytes, start, end) => this.ldisc?.lookAhead(bytes, start, end),
@@ -149,7 +152,7 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
   /** A file opens it. @param flags O_* of open(2) @returns 0; -EBUSY (exclusive), or what the device says */
   open(file: TtyDescription, flags: number, caller: Caller): number | Err {
     if (this.exclusive && !capable(caller.cred, CAP_SYS_ADMIN)) return fail(EBUSY);
-    this.ldisc ??= new LineDiscipline(this);
+    this.ldisc ??= new NTty(this);
     const result = this.device.opened?.() ?? 0;
     if (isErr(result)) return result;
     this.files.add(file);
@@ -167,16 +170,12 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
     if (!this.files.delete(file)) return;
     this.gate.enter();
     this.device.closed?.(this.files.size);
+    if (this.files.size === 0 && this.kind === 'device' && !(this.ldisc instanceof NTty)) this.endDiscipline();
     this.gate.leave();
   }
 
   poll(file: TtyDescription | null): PollMask {
-    if (file?.hungUp || this.ldisc === null) return HUNG_UP_POLL;
-    let mask = this.ldisc.isReadable ? READABLE : 0;
-    if (this.packet && this.link !== null && this.link.packetStatus !== 0) mask |= POLLPRI | READABLE;
-    if (this.otherClosed) mask |= POLLHUP;
-    if (this.device.unsent() < WRITABLE_BELOW && this.writeRoom() > 0) mask |= WRITABLE;
-    return mask;
+    return file?.hungUp || this.ldisc === null ? HUNG_UP_POLL : this.ldisc.poll();
   }
 
   wake(mask: PollMask): void {
@@ -220,21 +219,75 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
     this.gate.enter();
     const { sid, pgid } = this;
     this.releaseSession();
-    this.packetStatus = 0;
     let console = false;
     for (const file of this.files) {
       if (file.viaConsole) console = true;
       else file.hungUp = true;
     }
+    this.ldisc.flushInput();
     this.device.flush();
+    this.ldisc.hangUp();
     this.device.hungUp?.();
     copyTermios(this.termios, this.#initial);
-    this.ldisc = console ? new LineDiscipline(this) : null;
+    this.endDiscipline();
+    this.packetStatus = 0;
+    if (console) this.ldisc = new NTty(this);
     if (sid !== 0) {
       this.control.hangupSession(sid, pgid);
       if (tellForeground && pgid !== 0) this.control.signalGroup(pgid, SIGHUP);
     }
     this.wake(HUNG_UP_POLL);
+    this.gate.leave();
+  }
+
+  // The line discipline.
+
+  /**
+   * TIOCSETD, when output has gone out. Input that the old discipline has is lost, what it has not seen gets the new one.
+   * @returns 0; -EINVAL when there is no such discipline; what its `open` answers, and then the old one is there again
+   */
+  setDiscipline(number: number): number | Err {
+    const old = this.ldisc;
+    const next = this.control.disciplines.get(number)?.make(this) ?? fail(EINVAL);
+    if (isErr(next)) return next;
+    if (old === null) return fail(EIO);
+    if (old.number === number) return 0;
+    old.close();
+    let result = this.#install(next);
+    if (isErr(result)) {
+      const former = this.control.disciplines.get(old.number)?.make(this) ?? fail(EINVAL);
+      if (isErr(former) || isErr(this.#install(former))) this.#install(new NTty(this));
+    } else result = 0;
+    this.#disciplineChanged();
+    return result;
+  }
+
+  #install(ldisc: LineDiscipline): number | Err {
+    this.ldisc = ldisc;
+    this.termios.line = ldisc.number;
+    return ldisc.open();
+  }
+
+  /** Those who wait do so for something that is no longer there. */
+  #disciplineChanged(): void {
+    this.disciplineChanges++;
+    this.wake(READABLE | WRITABLE);
+    this.inputTaken();
+  }
+
+  /** Nobody has the terminal any more; whoever opens it next gets N_TTY. */
+  endDiscipline(): void {
+    const { ldisc } = this;
+    this.ldisc = null;
+    this.termios.line = 0;
+    ldisc?.close();
+  }
+
+  giveUp(discipline: LineDiscipline): void {
+    if (this.ldisc !== discipline) return;
+    this.gate.enter();
+    this.#install(new NTty(this));
+    this.#disciplineChanged();
     this.gate.leave();
   }
 
@@ -280,10 +333,30 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
 
   /** The device has room for output again. */
   outputReady(): void {
+    this.ldisc?.writeWakeup();
     this.wake(WRITABLE);
   }
 
   // What the line discipline asks.
+
+  pollStatus(): PollMask {
+    let mask = this.device.unsent() < WRITABLE_BELOW && this.writeRoom() > 0 ? WRITABLE : 0;
+    if (this.packet && this.link !== null && this.link.packetStatus !== 0) mask |= POLLPRI | READABLE;
+    if (this.otherClosed) mask |= POLLHUP;
+    return mask;
+  }
+
+  begin(): void {
+    this.gate.enter();
+  }
+
+  end(): void {
+    this.gate.leave();
+  }
+
+  settle(): void {
+    this.gate.settle();
+  }
 
   writeRoom(): number {
     return this.stopped ? 0 : this.device.writeRoom();
@@ -307,7 +380,7 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
     if (!this.stopped || this.stoppedByCall) return;
     this.stopped = false;
     this.device.flowChanged?.(false);
-    this.wake(WRITABLE);
+    this.outputReady();
   }
 
   signal(signal: number): void {

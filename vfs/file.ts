@@ -130,6 +130,11 @@ export abstract class OpenFile {
     return 0;
   }
 
+  /** Reads and writes that wait end with -EAGAIN when it has changed meanwhile (a terminal with another line discipline). */
+  get waitEpoch(): number {
+    return 0;
+  }
+
   /** Writes at `position`. O_APPEND is handled here. @returns bytes (maybe fewer than asked), -EAGAIN if none could be taken yet, -EPIPE, -ENOSPC, -EFBIG … */
   write(_from: IoIter, _position: number, _caller: Caller): number | Err {
     return fail(EINVAL);

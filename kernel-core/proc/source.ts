@@ -1,5 +1,6 @@
 /** The kernel as procfs sees it. */
 import { CPU_BRAND, CPU_FLAGS, CPU_VENDOR } from '../../cpu/index.js';
+import type { DisciplineType } from '../../pty/ldisc.js';
 import type { Caller, Timespec } from '../../vfs/caller.js';
 import type {
   ProcCoreSettings,
@@ -90,6 +91,10 @@ class SystemView implements ProcSystem {
     this.#kernel = kernel;
     this.eventLimits = new EventLimitsView(kernel);
     this.bootId = this.randomUuid();
+  }
+
+  get lineDisciplines(): DisciplineType[] {
+    return this.#kernel.disciplines.list();
   }
 
   get modules(): Iterable<ProcModule> {

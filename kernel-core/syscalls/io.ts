@@ -74,25 +74,31 @@ const NO_HOOKS: readonly Hook[] = [];
 class ReadWait implements WaitRequest {
   readonly hooks: readonly Hook[];
   readonly what = 'wait_for_input';
-  readonly waitsByItself: boolean;
+  waitsByItself: boolean;
   readonly #task: Task;
   readonly #file: OpenFile;
   readonly #to: IoIter;
   readonly #position: number;
+  readonly #epoch: number;
 
   constructor(task: Task, file: OpenFile, to: IoIter, position: number) {
     this.#task = task;
     this.#file = file;
     this.#to = to;
     this.#position = position;
+    this.#epoch = file.waitEpoch;
     this.waitsByItself = file.waitsByItself;
     this.hooks = file.waitsByItself ? NO_HOOKS : [file.inode.hook];
     file.ref();
   }
 
   attempt(): number {
-    const { waitError } = this.#file;
+    const { waitError, waitEpoch } = this.#file;
     if (waitError !== 0) return waitError;
+    if (waitEpoch !== this.#epoch) {
+      this.waitsByItself = true;
+      return fail(EAGAIN);
+    }
     return readOnce(this.#task, this.#file, this.#to, this.#position);
   }
 
@@ -217,9 +223,14 @@ export function writeFile(
   if (!mayWait(file, waiting)) return writer.sofar;
   writer.keepOthersOut();
   file.ref();
-  return task.wait.block({
+  const { waitEpoch } = file;
+  const request: WaitRequest = {
     hooks: [file.inode.hook],
     attempt: () => {
+      if (file.waitEpoch !== waitEpoch) {
+        request.waitsByItself = true;
+        return writer.sofar;
+      }
       const answer = writer.step();
       if (answer === -EAGAIN) writer.keepOthersOut();
       return answer;
@@ -229,7 +240,8 @@ export function writeFile(
       file.unref();
     },
     what: 'wait_for_room',
-  });
+  };
+  return task.wait.block(request);
 }
 
 /** As much as the driver takes: whether it waits for room is its own business. */

@@ -3,6 +3,7 @@ import { isErr } from '../../abi/errno.js';
 import { O_NONBLOCK, O_RDWR } from '../../abi/fcntl.js';
 import { SIGCONT, SIGHUP } from '../../abi/signal.js';
 import { Devpts, type DevptsOptions } from '../../pty/devpts.js';
+import { LineDisciplines } from '../../pty/disciplines.js';
 import type { ControllingTerminal, SessionControl, TtyCaller } from '../../pty/job-control.js';
 import { type Credentials, makeCredentials } from '../../vfs/caller.js';
 import { DeviceTable } from '../../vfs/devices.js';
@@ -66,6 +67,7 @@ export class FakeMemory implements UserMemory {
 }
 
 export class FakeKernel implements SessionControl {
+  readonly disciplines = new LineDisciplines();
   readonly processes: FakeProcess[] = [];
   /** Signals sent since it was last emptied: `group:signal`. */
   log: string[] = [];

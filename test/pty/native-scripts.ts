@@ -41,6 +41,26 @@ const RAW: Settings = { iflag: 0, oflag: 0, lflag: 0 };
 export const code = (request: number): string => request.toString(16);
 export const SEE = ['r m 4096', 'r s 4096', 'p', `i m ${code(io.FIONREAD)} 0`, `i s ${code(io.FIONREAD)} 0`];
 
+/** Changes the discipline of an end, and asks which it is. */
+const discipline = (end: string, number: number): string => `i ${end} ${code(io.TIOCSETD)} ${number}`;
+
+/** Requests that each part of a terminal answers. */
+const REQUESTS = [
+  ...[io.TIOCGETD, io.TIOCOUTQ, io.TIOCINQ, io.TIOCMGET, io.TIOCGSERIAL, io.TIOCSSERIAL, io.TIOCGICOUNT, io.TIOCGPTN],
+  ...[
+    io.TIOCPKT,
+    io.TIOCSIG,
+    io.TIOCGPGRP,
+    io.TIOCGSID,
+    io.TIOCGWINSZ,
+    io.TIOCGEXCL,
+    io.TIOCSBRK,
+    io.TCXONC,
+    io.TCGETX,
+  ],
+  ...[io.TCGETA, io.TCGETS2, io.TIOCGLCKTRMIOS, io.TIOCGSOFTCAR, io.TIOCSSOFTCAR, io.TIOCLINUX, 0x5499],
+];
+
 export const SCRIPTS: Record<string, string[]> = {
   'a line is read once it is complete': [type('ab'), ...SEE, type('c\r'), ...SEE],
   'erase, word erase, kill': [
@@ -472,6 +492,95 @@ export const SCRIPTS: Record<string, string[]> = {
     `g s ${code(io.TIOCGLCKTRMIOS)} 36`,
     set(RAW),
     `g s ${code(io.TCGETS)} 36`,
+  ],
+  'N_NULL: nothing is read, written or known, and input waits': [
+    type('lost\nalso lost'),
+    discipline('s', 27),
+    ...SEE,
+    print('x'),
+    'r s 0',
+    'w s ',
+    `g s ${code(io.TCGETS)} 36`,
+    `g m ${code(io.TCGETS)} 36`,
+    set({ lflag: LFLAG & ~t.ECHO }),
+    ...REQUESTS.map((request) => `i s ${code(request)} 0`),
+    type('waits\nabc'),
+    `i s ${code(io.TIOCSTI)} 98`,
+    ...SEE,
+    discipline('s', 0),
+    `g s ${code(io.TCGETS)} 36`,
+    ...SEE,
+    type('\n'),
+    ...SEE,
+  ],
+  'N_NULL: input that is flushed while it waits': [
+    discipline('s', 27),
+    type('gone\n'),
+    `d s ${code(io.TCFLSH)} 0`,
+    type('there\n'),
+    `d s ${code(io.TCFLSH)} 1`,
+    `d s ${code(io.TCFLSH)} 3`,
+    discipline('s', 0),
+    ...SEE,
+  ],
+  'N_NULL: more input than there is room for': [
+    discipline('s', 27),
+    'f m 61 20000',
+    'p',
+    'f m 61 20000',
+    discipline('s', 0),
+    ...SEE,
+  ],
+  'N_NULL on a master': [
+    discipline('m', 27),
+    print('hello'),
+    ...SEE,
+    type('x\n'),
+    `g m ${code(io.TCGETS)} 36`,
+    `i m ${code(io.TIOCGPTN)} 0`,
+    `i m ${code(io.TIOCPKT)} 1`,
+    ...SEE,
+    discipline('m', 0),
+    ...SEE,
+  ],
+  'disciplines: packet mode, flow control': [
+    `i m ${code(io.TIOCPKT)} 1`,
+    type('ab\n'),
+    discipline('s', 27),
+    ...SEE,
+    discipline('s', 0),
+    ...SEE,
+    type('\x13'),
+    discipline('s', 27),
+    type('\x11'),
+    ...SEE,
+    discipline('s', 0),
+    ...SEE,
+  ],
+  'disciplines: which numbers there are': [
+    ...[-1, 0, 1, 27, 28, 29, 30, 31, 1000, 0x7fffffff].flatMap((number) => discipline('s', number)),
+    ...[2 ** 31 - 1, 0].map((number) => `d s ${code(io.TIOCSETD)} ${number}`),
+    `i s ${code(io.TIOCGETD)} 9`,
+    set({ end: 'm' }),
+  ],
+  'disciplines: hang-up, and who opens the slave next': [
+    discipline('s', 27),
+    'c s',
+    'p',
+    'o s',
+    `i s ${code(io.TIOCGETD)} 9`,
+    `i m ${code(io.TIOCPKT)} 1`,
+    'd s 5437 0',
+    `i s ${code(io.TIOCGETD)} 9`,
+    ...SEE,
+    'c s',
+    'o s',
+    `i s ${code(io.TIOCGETD)} 9`,
+    ...SEE,
+    discipline('s', 27),
+    'c m',
+    'r s 10',
+    `i s ${code(io.TIOCSETD)} 0`,
   ],
   'requests that give a number': [
     ...[

@@ -98,6 +98,7 @@ const command = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(0, 1, 2, 3).map((arg) => `d s ${code(io.TCXONC)} ${arg}`) },
   { weight: 1, arbitrary: fc.constantFrom(0, 1, 2).map((arg) => `d s ${code(io.TCFLSH)} ${arg}`) },
   { weight: 1, arbitrary: fc.constantFrom(0, 1).map((arg) => `i m ${code(io.TIOCPKT)} ${arg}`) },
+  { weight: 1, arbitrary: fc.constantFrom(0, 0, 27).map((number) => `i s ${code(io.TIOCSETD)} ${number}`) },
   { weight: 1, arbitrary: fc.constantFrom('z m 24 80', 'z s 25 80', `i s ${code(io.TIOCSTI)} 98`) },
 );
 

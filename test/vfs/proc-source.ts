@@ -278,6 +278,7 @@ export class FakeSource implements ProcSource {
         { name: 'drv', size: 16384, references: 1, users: ['other'], state: 'Live', address: 0xffff0000, taints: 'OE' },
         { name: 'other', size: 4096, references: 0, users: [], state: 'Live', address: 0, taints: '' },
       ],
+      lineDisciplines: [{ name: 'n_tty', number: 0 }],
       ttyDrivers: [
         { name: '/dev/ptmx', node: '/dev/ptmx', major: 5, minors: [2, 2], type: 'system' },
         { name: 'pty_slave', node: '/dev/pts', major: 136, minors: [0, 1048575], type: 'pty:slave' },

@@ -332,6 +332,8 @@ export interface ProcSystem {
   readonly fileSystems: readonly { readonly name: string; readonly needsDevice: boolean }[];
   readonly modules: Iterable<ProcModule>;
   readonly ttyDrivers: readonly ProcTtyDriver[];
+  /** By ascending number. */
+  readonly lineDisciplines: readonly { readonly name: string; readonly number: number }[];
   readonly pidMax: number;
   readonly threadsMax: number;
   /** Open descriptions now and at most. */

@@ -4,7 +4,7 @@ import { ENOENT, fail } from '../../../abi/errno.js';
 import { capable } from '../../capability.js';
 import { hundredths, kib, ticks } from './format.js';
 import { directory, file, link, type Reader, type Row } from './row.js';
-import type { ProcCpuInfo, ProcCpuTimes, ProcMemoryInfo, ProcSource, ProcTtyDriver } from './source.js';
+import type { ProcCpuInfo, ProcCpuTimes, ProcMemoryInfo, ProcSource, ProcSystem, ProcTtyDriver } from './source.js';
 import { SYSCTL_ROWS } from './sysctl.js';
 
 /** Size of the vmalloc area of x86-64, in KiB. */
@@ -165,6 +165,9 @@ function ttyDriver(d: ProcTtyDriver): string {
   return `${d.name.padEnd(20)} ${d.node.padEnd(13)} ${`${d.major}`.padStart(3)} ${numbers} ${d.type}\n`;
 }
 
+const lineDiscipline = ({ name, number }: ProcSystem['lineDisciplines'][number]): string =>
+  `${name.padEnd(10)} ${`${number}`.padStart(2)}\n`;
+
 /** Whether who reads may see addresses of the kernel; others see zeros. @source Linux kernel/ksyms_common.c kallsyms_show_value */
 export const seesAddresses = ({ caller, source }: Reader): boolean =>
   capable(caller.cred, CAP_SYSLOG) && source.system.security.kptrRestrict < 2;
@@ -234,7 +237,7 @@ export const SYSTEM_ROWS: readonly Row<ProcSource>[] = [
   }),
   directory('tty', [
     file('drivers', ({ system }) => system.ttyDrivers.map(ttyDriver).join('')),
-    file('ldiscs', () => 'n_tty       0\n'),
+    file('ldiscs', ({ system }) => system.lineDisciplines.map(lineDiscipline).join('')),
   ]),
   file('uptime', uptime),
   file('version', ({ system: s }) => `${s.ostype} version ${s.release} ${s.builder} ${s.buildVersion}\n`),
