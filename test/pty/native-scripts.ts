@@ -50,8 +50,7 @@ const REQUESTS = [
   ...[
     io.TIOCPKT,
     io.TIOCSIG,
-    io.TIOCGPGRP,
-    io.TIOCGSID,
+
     io.TIOCGWINSZ,
     io.TIOCGEXCL,
     io.TIOCSBRK,
