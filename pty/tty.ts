@@ -248,14 +248,17 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
    */
   setDiscipline(number: number): number | Err {
     const old = this.ldisc;
-    const next = this.control.disciplines.get(number)?.make(this) ?? fail(EINVAL);
-    if (isErr(next)) return next;
+    const { disciplines } = this.control;
+    const type = disciplines.get(number);
+    if (type === undefined) return fail(EINVAL);
     if (old === null) return fail(EIO);
     if (old.number === number) return 0;
+    const next = type.make(this);
+    if (isErr(next)) return next;
     old.close();
     let result = this.#install(next);
     if (isErr(result)) {
-      const former = this.control.disciplines.get(old.number)?.make(this) ?? fail(EINVAL);
+      const former = disciplines.get(old.number)?.make(this) ?? fail(EINVAL);
       if (isErr(former) || isErr(this.#install(former))) this.#install(new NTty(this));
     } else result = 0;
     this.#disciplineChanged();

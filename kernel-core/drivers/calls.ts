@@ -367,7 +367,7 @@ export class CallRunner {
   }
 
   #fail(call: KernelCall, reason: OopsReason): number {
-    call.owner.hasCrashed = true;
+    call.owner.crashes++;
     this.#oops(call, reason);
     return fail(EIO);
   }

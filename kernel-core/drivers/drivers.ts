@@ -30,6 +30,7 @@ import { KernelHeap } from './heap.js';
 import { Instance, ModuleArea, type SegmentBases, type SegmentSizes } from './instance.js';
 import { CANARY_OFFSET, KERNEL_TEXT, PER_CPU } from './layout.js';
 import { Watchdog } from './lockup.js';
+import { DriverDisciplines } from './ldiscs.js';
 import { describeOops, type OopsContext } from './oops.js';
 import { Owner } from './owner.js';
 import { Probes } from './probes.js';
@@ -76,6 +77,8 @@ export class Drivers {
   readonly fsInodes = new Map<number, DriverInode>();
   /** Terminal lines by the address that drivers know them by. */
   readonly lines = new Map<number, DriverLine>();
+  /** Line disciplines, by number, and terminals that have them. */
+  readonly disciplines: DriverDisciplines;
   /** Names that modules export, for `banos_lookup_symbol`; the module table sets it. */
   lookup: (name: string) => number | undefined = () => undefined;
   /** Text of `Modules linked in:`; the module table sets it. */
@@ -105,6 +108,7 @@ export class Drivers {
   constructor(kernel: Kernel) {
     this.kernel = kernel;
     this.syscalls = new DriverSyscalls(kernel);
+    this.disciplines = new DriverDisciplines(kernel);
   }
 
   /** The call whose code is on the processor; null: none. */

@@ -19,12 +19,17 @@ export class Owner {
   holds = 0;
   /** Unloading: nothing new may be opened, started or taken. */
   isClosing = false;
-  /** A fault happened inside it: it may only be forced out. */
-  hasCrashed = false;
+  /** Faults that happened inside it. */
+  crashes = 0;
   readonly #resources = new Set<Owned>();
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** It may only be forced out. */
+  get hasCrashed(): boolean {
+    return this.crashes > 0;
   }
 
   /** Resources that it has now. */

@@ -6,6 +6,7 @@ import type { Drivers } from './drivers.js';
 export const procBanos = (drivers: Drivers): Row<ProcSource> =>
   directory('banos', [
     file('families', () => drivers.families.describe()),
+    file('ldiscs', () => drivers.disciplines.describe()),
     file('probes', () => drivers.syscallProbes.describe() + drivers.probes.describe()),
     file('scheduler', () => drivers.schedulers.describe(), {
       mode: 0o644,

@@ -14,6 +14,7 @@ import type { DriverFunction } from './calls.js';
 import type { Drivers } from './drivers.js';
 import { asError } from './fs-layout.js';
 import type { Owner } from './owner.js';
+import { writeTermios } from './termios.js';
 
 /** Operations of struct banos_tty_ops in their order, behind size and flags. */
 export const TTY_OPERATIONS = [
@@ -40,8 +41,6 @@ export type TtyOperations = Readonly<Record<TtyOperation, DriverFunction | null>
 
 /** struct banos_tty. */
 const TTY_SIZE = 16;
-/** struct banos_termios. */
-const TERMIOS_SIZE = 48;
 // The block of a line: struct banos_tty, settings now and before, and bytes on their way to `write`.
 const NOW = 64;
 const OLD = 128;
@@ -246,21 +245,9 @@ export class DriverLine implements TtyDevice {
   #setTermios(old: Readonly<Termios> | null): void {
     if (!this.#has('set_termios')) return;
     const now = this.address + NOW;
-    this.#putTermios(now, this.tty.termios);
-    if (old !== null) this.#putTermios(this.address + OLD, old);
+    writeTermios(this.drivers.space, now, this.tty.termios);
+    if (old !== null) writeTermios(this.drivers.space, this.address + OLD, old);
     this.#call('set_termios', now, old === null ? 0 : this.address + OLD);
-  }
-
-  #putTermios(address: number, termios: Readonly<Termios>): void {
-    const bytes = new Uint8Array(TERMIOS_SIZE);
-    const view = new DataView(bytes.buffer);
-    const { iflag, oflag, cflag, lflag, ispeed, ospeed } = termios;
-    for (const [i, word] of [TERMIOS_SIZE, iflag, oflag, cflag, lflag, ispeed, ospeed].entries()) {
-      view.setUint32(i * 4, word, true);
-    }
-    bytes[28] = termios.line;
-    bytes.set(termios.cc.subarray(0, 19), 29);
-    this.drivers.space.write(address, bytes);
   }
 
   #has(operation: TtyOperation): boolean {

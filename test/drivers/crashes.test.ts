@@ -128,7 +128,7 @@ else {
     const driver = loadDriver(inner, compileDriver(driverSource, ['-fno-omit-frame-pointer']), 'crash');
     assert.is(initDriver(inner, driver), 0);
     for (const [i, [name, , expected]] of CRASHES.entries()) {
-      driver.owner.hasCrashed = false;
+      driver.owner.crashes = 0;
       const from = inner.log.next;
       const { stdout } = await collect(kernel.spawn(['/programs/crasher', String(100 + i)]));
       assert.is(stdout, '-1 5\n77\n', name);

@@ -6,6 +6,7 @@
 #include <banos/driver.h>
 #include <banos/family.h>
 #include <banos/fs.h>
+#include <banos/ldisc.h>
 #include <banos/memory.h>
 #include <banos/module.h>
 #include <banos/print.h>

@@ -4,6 +4,7 @@ import { attributeExports } from './attributes.js';
 import { chrdevExports } from './chrdev.js';
 import { familyExports } from './families.js';
 import { filesystemExports } from './filesystem.js';
+import { disciplineExports } from './ldisc.js';
 import { memoryExports } from './memory.js';
 import { moduleExports } from './modules.js';
 import { printExports } from './print.js';
@@ -31,5 +32,6 @@ export const EXPORTS: readonly ExportRow[] = [
   ...probeExports,
   ...ttyExports,
   ...schedulerExports,
+  ...disciplineExports,
   ...moduleExports,
 ];

@@ -1,0 +1,485 @@
+/** Line disciplines of drivers that fail, go, or ask for what there is not; modules that are in use by terminals. */
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { EBUSY, EEXIST, EINVAL, ENOENT } from '../../abi/errno.js';
+import { withMachine } from '../modules/support.js';
+import { collect } from '../support/guest.js';
+import { bootWithPrograms, guestProgram } from './programs.js';
+import { callNow, compileDriver, compileProgram, hasCompiler, initDriver, loadDriver, programs } from './support.js';
+
+const HEAD = `
+  #define _GNU_SOURCE
+  #include <errno.h>
+  #include <fcntl.h>
+  #include <poll.h>
+  #include <signal.h>
+  #include <stdio.h>
+  #include <stdlib.h>
+  #include <string.h>
+  #include <sys/ioctl.h>
+  #include <sys/wait.h>
+  #include <termios.h>
+  #include <unistd.h>
+  static int master, slave;
+  static char bytes[10000];
+  static void say(const char *what, long result) {
+    printf("%s: %ld %s\\n", what, result, result < 0 ? strerrorname_np(errno) : "");
+  }
+  static long set(int fd, int number) { return ioctl(fd, TIOCSETD, &number); }
+  static long get(int fd) { int number = -1; return ioctl(fd, TIOCGETD, &number) < 0 ? -1 : number; }
+  static void open_pair(void) {
+    setvbuf(stdout, 0, _IONBF, 0);
+    master = posix_openpt(O_RDWR | O_NOCTTY);
+    grantpt(master);
+    unlockpt(master);
+    slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+  }
+  static void talk(void) {
+    long n = write(master, "line\\n", 5);
+    n = read(slave, bytes, 100);
+    printf("talks: %ld %.4s\\n", n, n > 0 ? bytes : "");
+  }
+`;
+
+/** Fails in whichever operation it is told to, by its ioctl. */
+const FAILING = `
+  #include <banos/banos.h>
+  static int where;
+  static volatile int *nowhere;
+  static void maybe(int here) { if (where == here) *nowhere = 1; }
+  static long f_open(struct banos_ldisc_tty *tty) { maybe(1); return 0; }
+  static void f_close(struct banos_ldisc_tty *tty) { maybe(2); }
+  static void f_flush(struct banos_ldisc_tty *tty) { maybe(3); }
+  static long f_read(struct banos_ldisc_tty *tty, struct banos_iter *to) { maybe(4); return banos_copy_to_iter("read", 4, to); }
+  static long f_write(struct banos_ldisc_tty *tty, struct banos_iter *from) { maybe(5); return banos_iter_count(from); }
+  static long f_ioctl(struct banos_ldisc_tty *tty, banos_u32 request, unsigned long argument) {
+    if (request == 1000) { where = argument; return 0; }
+    maybe(6);
+    return -BANOS_ENOTTY;
+  }
+  static long f_poll(struct banos_ldisc_tty *tty) { maybe(7); return BANOS_POLLIN; }
+  static long f_receive(struct banos_ldisc_tty *tty, const char *bytes, size_t count) { maybe(8); return count; }
+  static void f_wakeup(struct banos_ldisc_tty *tty) { maybe(9); }
+  static void f_hangup(struct banos_ldisc_tty *tty) { maybe(10); }
+  static void f_set(struct banos_ldisc_tty *tty, const struct banos_termios *now, const struct banos_termios *old) { maybe(11); }
+  static const struct banos_ldisc_ops ops = {
+    sizeof ops, 0, f_open, f_close, f_flush, f_read, f_write, f_ioctl, f_poll, f_receive, f_wakeup, f_hangup, f_set,
+  };
+  static const struct banos_ldisc ldisc = { sizeof ldisc, 30, "failing", &ops };
+  static int init(Banos_Driver *driver) { return banos_register_ldisc(&ldisc); }
+  BANOS_DRIVER("failing", "MIT", 1, init, 0);
+`;
+
+const FAILURES = `${HEAD}
+  int main(int argc, char **argv) {
+    struct pollfd one;
+    struct termios t;
+    int where = atoi(argv[1]), other;
+    open_pair();
+    one = (struct pollfd){slave, POLLIN};
+    set(slave, 30);
+    /* Others that have it keep it. */
+    int second = master;
+    open_pair();
+    other = slave;
+    set(other, 30);
+    slave = one.fd;
+    ioctl(slave, 1000, where);
+    switch (where) {
+      case 1: set(slave, 0); say("open", set(slave, 30)); break;
+      case 2: say("close", set(slave, 27)); set(slave, 0); break;
+      case 3: say("flush", tcflush(slave, TCIFLUSH)); break;
+      case 4: say("read", read(slave, bytes, 10)); break;
+      case 5: say("write", write(slave, bytes, 10)); break;
+      case 6: say("ioctl", ioctl(slave, 1001, 0)); break;
+      case 7: say("poll", poll(&one, 1, 0)); printf("%#x\\n", one.revents); break;
+      case 8: say("receive", write(second, "lost\\n", 5)); break;
+      case 9: write(master, "x", 1); tcflow(slave, TCOOFF); say("wakeup", tcflow(slave, TCON)); break;
+      case 10: say("hangup", ioctl(slave, TIOCVHANGUP, 0)); slave = open(ptsname(second), O_RDWR | O_NOCTTY); break;
+      case 11: tcgetattr(slave, &t); t.c_lflag &= ~ECHO; say("settings", tcsetattr(slave, TCSANOW, &t)); break;
+    }
+    while (get(slave) == 30) poll(0, 0, 1);
+    printf("has %ld, ", get(slave));
+    where = 0;
+    ioctl(other, 1000, 0);
+    printf("the other %ld\\n", get(other));
+    master = second;
+    talk();
+    return 0;
+  }
+`;
+
+if (!hasCompiler) console.log("SKIP faults of drivers' line disciplines: they need gcc on x86-64");
+else {
+  const nmea = compileDriver(readFileSync('drivers/examples/nmea.c', 'utf8'));
+
+  test('a crash in any operation fails that operation; the terminal goes on with the ordinary discipline', async () => {
+    const program = guestProgram('failures', FAILURES.replace('TCON)', 'TCOON)'));
+    const kernel = await bootWithPrograms();
+    const { inner } = kernel;
+    const driver = loadDriver(inner, compileDriver(FAILING), 'failing');
+    assert.is(initDriver(inner, driver), 0);
+    const expected = [
+      'open: -1 EIO',
+      'close: 0 ',
+      'flush: 0 ',
+      'read: -1 EIO',
+      'write: -1 EIO',
+      'ioctl: -1 EIO',
+      'poll: 1 \n0x18',
+      'receive: 5 ',
+      'wakeup: 0 ',
+      'hangup: 0 ',
+      'settings: 0 ',
+    ];
+    for (const [i, line] of expected.entries()) {
+      const before = driver.owner.crashes;
+      const { stdout } = await collect(kernel.spawn([program, String(i + 1)]));
+      assert.is(stdout, `${line}\nhas 0, the other 30\ntalks: 5 line\n`);
+      assert.is(driver.owner.crashes, before + 1, line);
+      assert.is(driver.owner.holds, 0, line);
+    }
+    assert.ok(
+      kernel.log().some((text) => /^line discipline failing: receive failed: pts\/\d+ is without it$/.test(text)),
+    );
+    driver.owner.release();
+    assert.is(inner.drivers.disciplines.users.size, 0);
+    kernel.assertIdle();
+    await kernel.shutdown();
+  });
+
+  test('what cannot be registered, and who has it', async () => {
+    const source = `
+      #include <banos/banos.h>
+      static struct banos_ldisc_ops ops = { .size = sizeof ops };
+      static struct banos_ldisc ldisc = { .size = sizeof ldisc, .name = "none", .ops = &ops };
+      long add(int number) { ldisc.number = number; return banos_register_ldisc(&ldisc); }
+      long take(int number) { return banos_unregister_ldisc(number); }
+      long flags(int number) { long r; ops.flags = 6; r = add(number); ops.flags = 0; return r; }
+      long small(int number) { long r; ops.size = 90; r = add(number); ops.size = sizeof ops; return r; }
+      long unnamed(int number) { long r; ldisc.name = "a b"; r = add(number); ldisc.name = "none"; return r; }
+      long nowhere(void) { return banos_register_ldisc((void *)8); }
+      long send(void) { return banos_ldisc_send((void *)&ldisc, "x", 1); }
+      long put(void) { banos_ldisc_put((void *)0); return 0; }
+    `;
+    const program = guestProgram(
+      'none',
+      `${HEAD}
+      int main(void) {
+        open_pair();
+        say("set", set(slave, 5));
+        say("read", read(slave, bytes, 1));
+        say("write", write(slave, bytes, 1));
+        say("isatty", isatty(slave));
+        int n; say("queue", ioctl(slave, FIONREAD, &n));
+        struct pollfd one = {slave, POLLIN | POLLOUT};
+        poll(&one, 1, 0);
+        printf("poll %#x\\n", one.revents);
+        write(master, "line\\n", 5);
+        set(slave, 0);
+        n = read(slave, bytes, 100);
+        printf("%d %.4s\\n", n, bytes);
+        system("cat /proc/tty/ldiscs /proc/banos/ldiscs");
+        set(slave, 5);
+        return 0;
+      }`,
+    );
+    const kernel = await bootWithPrograms();
+    const { inner } = kernel;
+    const driver = loadDriver(inner, compileDriver(source), 'none');
+    const call = (name: string, number = 0): number => callNow(inner, driver, name, number);
+    for (const number of [-1, 31, 32, 2 ** 31 - 1]) assert.is(call('add', number), -EINVAL);
+    for (const number of [0, 27]) assert.is(call('add', number), -EEXIST);
+    for (const name of ['flags', 'small', 'unnamed']) assert.is(call(name, 5), -EINVAL);
+    assert.is(call('take', 5), -ENOENT);
+    assert.is(call('add', 5), 0);
+    assert.is(call('add', 5), -EEXIST);
+    assert.is(call('take', 5), 0);
+    assert.is(call('add', 5), 0);
+    const other = loadDriver(inner, compileDriver(source), 'other');
+    assert.is(callNow(inner, other, 'take', 5), -ENOENT);
+    const { stdout } = await collect(kernel.spawn([program]));
+    assert.equal(stdout.split('\n'), [
+      'set: 0 ',
+      'read: -1 EIO',
+      'write: -1 EIO',
+      'isatty: 1 ',
+      'queue: -1 ENOTTY',
+      'poll 0x4',
+      '5 line',
+      'n_tty       0',
+      'none        5',
+      'n_null     27',
+      '5 none none 0',
+      '',
+    ]);
+    assert.is(call('take', 5), 0);
+    assert.is(driver.owner.crashes, 0);
+    for (const name of ['nowhere', 'send', 'put']) {
+      const { crashes } = driver.owner;
+      call(name);
+      assert.is(driver.owner.crashes, crashes + 1, name);
+    }
+    driver.owner.release();
+    other.owner.release();
+    kernel.assertIdle();
+    await kernel.shutdown();
+  });
+
+  /**
+   * Upper case for what comes in, the rest as in the ordinary discipline. ioctls: 101 keeps the terminal, 102 sends through the
+   * one that is kept, 103 gives it back, 104 unregisters, 105 refuses to be opened from now on, 106 tells the room for output.
+   */
+  const SHOUTING = `
+    #include <banos/banos.h>
+    static struct banos_ldisc_tty *kept;
+    static int refuses;
+    static char upper(char c) { return c >= 'a' && c <= 'z' ? c - 32 : c; }
+    static long s_open(struct banos_ldisc_tty *tty) {
+      banos_printk("open %s %u\\n", tty->name, tty->device >> 20);
+      return refuses ? -BANOS_EACCES : 0;
+    }
+    static void s_close(struct banos_ldisc_tty *tty) { banos_printk("close %s\\n", tty->name); }
+    static long s_receive(struct banos_ldisc_tty *tty, const char *bytes, size_t count) {
+      char shouted[100];
+      size_t i;
+      if (count > sizeof shouted) count = sizeof shouted;
+      for (i = 0; i < count; i++) shouted[i] = upper(bytes[i]);
+      long taken = banos_ldisc_deliver(tty, shouted, count);
+      if (taken == (long)count) banos_ldisc_input_wanted(tty);
+      return taken;
+    }
+    static long s_ioctl(struct banos_ldisc_tty *tty, banos_u32 request, unsigned long argument) {
+      switch (request) {
+      case 101: banos_ldisc_hold(tty); kept = tty; return 0;
+      case 102: return kept ? banos_ldisc_send(kept, "kept", 4) : -BANOS_ENXIO;
+      case 103: banos_ldisc_put(kept); kept = 0; return 0;
+      case 104: return banos_unregister_ldisc(29);
+      case 105: refuses = argument; return 0;
+      case 106: return banos_ldisc_room(kept);
+      }
+      return -BANOS_ENOTTY;
+    }
+    static const struct banos_ldisc_ops ops = {
+      .size = sizeof ops, .flags = BANOS_LDISC_INHERIT, .open = s_open, .close = s_close, .receive = s_receive, .ioctl = s_ioctl,
+    };
+    static const struct banos_ldisc ldisc = { sizeof ldisc, 29, "shouting", &ops };
+    static int init(Banos_Driver *driver) { return banos_register_ldisc(&ldisc); }
+    BANOS_DRIVER("shouting", "MIT", 1, init, 0);
+  `;
+
+  test('a discipline on top of the ordinary one; references; one that refuses', async () => {
+    const program = guestProgram(
+      'shout',
+      `${HEAD}
+      int main(void) {
+        struct pollfd one;
+        struct termios t;
+        long n;
+        int i, value;
+        open_pair();
+        say("set", set(slave, 29));
+        tcgetattr(slave, &t);
+        printf("line %d\\n", t.c_line);
+        write(master, "ab\\x7fhello\\n", 9);
+        n = read(slave, bytes, 100);
+        printf("%ld %.*s", n, (int)n, bytes);
+        n = read(master, bytes, 100);
+        printf("echo %ld\\n", n);
+        /* More than it takes at once, and than N_TTY has room for. */
+        cfmakeraw(&t);
+        tcsetattr(slave, TCSANOW, &t);
+        memset(bytes, 'x', sizeof bytes);
+        if (fork() == 0) { n = write(master, bytes, sizeof bytes); _exit(n == sizeof bytes ? 0 : 1); }
+        for (i = 0; i < sizeof bytes; i += n) {
+          n = read(slave, bytes + i, sizeof bytes - i);
+          if (n <= 0) break;
+        }
+        wait(&value);
+        printf("much %d %d %c%c\\n", i, WEXITSTATUS(value), bytes[0], bytes[9999]);
+        ioctl(slave, FIONREAD, &value);
+        printf("left %d\\n", value);
+        say("unregister", ioctl(slave, 104, 0));
+        say("hold", ioctl(slave, 101, 0));
+        say("send", ioctl(slave, 102, 0));
+        n = read(master, bytes, 100);
+        printf("%ld %.4s\\n", n, bytes);
+        printf("room %d\\n", ioctl(slave, 106, 0) >= 4096);
+        int first = slave;
+        set(slave, 0);
+        open_pair();
+        set(slave, 29);
+        say("send to one that has lost it", ioctl(slave, 102, 0));
+        say("put", ioctl(slave, 103, 0));
+        ioctl(slave, 105, 1);
+        say("refused", set(first, 29));
+        say("it has", get(first));
+        set(first, 27);
+        say("refused", set(first, 29));
+        say("it has", get(first));
+        /* One whose own has become impossible, and cannot come back. */
+        say("none such", set(slave, 5));
+        say("it has", get(slave));
+        return 0;
+      }`,
+    );
+    const kernel = await bootWithPrograms();
+    const { inner } = kernel;
+    const driver = loadDriver(inner, compileDriver(SHOUTING), 'shouting');
+    assert.is(initDriver(inner, driver), 0);
+    const from = inner.log.next;
+    const { stdout } = await collect(kernel.spawn([program]));
+    assert.equal(stdout.split('\n'), [
+      'set: 0 ',
+      'line 29',
+      '7 AHELLO',
+      'echo 12',
+      'much 10000 0 XX',
+      'left 0',
+      `unregister: -1 EBUSY`,
+      'hold: 0 ',
+      'send: 4 ',
+      '4 kept',
+      'room 1',
+      'send to one that has lost it: -1 EIO',
+      'put: 0 ',
+      'refused: -1 EACCES',
+      'it has: 0 ',
+      'refused: -1 EACCES',
+      'it has: 27 ',
+      'none such: -1 EINVAL',
+      'it has: 29 ',
+      '',
+    ]);
+    assert.is(EBUSY, 16);
+    assert.equal(
+      kernel.log(from).filter((line) => /open|close/.test(line)),
+      ['open pts/0 136', 'close pts/0', 'open pts/1 136', 'open pts/0 136', 'open pts/0 136', 'close pts/1'],
+    );
+    assert.is(inner.drivers.disciplines.users.size, 0);
+    driver.owner.release();
+    kernel.assertIdle();
+    await kernel.shutdown();
+  });
+
+  /** Answers every byte with two, at both ends of a pair. */
+  const PING_PONG = `
+    #include <banos/banos.h>
+    static unsigned long seen;
+    static long p_receive(struct banos_ldisc_tty *tty, const char *bytes, size_t count) {
+      char twice[4096];
+      size_t i;
+      seen += count;
+      for (i = 0; i < 2 * count && i < sizeof twice; i++) twice[i] = 'x';
+      banos_ldisc_send(tty, twice, i);
+      return count;
+    }
+    static long p_write(struct banos_ldisc_tty *tty, struct banos_iter *from) {
+      return banos_ldisc_send(tty, "x", 1) == 1 ? 1 : -BANOS_EAGAIN;
+    }
+    static long p_ioctl(struct banos_ldisc_tty *tty, banos_u32 request, unsigned long argument) { return seen > 0x7fffffff ? 0x7fffffff : seen; }
+    static const struct banos_ldisc_ops ops = { .size = sizeof ops, .write = p_write, .ioctl = p_ioctl, .receive = p_receive };
+    static const struct banos_ldisc ldisc = { sizeof ldisc, 29, "pingpong", &ops };
+    static int init(Banos_Driver *driver) { return banos_register_ldisc(&ldisc); }
+    BANOS_DRIVER("pingpong", "MIT", 1, init, 0);
+  `;
+
+  test('two ends that answer each other more and more leave room for everybody else', async () => {
+    const program = guestProgram(
+      'pingpong',
+      `${HEAD}
+      int main(void) {
+        int i;
+        open_pair();
+        set(slave, 29);
+        set(master, 29);
+        write(slave, "x", 1);
+        while (ioctl(slave, 1000, 0) < 100000) for (i = 0; i < 100; i++) getppid();
+        printf("stopped: %ld %ld\\n", set(master, 27), set(slave, 0));
+        return 0;
+      }`,
+    );
+    const kernel = await bootWithPrograms();
+    const driver = loadDriver(kernel.inner, compileDriver(PING_PONG), 'pingpong');
+    assert.is(initDriver(kernel.inner, driver), 0);
+    assert.is((await collect(kernel.spawn([program]))).stdout, 'stopped: 0 0\n');
+    assert.is(driver.owner.crashes, 0);
+    driver.owner.release();
+    kernel.assertIdle();
+    await kernel.shutdown();
+  });
+
+  test('a module whose discipline a terminal has cannot be unloaded but by force', async () => {
+    const holder = `${HEAD}
+      int main(void) {
+        open_pair();
+        if (fork() == 0) {
+          setuid(1000);
+          say("user sets", set(slave, 29));
+          _exit(0);
+        }
+        wait(0);
+        system("rmmod nmea; cut -d' ' -f1,3 /proc/modules; cat /proc/banos/ldiscs");
+        pid_t reader = fork();
+        if (reader == 0) {
+          struct pollfd one = {slave, POLLIN};
+          long n = read(slave, bytes, 10);
+          say("reader", n);
+          n = read(slave, bytes, 10);
+          printf("then %.*s", (int)n, bytes);
+          _exit(0);
+        }
+        do {
+          char state = 0, name[40];
+          sprintf(name, "/proc/%d/stat", reader);
+          FILE *f = fopen(name, "r");
+          fscanf(f, "%*d %*s %c", &state);
+          fclose(f);
+          if (state == 'S') break;
+        } while (poll(0, 0, 1) == 0);
+        write(master, "$GP", 3);
+        system("rmmod -f nmea; cat /proc/modules /proc/tty/ldiscs");
+        say("has", get(slave));
+        write(master, "bytes\\n", 6);
+        wait(0);
+        say("again", set(slave, 29));
+        system("insmod /drivers/nmea.o");
+        say("again", set(slave, 29));
+        say("back", set(slave, 0));
+        system("rmmod nmea");
+        say("again", set(slave, 29));
+        return 0;
+      }`;
+    compileProgram('holder', holder);
+    await withMachine({ 'nmea.o': nmea, holder: readFileSync(`${programs}/holder`) }, async ({ say }) => {
+      const printed = await say(
+        'insmod /drivers/nmea.o; cat /proc/tty/ldiscs; cp /drivers/holder /tmp; chmod +x /tmp/holder; /tmp/holder',
+      );
+      assert.equal(
+        printed.split('\n').filter((line) => !/rmmod/.test(line)),
+        [
+          'n_tty       0',
+          'n_null     27',
+          'nmea       29',
+          'user sets: 0 ',
+          'nmea 1',
+          '29 nmea nmea 1',
+          'n_tty       0',
+          'n_null     27',
+          'has: 0 ',
+          'reader: -1 EAGAIN',
+          'then bytes',
+          'again: -1 EINVAL',
+          'again: 0 ',
+          'back: 0 ',
+          'again: -1 EINVAL',
+          '',
+        ],
+      );
+      assert.match(printed, /rmmod: can't unload module 'nmea': Resource temporarily unavailable/);
+    });
+  });
+}
+
+test.run();
