@@ -439,10 +439,11 @@ else {
           if (state == 'S') break;
         } while (poll(0, 0, 1) == 0);
         write(master, "$GP", 3);
-        system("rmmod -f nmea; cat /proc/modules /proc/tty/ldiscs");
-        say("has", get(slave));
+        system("rmmod -f nmea");
         write(master, "bytes\\n", 6);
         wait(0);
+        say("has", get(slave));
+        system("cat /proc/modules /proc/tty/ldiscs");
         say("again", set(slave, 29));
         system("insmod /drivers/nmea.o");
         say("again", set(slave, 29));
@@ -465,11 +466,11 @@ else {
           'user sets: 0 ',
           'nmea 1',
           '29 nmea nmea 1',
-          'n_tty       0',
-          'n_null     27',
-          'has: 0 ',
           'reader: -1 EAGAIN',
           'then bytes',
+          'has: 0 ',
+          'n_tty       0',
+          'n_null     27',
           'again: -1 EINVAL',
           'again: 0 ',
           'back: 0 ',
