@@ -410,6 +410,60 @@ else {
     await kernel.shutdown();
   });
 
+  /** A line whose discipline, of the same driver, finds in the middle of an operation that the carrier is lost. */
+  const LOST = `
+    #include <banos/banos.h>
+    static struct banos_tty *line;
+    static long l_open(struct banos_tty *tty) { line = tty; return 0; }
+    static long l_write(struct banos_tty *tty, const char *bytes, size_t count) { banos_tty_hangup(tty); return count; }
+    static long l_room(struct banos_tty *tty) { return 100; }
+    static const struct banos_tty_ops lines = { .size = sizeof lines, .open = l_open, .write = l_write, .write_room = l_room };
+    static const struct banos_tty_driver driver = { .size = sizeof driver, .lines = 1, .name = "ttyL", .ops = &lines };
+    static long d_open(struct banos_ldisc_tty *tty) { tty->data = banos_kzalloc(4); return 0; }
+    static void d_close(struct banos_ldisc_tty *tty) { banos_printk("close %d\\n", *(int *)tty->data); banos_kfree(tty->data); }
+    static void d_hangup(struct banos_ldisc_tty *tty) { banos_printk("hangup\\n"); }
+    static long d_write(struct banos_ldisc_tty *tty, struct banos_iter *from) {
+      long sent = banos_ldisc_send(tty, "abc", 3), again = banos_ldisc_send(tty, "d", 1);
+      *(int *)tty->data = 42;
+      banos_printk("sent %ld %ld\\n", sent, again);
+      return banos_iter_count(from);
+    }
+    static const struct banos_ldisc_ops ops = { .size = sizeof ops, .open = d_open, .close = d_close, .hangup = d_hangup, .write = d_write };
+    static const struct banos_ldisc ldisc = { sizeof ldisc, 29, "lost", &ops };
+    static int init(Banos_Driver *self) { long n = banos_tty_register(&driver); return n < 0 ? n : banos_register_ldisc(&ldisc); }
+    BANOS_DRIVER("lost", "MIT", 1, init, 0);
+  `;
+
+  test('a hang-up in the middle of an operation: what the discipline has stays until that is over', async () => {
+    const program = guestProgram(
+      'lost',
+      `${HEAD}
+      int main(void) {
+        setvbuf(stdout, 0, _IONBF, 0);
+        slave = open("/dev/ttyL0", O_RDWR | O_NOCTTY);
+        say("set", set(slave, 29));
+        say("write", write(slave, "x", 1));
+        say("has", get(slave));
+        say("read", read(slave, bytes, 1));
+        slave = open("/dev/ttyL0", O_RDWR | O_NOCTTY);
+        say("has", get(slave));
+        return 0;
+      }`,
+    );
+    const kernel = await bootWithPrograms();
+    const driver = loadDriver(kernel.inner, compileDriver(LOST), 'lost');
+    assert.is(initDriver(kernel.inner, driver), 0);
+    const from = kernel.inner.log.next;
+    const { stdout } = await collect(kernel.spawn([program]));
+    assert.is(stdout, 'set: 0 \nwrite: 1 \nhas: -1 EIO\nread: 0 \nhas: 0 \n');
+    assert.equal(kernel.log(from), ['sent 3 -5', 'close 42']);
+    assert.is(driver.owner.crashes, 0);
+    assert.is(kernel.inner.drivers.disciplines.users.size, 0);
+    driver.owner.release();
+    kernel.assertIdle();
+    await kernel.shutdown();
+  });
+
   test('a module whose discipline a terminal has cannot be unloaded but by force', async () => {
     const holder = `${HEAD}
       int main(void) {
