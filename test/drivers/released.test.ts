@@ -90,6 +90,20 @@ rmmod: can't unload module 'kept_files': Resource temporarily unavailable
       rmmod kept_others; cat /proc/modules /proc/banos/scheduler`,
       'ok\n3\n2\n1\nfifo [kept]\nseen 2 left 2 clocks 1 bad 0 scheduled 1\n[fifo]\n',
     ],
+    [
+      `insmod /kept/disciplines.o; /kept/program lines; cat /proc/tty/ldiscs; rmmod kept_disciplines; cat /proc/tty/ldiscs
+      dmesg | grep pieces:`,
+      `ok
+n_tty       0
+n_null     27
+kept_pieces 28
+kept_dashes 30
+n_tty       0
+n_null     27
+[] pieces: hung up
+[] pieces: closed, 2 set, 2 flushed, woken 1
+`,
+    ],
   ],
 };
 

@@ -1,5 +1,5 @@
 /*
- * A program without a C library that uses the drivers of this directory: program core|others. It says `ok`, or in which line
+ * A program without a C library that uses the drivers of this directory: program core|others|lines. It says `ok`, or in which line
  * something was not as it was in version 0.1.0, with the result.
  */
 #include <asm/unistd.h>
@@ -18,6 +18,12 @@
 #define ECONNRESET 104
 #define MSG_DONTWAIT 0x40
 #define EPOLLIN 1
+#define TIOCSETD 0x5423
+#define TIOCSPTLCK 0x40045431
+#define TIOCGPTPEER 0x5441
+#define TCGETS 0x5401
+#define TCSETS 0x5402
+#define TCFLSH 0x540b
 
 static long call6(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -187,12 +193,66 @@ static void others(void)
 	EXPECT(1, call(__NR_getppid, 0, 0, 0) > 0);
 }
 
+static void lines(void)
+{
+	struct pollfd ready = { .events = POLLIN | POLLOUT };
+	char bytes[64];
+	int number = 0, unread = 0;
+	long master = call(__NR_open, "/dev/ptmx", O_RDWR | O_NOCTTY, 0);
+	long slave;
+
+	EXPECT(0, call(__NR_ioctl, master, TIOCSPTLCK, &number));
+	slave = call(__NR_ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+	EXPECT(1, slave > 0);
+	number = 30;
+	EXPECT(0, call(__NR_ioctl, slave, TIOCSETD, &number));
+	EXPECT(6, call(__NR_write, master, "a b c\n", 6));
+	EXPECT(6, call(__NR_read, slave, bytes, sizeof(bytes)));
+	EXPECT(0, memcmp(bytes, "a-b-c\n", 6));
+	EXPECT(7, call(__NR_read, master, bytes, sizeof(bytes)));
+
+	number = 28;
+	EXPECT(0, call(__NR_ioctl, slave, TIOCSETD, &number));
+	EXPECT(0, call(__NR_ioctl, slave, TCGETS, bytes));
+	EXPECT(0, call(__NR_ioctl, slave, TCSETS, bytes));
+	EXPECT(-ENOTTY, call(__NR_ioctl, slave, 0x4b99, 0));
+	ready.fd = slave;
+	EXPECT(1, call(__NR_poll, &ready, 1, 0));
+	EXPECT(POLLOUT, ready.revents);
+	EXPECT(11, call(__NR_write, master, "three by 3.", 11));
+	do {
+		EXPECT(0, call(__NR_ioctl, slave, _IOR('K', 40, int), &unread));
+	} while (unread < 9);
+	EXPECT(1, call(__NR_poll, &ready, 1, 0));
+	EXPECT(POLLIN | POLLOUT, ready.revents);
+	EXPECT(5, call(__NR_read, slave, bytes, 5));
+	EXPECT(0, memcmp(bytes, "three", 5));
+	do {
+		EXPECT(0, call(__NR_ioctl, slave, _IOR('K', 40, int), &unread));
+	} while (unread < 6);
+	EXPECT(6, call(__NR_read, slave, bytes, sizeof(bytes)));
+	EXPECT(0, memcmp(bytes, " by 3.", 6));
+	for (number = 0; number < 4; number++)
+		EXPECT(1, call(__NR_read, master, bytes + number, 1));
+	EXPECT(0, memcmp(bytes, "3332", 4));
+	EXPECT(3, call(__NR_write, slave, "out", 3));
+	EXPECT(3, call(__NR_read, master, bytes, sizeof(bytes)));
+	/* It is told of the room that there is now. */
+	EXPECT(0, call(__NR_poll, &ready, 0, 2));
+	EXPECT(1, call(__NR_write, master, "f", 1));
+	EXPECT(0, call(__NR_ioctl, slave, TCFLSH, 0));
+	EXPECT(0, call(__NR_close, master, 0, 0));
+	EXPECT(0, call(__NR_read, slave, bytes, sizeof(bytes)));
+}
+
 __attribute__((used)) static void start(long *stack)
 {
 	const char *what = (const char *)stack[2];
 
 	if (what[0] == 'c')
 		core();
+	else if (what[0] == 'l')
+		lines();
 	else
 		others();
 	say("ok\n");
