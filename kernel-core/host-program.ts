@@ -16,7 +16,7 @@ import { KERNEL_CALLER } from '../vfs/caller.js';
 import type { OpenFile } from '../vfs/file.js';
 import { errnoError } from './errno-error.js';
 import type { ExitStatus } from './host-guest.js';
-import type { PtySize } from './host-pty.js';
+import { isSize, type PtySize } from './host-pty.js';
 import { GuestInput, GuestOutput } from './host-streams.js';
 import type { Kernel } from './kernel.js';
 import { signalName } from './signal-names.js';
@@ -136,6 +136,7 @@ export class HostPty {
 
 /** @throws Error: not allowed, node-pty is missing; ErrnoError when no terminal can be made */
 export function startHostProgram(kernel: Kernel, argv: readonly string[], options: HostProgramOptions): HostPty {
+  checkArguments(argv, options);
   const { cols = 80, rows = 24, cwd = process.cwd() } = options;
   const module = loadNodePty();
   const env = options.env ?? { PATH: process.env['PATH'] ?? '/usr/bin:/bin', TERM: 'xterm-256color' };
@@ -157,6 +158,22 @@ export function startHostProgram(kernel: Kernel, argv: readonly string[], option
     pair.master.unref();
     slave.unref();
     throw error;
+  }
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && !value.includes('\0');
+
+/** node-pty hands what it gets to native code. @throws TypeError, RangeError */
+function checkArguments(argv: readonly string[], options: HostProgramOptions): void {
+  if (!Array.isArray(argv) || argv.length === 0 || !argv.every(isText)) {
+    throw new TypeError('a program and its arguments are a list of strings without zero bytes');
+  }
+  if (typeof options !== 'object' || options === null) throw new TypeError('the options must be an object');
+  const { cols = 1, rows = 1, cwd = '', env = {} } = options;
+  if (!isSize(cols) || !isSize(rows)) throw new RangeError('cols and rows must be whole numbers from 1 to 65535');
+  if (!isText(cwd)) throw new TypeError('cwd must be a string without zero bytes');
+  if (typeof env !== 'object' || env === null || !Object.values(env).every(isText)) {
+    throw new TypeError('env must be an object of strings without zero bytes');
   }
 }
 

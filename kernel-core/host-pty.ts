@@ -38,6 +38,11 @@ export interface PtyExit {
   signal?: number;
 }
 
+/** One that is called later must not be found out to be none then, when nobody is there to be told. */
+function checkListener(listener: unknown): void {
+  if (typeof listener !== 'function') throw new TypeError('a listener must be a function');
+}
+
 const CHUNK = 65536;
 /** What is read is text at once: one room does for all. */
 const chunk = Buffer.alloc(CHUNK);
@@ -81,6 +86,7 @@ export class Pty {
 
   /** Output of the programs. Nothing is read, and programs wait, while there is no listener. */
   onData(listener: Listener<string>): Disposable {
+    checkListener(listener);
     this.#dataListeners.add(listener);
     this.#watch.plan();
     return { dispose: () => this.#dataListeners.delete(listener) };
@@ -88,14 +94,19 @@ export class Pty {
 
   /** The program that was started on the terminal ended. */
   onExit(listener: Listener<PtyExit>): Disposable {
+    checkListener(listener);
     this.#exitListeners.add(listener);
     return { dispose: () => this.#exitListeners.delete(listener) };
   }
 
   /** Types. What the terminal has no room for is kept and typed as programs read. */
   write(data: string | Uint8Array): void {
+    if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+      throw new TypeError('what is typed must be a string or a buffer');
+    }
     if (!this.#open) return;
-    this.#input.push(new BytesIter(typeof data === 'string' ? Buffer.from(data) : data));
+    // A copy: what waits must not change with the caller's buffer.
+    this.#input.push(new BytesIter(Buffer.from(data as string)));
     this.#pumpInput();
   }
 
@@ -115,7 +126,9 @@ export class Pty {
   /** Signals the program. @throws TypeError for a signal that does not exist */
   kill(signal: string | number = SIGHUP): void {
     const number = typeof signal === 'number' ? signal : SIGNAL_NUMBERS.get(signal);
-    if (number === undefined || number < 1 || number > 64) throw new TypeError(`unknown signal: ${signal}`);
+    if (number === undefined || !Number.isInteger(number) || number < 1 || number > 64) {
+      throw new TypeError(`unknown signal: ${String(signal)}`);
+    }
     const target = this.#kernel.processes.get(this.pid);
     if (target !== null) sendToProcess(target, makeSignalInfo(number, SI_KERNEL));
   }
@@ -183,7 +196,7 @@ export class Pty {
   }
 }
 
-const isSize = (value: number): boolean => Number.isInteger(value) && value > 0 && value < 65536;
+export const isSize = (value: number): boolean => Number.isInteger(value) && value > 0 && value < 65536;
 
 /** struct winsize as an ioctl argument: rows, columns, and pixels that nobody knows. */
 function windowSize(cols: number, rows: number): UserMemory {

@@ -26,7 +26,7 @@ export class Net {
   ): Server {
     const onConnection = typeof options === 'function' ? options : listener;
     const server = new Server(this.#poller(), typeof options === 'object' && options !== null ? options : {});
-    if (onConnection !== undefined) server.on('connection', onConnection);
+    if (typeof onConnection === 'function') server.on('connection', onConnection);
     return server;
   }
 
@@ -35,7 +35,8 @@ export class Net {
     const { path, ...options }: ConnectOptions = typeof where === 'string' ? { path: where } : where;
     if (typeof path !== 'string') throw new TypeError(`a connection needs a path, not ${kindOf(path)}`);
     const socket = new Socket(this.#poller(), null, path, options);
-    if (listener !== undefined) socket.once('connect', listener);
+    // As in node:net, what is no function is no listener: with the socket made, a throw would leave nobody to close it.
+    if (typeof listener === 'function') socket.once('connect', listener);
     return socket;
   }
 

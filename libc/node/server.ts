@@ -44,8 +44,10 @@ export class Server extends EventEmitter<ServerEvents> implements Pollable {
   listen(where: string | ListenOptions, listener?: () => void): this {
     const { path, backlog = BACKLOG }: ListenOptions = typeof where === 'string' ? { path: where } : where;
     if (typeof path !== 'string') throw new TypeError(`a server needs a path, not ${kindOf(path)}`);
-    if (this.listening) throw new Error('the server listens already');
-    if (listener !== undefined) this.once('listening', listener);
+    if (this.listening) {
+      throw Object.assign(new Error('the server listens already'), { code: 'ERR_SERVER_ALREADY_LISTEN' });
+    }
+    if (typeof listener === 'function') this.once('listening', listener);
     const { libc } = this.#poller;
     const fd = libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK);
     try {
@@ -71,16 +73,18 @@ export class Server extends EventEmitter<ServerEvents> implements Pollable {
   /** Takes no more connections; 'close' comes when the last of those that there are has ended. */
   close(callback?: (error?: Error) => void): this {
     if (!this.listening || this.#poller.libc.system.isOver) {
-      if (callback !== undefined) process.nextTick(() => callback(new Error('the server does not listen')));
+      const error = Object.assign(new Error('the server does not listen'), { code: 'ERR_SERVER_NOT_RUNNING' });
+      if (typeof callback === 'function') process.nextTick(() => callback(error));
       return this;
     }
-    if (callback !== undefined) this.once('close', callback);
+    if (typeof callback === 'function') this.once('close', callback);
     this.#stop();
     this.#closeWhenIdle();
     return this;
   }
 
   getConnections(callback: (error: Error | null, count: number) => void): void {
+    if (typeof callback !== 'function') throw new TypeError(`the number goes to a function, not ${kindOf(callback)}`);
     process.nextTick(() => callback(null, this.#connections.size));
   }
 

@@ -3,12 +3,16 @@ import { Duplex } from 'node:stream';
 import { EAGAIN } from '../../abi/errno.js';
 import { AF_UNIX, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM } from '../../abi/socket.js';
 import { errnoError } from '../../kernel-core/index.js';
+import { kindOf } from '../calls.js';
 import type { Pollable, Poller } from './poller.js';
 
 export interface SocketOptions {
   /** The writing side stays open when the peer has ended its own. Default: false. */
   allowHalfOpen?: boolean;
 }
+
+/** Longest time of the host's timers in milliseconds. @source nodejs.org/api/timers.html */
+const MAX_TIMEOUT = 2 ** 31 - 1;
 
 /** What calls answer that would have to wait. */
 export const WOULD_BLOCK = -EAGAIN;
@@ -60,8 +64,12 @@ export class Socket extends Duplex implements Pollable {
   }
 
   setTimeout(milliseconds: number, listener?: () => void): this {
-    this.#timeout = milliseconds;
-    if (listener !== undefined) this.once('timeout', listener);
+    if (typeof milliseconds !== 'number') throw new TypeError(`a time-out is a number, not ${kindOf(milliseconds)}`);
+    if (!(milliseconds >= 0 && milliseconds < Number.POSITIVE_INFINITY)) {
+      throw new RangeError(`not a time-out: ${milliseconds}`);
+    }
+    this.#timeout = Math.min(milliseconds, MAX_TIMEOUT);
+    if (typeof listener === 'function') this.once('timeout', listener);
     this.#restartTimer();
     return this;
   }

@@ -7,6 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { constants as c, type Kernel, type Libc } from '../../libc/index.js';
 import { seeded } from '../support/random.js';
+import { functionsOf, isFair, someArguments } from './hostile-arguments.js';
 import { bootTestKernel, type Context, failure, inside, leave, run, start } from './support.js';
 
 const test = suite<Context>('libc: hostile arguments');
@@ -19,95 +20,7 @@ test.after.each(({ kernel }) => leave(kernel));
 /** Calls of one function. */
 const CALLS = 150;
 
-/** An array buffer that was given away. */
-function detached(): ArrayBuffer {
-  const buffer = new ArrayBuffer(16);
-  structuredClone(buffer, { transfer: [buffer] });
-  return buffer;
-}
-
-function detachedView(): Uint8Array {
-  const view = new Uint8Array(16);
-  structuredClone(view.buffer, { transfer: [view.buffer] });
-  return view;
-}
-
-/** Reads anything as something else, or throws. */
-const liar = (): unknown =>
-  new Proxy([], {
-    get: (_target, name) => {
-      if (name === 'length') return 3;
-      throw new RangeError('not readable');
-    },
-  });
-
-const ARGUMENTS: readonly (() => unknown)[] = [
-  () => undefined,
-  () => null,
-  () => true,
-  () => 0,
-  () => 1,
-  () => -1,
-  () => 3,
-  () => 99,
-  () => 0.5,
-  () => Number.NaN,
-  () => Number.POSITIVE_INFINITY,
-  () => 2 ** 31,
-  () => 2 ** 32 - 1,
-  () => Number.MAX_SAFE_INTEGER,
-  () => Number.MIN_SAFE_INTEGER,
-  () => 2 ** 60,
-  () => 7n,
-  () => '',
-  () => 'name',
-  () => '/tmp/name',
-  () => 'zero\0byte',
-  () => '\ud800',
-  () => 'x'.repeat(70_000),
-  () => Symbol('symbol'),
-  () => ({}),
-  () => [],
-  () => [1, 2, 3],
-  () => ['name', 'other'],
-  () => [null],
-  () => ({ length: 5 }),
-  () => ({ fds: [0, 'x', -1], credentials: 'nobody' }),
-  () => ({ type: 'dup2', from: 'x' }),
-  () => new Uint8Array(0),
-  () => new Uint8Array(64),
-  () => new Float64Array(3),
-  () => new DataView(new ArrayBuffer(9), 3),
-  () => Buffer.from('buffer'),
-  () => new ArrayBuffer(5),
-  () => new SharedArrayBuffer(5),
-  detached,
-  detachedView,
-  liar,
-  () => new Proxy(new Uint8Array(4), {}),
-  () => Object.create(null),
-  () => Object.create(Uint8Array.prototype),
-  () => () => 5,
-  () => new Date(Number.NaN),
-  () => new Map([[1, 2]]),
-  () => /expression/,
-];
-
-/** What a program may be told. Those of the kernel have a code. */
-const isFair = (error: unknown): boolean =>
-  error instanceof TypeError || error instanceof RangeError || typeof (error as { code?: unknown }).code === 'string';
-
-/** The functions that programs call; those that only the libc itself calls are left out. */
-function functionsOf(libc: Libc): string[] {
-  const names: string[] = [];
-  for (let part = Object.getPrototypeOf(libc); part !== Object.prototype; part = Object.getPrototypeOf(part)) {
-    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(part))) {
-      if (typeof value === 'function' && !INNER.has(name)) names.push(name);
-    }
-  }
-  return names;
-}
-
+/** The functions that only the libc itself calls. */
 const INNER = new Set(['constructor', 'inChild', 'now', 'raw', 'blocking', 'transfer']);
 
 /** Until children of the program have ended as well. @throws Error: what is left although nothing goes on */
@@ -131,9 +44,7 @@ async function attack(kernel: Kernel, name: string, random: () => number): Promi
       if (!isFair(error) && !libc.system.isOver) unfair.push(`${name}: ${String(error)}`);
     };
     for (let i = 0; i < CALLS; i++) {
-      const args = Array.from({ length: Math.floor(random() * 5) }, () => {
-        return ARGUMENTS[Math.floor(random() * ARGUMENTS.length)]!();
-      });
+      const args = someArguments(random);
       try {
         const result: unknown = (libc as unknown as Record<string, (...args: unknown[]) => unknown>)[name]!(...args);
         if (result instanceof Promise) result.catch(note);
@@ -154,7 +65,7 @@ async function attack(kernel: Kernel, name: string, random: () => number): Promi
 }
 
 test('every function with arguments of every kind', async ({ kernel }) => {
-  const names = await inside(kernel, functionsOf);
+  const names = await inside(kernel, (libc) => functionsOf(libc, INNER));
   assert.ok(names.length > 180, 'the functions are found');
   const random = seeded(20);
   for (const name of names) {
