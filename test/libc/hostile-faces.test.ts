@@ -70,7 +70,8 @@ test('kernel.fs', async ({ kernel }) => {
 test('handles of files and directories', async ({ kernel }) => {
   const random = seeded(32);
   await kernel.fs.writeFile('/tmp/file', 'x'.repeat(1000));
-  for (const open of [() => kernel.fs.open('/tmp/file', 'r+'), () => kernel.fs.opendir('/tmp')]) {
+  const openers: (() => Promise<Handle>)[] = [() => kernel.fs.open('/tmp/file', 'r+'), () => kernel.fs.opendir('/tmp')];
+  for (const open of openers) {
     for (const name of functionsOf(await opened(open), new Set([...INNER, 'close']))) {
       const handle = await open();
       const notes = new Notes();
@@ -82,8 +83,12 @@ test('handles of files and directories', async ({ kernel }) => {
   }
 });
 
+interface Handle {
+  close(): Promise<void>;
+}
+
 /** A handle that is closed already: only to see what functions there are. */
-async function opened<T extends { close(): Promise<void> }>(open: () => Promise<T>): Promise<T> {
+async function opened(open: () => Promise<Handle>): Promise<Handle> {
   const handle = await open();
   await handle.close();
   return handle;
