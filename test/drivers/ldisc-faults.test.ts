@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { EBUSY, EEXIST, EINVAL, ENOENT } from '../../abi/errno.js';
+import { EEXIST, EINVAL, ENOENT } from '../../abi/errno.js';
 import { withMachine } from '../modules/support.js';
 import { collect } from '../support/guest.js';
 import { bootWithPrograms, guestProgram } from './programs.js';
@@ -95,13 +95,12 @@ const FAILURES = `${HEAD}
       case 6: say("ioctl", ioctl(slave, 1001, 0)); break;
       case 7: say("poll", poll(&one, 1, 0)); printf("%#x\\n", one.revents); break;
       case 8: say("receive", write(second, "lost\\n", 5)); break;
-      case 9: write(master, "x", 1); tcflow(slave, TCOOFF); say("wakeup", tcflow(slave, TCON)); break;
+      case 9: write(master, "x", 1); tcflow(slave, TCOOFF); say("wakeup", tcflow(slave, TCOON)); break;
       case 10: say("hangup", ioctl(slave, TIOCVHANGUP, 0)); slave = open(ptsname(second), O_RDWR | O_NOCTTY); break;
       case 11: tcgetattr(slave, &t); t.c_lflag &= ~ECHO; say("settings", tcsetattr(slave, TCSANOW, &t)); break;
     }
     while (get(slave) == 30) poll(0, 0, 1);
     printf("has %ld, ", get(slave));
-    where = 0;
     ioctl(other, 1000, 0);
     printf("the other %ld\\n", get(other));
     master = second;
@@ -115,7 +114,7 @@ else {
   const nmea = compileDriver(readFileSync('drivers/examples/nmea.c', 'utf8'));
 
   test('a crash in any operation fails that operation; the terminal goes on with the ordinary discipline', async () => {
-    const program = guestProgram('failures', FAILURES.replace('TCON)', 'TCOON)'));
+    const program = guestProgram('failures', FAILURES);
     const kernel = await bootWithPrograms();
     const { inner } = kernel;
     const driver = loadDriver(inner, compileDriver(FAILING), 'failing');
@@ -318,7 +317,6 @@ else {
         set(first, 27);
         say("refused", set(first, 29));
         say("it has", get(first));
-        /* One whose own has become impossible, and cannot come back. */
         say("none such", set(slave, 5));
         say("it has", get(slave));
         return 0;
@@ -337,7 +335,7 @@ else {
       'echo 12',
       'much 10000 0 XX',
       'left 0',
-      `unregister: -1 EBUSY`,
+      'unregister: -1 EBUSY',
       'hold: 0 ',
       'send: 4 ',
       '4 kept',
@@ -352,7 +350,6 @@ else {
       'it has: 29 ',
       '',
     ]);
-    assert.is(EBUSY, 16);
     assert.equal(
       kernel.log(from).filter((line) => /open|close/.test(line)),
       ['open pts/0 136', 'close pts/0', 'open pts/1 136', 'open pts/0 136', 'open pts/0 136', 'close pts/1'],

@@ -113,11 +113,10 @@ else {
     assert.is(initDriver(inner, driver), 0);
     let index = -1;
     const said: string[] = [];
-    const tell = new Int32Array(1);
     kernel.installProgram('/bin/satellite', async (libc) => {
       const fd = await libc.open('/dev/ptmx', O_RDWR | O_NOCTTY);
       const number = new Int32Array(1);
-      await libc.ioctl(fd, TIOCSPTLCK, new Uint8Array(tell.buffer));
+      await libc.ioctl(fd, TIOCSPTLCK, new Uint8Array(4));
       await libc.ioctl(fd, TIOCGPTN, new Uint8Array(number.buffer));
       index = number[0]!;
       await until(() => inner.devpts.slave(index)!.tty.ldisc?.number === 29);
