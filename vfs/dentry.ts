@@ -10,7 +10,9 @@
  * Strings that name files hold one byte per character (latin1), because Linux names are bytes; only the npm
  * boundary converts from and to UTF-8.
  */
+
 import { ENAMETOOLONG, type Err, fail, isErr } from '../abi/errno.js';
+import type { Caller } from './caller.js';
 import { inodeDeleted } from './fsnotify.js';
 import type { Inode } from './inode.js';
 import type { Mount } from './mount.js';
@@ -83,13 +85,14 @@ export class Dentry {
 
   /**
    * The child called `name`, from the cache or the file system. Permission to search has been checked.
+   * @param caller who looks, for directories that show each what is his; absent: nobody in particular
    * @returns it with a reference; -ENOENT, -ENAMETOOLONG, -EIO …
    */
-  child(name: string): Dentry | Err {
+  child(name: string, caller?: Caller): Dentry | Err {
     const known = this.#children?.get(name);
     if (known !== undefined && !this.inode.volatileNames) return known.ref();
     if (name.length > NAME_MAX) return fail(ENAMETOOLONG);
-    const inode = this.inode.lookup(name);
+    const inode = this.inode.lookup(name, caller);
     if (known !== undefined) {
       if (inode === known.inode || known.mounts > 0) return known.ref();
       known.markDeleted();

@@ -154,8 +154,8 @@ export abstract class Inode {
 
   // Directories. `name` is latin1, one component, never '.' or '..'. Permission and type checks have been made by namei.
 
-  /** @returns the child, or -ENOENT */
-  lookup(_name: string): Inode | Err {
+  /** @param caller who looks; absent: the file system itself @returns the child, or -ENOENT */
+  lookup(_name: string, _caller?: Caller): Inode | Err {
     return fail(ENOTDIR);
   }
 

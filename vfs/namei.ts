@@ -187,7 +187,7 @@ export class Walk implements Path {
   #step(follow: boolean): string | null | Err {
     if (this.kind === LAST_DOTDOT) return this.#up();
     if (this.kind !== LAST_NAME) return null;
-    const child = this.dentry.child(this.last);
+    const child = this.dentry.child(this.last, this.#caller);
     if (isErr(child)) return child;
     if (!follow || !child.inode.isSymlink) {
       this.enter(child);

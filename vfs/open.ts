@@ -146,7 +146,7 @@ function finishOrCreate(walk: Walk, ctx: FsContext, caller: Caller, flags: numbe
       return error === 0 ? 0 : error;
     }
     if (walk.trailing) return fail(EISDIR);
-    const child = walk.dentry.child(walk.last);
+    const child = walk.dentry.child(walk.last, caller);
     if (isErr(child)) {
       if (child !== -ENOENT) return child;
       const made = create(walk, ctx, caller, mode);

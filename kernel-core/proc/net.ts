@@ -4,6 +4,7 @@ import type { NetNamespace } from '../../net/namespace.js';
 import { ESTABLISHED, type UnixSocket } from '../../net/unix/socket.js';
 import { namespaceInode } from '../../vfs/fs/nsfs.js';
 import type { ProcNetwork, ProcUnixSocket } from '../../vfs/fs/procfs/source.js';
+import { INVALID_ID } from '../../vfs/user-namespace.js';
 import type { Kernel } from '../kernel.js';
 
 /** Socket states of the column St. @source uapi/linux/net.h */
@@ -42,9 +43,24 @@ function* unixSockets({ net }: Kernel, namespace: NetNamespace): Iterable<ProcUn
   }
 }
 
-export const procNetwork = (kernel: Kernel, namespace: NetNamespace): ProcNetwork => ({
+const networks = new WeakMap<NetNamespace, ProcNetwork>();
+
+/** The same object for the same namespace, as its directories are. */
+export function procNetwork(kernel: Kernel, namespace: NetNamespace): ProcNetwork {
+  let network = networks.get(namespace);
+  if (network === undefined) networks.set(namespace, (network = makeNetwork(kernel, namespace)));
+  return network;
+}
+
+const orSuperuser = (id: number): number => (id === INVALID_ID ? 0 : id);
+
+const makeNetwork = (kernel: Kernel, namespace: NetNamespace): ProcNetwork => ({
   settings: namespace.settings,
   isFirst: namespace.isFirst,
+  get owner() {
+    const { users, groups } = namespace.userNamespace;
+    return { uid: orSuperuser(users.toKernel(0)), gid: orSuperuser(groups.toKernel(0)) };
+  },
   inode: namespaceInode(kernel.vfsEnv, namespace),
   unixSockets: () => unixSockets(kernel, namespace),
 });

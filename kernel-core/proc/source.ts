@@ -255,6 +255,8 @@ export function procSource(kernel: Kernel): ProcSource {
     system: new SystemView(kernel),
     pids: () => [...processes.all()].map(({ pid }) => pid).sort((a, b) => a - b),
     task: (tid: number): ProcTask | null => (processes.task(tid) ?? processes.get(tid)?.leader)?.view ?? null,
-    taskOf: (caller: Caller): ProcTask | null => (caller instanceof Task ? caller.view : null),
+    // Who asks for somebody else's rights (access(2)) is not a task, but has the number of one.
+    taskOf: (caller: Caller): ProcTask | null =>
+      caller instanceof Task ? caller.view : (kernel.processes.task(caller.pid)?.view ?? null),
   };
 }

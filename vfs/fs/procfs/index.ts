@@ -10,7 +10,7 @@ import { FileSystem, type FsStatistics, type VfsEnv } from '../../filesystem.js'
 import type { DirectoryEntry, Inode } from '../../inode.js';
 import { makeInode, ProcDirectory, type ProcInode, parseNumber, type Subject } from './nodes.js';
 import { type DirectoryRow, directory, type Reader, type Row } from './row.js';
-import type { ProcSource, ProcTask } from './source.js';
+import type { ProcNetwork, ProcSource, ProcTask } from './source.js';
 import { SYSTEM_ROWS } from './system.js';
 import { PROCESS_ROW, THREAD_ROW } from './task.js';
 
@@ -53,7 +53,7 @@ const THREAD_NUMBERS = numberRows(THREAD_ROW);
 export class Procfs extends FileSystem {
   readonly source: ProcSource;
   override readonly root: ProcRoot;
-  readonly #systemNumbers = new Map<Row<ProcSource>, number>();
+  readonly #numbers = new Map<Row<never>, number>();
   readonly #subject: Subject<ProcSource>;
 
   constructor(env: VfsEnv, device: number, source: ProcSource) {
@@ -63,7 +63,7 @@ export class Procfs extends FileSystem {
       procfs: this,
       value: source,
       task: null,
-      ino: (row) => this.#systemIno(row),
+      ino: (row) => this.#ino(row),
     };
     this.root = new ProcRoot(this.#subject, directory('', [...SYSTEM_ROWS].sort(inListingOrder)), ROOT_INO);
   }
@@ -101,6 +101,20 @@ export class Procfs extends FileSystem {
     };
   }
 
+  /** The network namespace of who looks. */
+  networkSubject(caller: Caller): Subject<ProcNetwork> {
+    const network = this.source.taskOf(caller)?.network ?? this.source.system.network;
+    return {
+      procfs: this,
+      value: network,
+      task: null,
+      get owner() {
+        return network.owner;
+      },
+      ino: (row) => this.#ino(row),
+    };
+  }
+
   /** @param asThread its directory below some task/, and not /proc/PID */
   taskSubject(task: ProcTask, asThread: boolean): Subject<ProcTask> {
     const base = TASK_INO + task.tid * TASK_STRIDE + (asThread ? THREAD_INO : 0);
@@ -116,9 +130,11 @@ export class Procfs extends FileSystem {
     };
   }
 
-  #systemIno(row: Row<ProcSource>): number {
-    let number = this.#systemNumbers.get(row);
-    if (number === undefined) this.#systemNumbers.set(row, (number = SYSTEM_INO + this.#systemNumbers.size));
+  /** Of a row that is about no task. Directories of network namespaces have the same ones: nobody sees two of them. */
+  #ino(row: Row<never>): number {
+    const key = row.kind === 'network' ? row.row : row;
+    let number = this.#numbers.get(key);
+    if (number === undefined) this.#numbers.set(key, (number = SYSTEM_INO + this.#numbers.size));
     return number;
   }
 }
@@ -153,9 +169,9 @@ class ProcRoot extends ProcDirectory<ProcSource> {
     );
   }
 
-  override lookup(name: string): Inode | Err {
+  override lookup(name: string, caller?: Caller): Inode | Err {
     const tid = parseNumber(name);
-    if (tid === null) return super.lookup(name);
+    if (tid === null) return super.lookup(name, caller);
     const task = this.fs.source.task(tid);
     if (task === null) return fail(ENOENT);
     const known = this.#tasks.get(tid);

@@ -7,7 +7,7 @@
 
 import { EACCES, ELOOP, ENOENT, EPERM, type Err, ESRCH, fail } from '../../../abi/errno.js';
 import { DT_DIR, DT_LNK, DT_REG, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/stat.js';
-import type { Caller } from '../../caller.js';
+import { type Caller, KERNEL_CALLER } from '../../caller.js';
 import type { Path } from '../../dentry.js';
 import { DirectoryFile } from '../../directory-file.js';
 import type { OpenFile } from '../../file.js';
@@ -15,7 +15,7 @@ import { type AttributeChange, type DirectoryEntry, Inode } from '../../inode.js
 import { mayTrace } from '../../permission.js';
 import { ALWAYS_READY } from '../memory-file.js';
 import type { Procfs } from './index.js';
-import type { DirectoryRow, FileRow, LinkRow, NumbersRow, Row, SpecialRow } from './row.js';
+import type { DirectoryRow, FileRow, LinkRow, NetworkRow, NumbersRow, Row, SpecialRow } from './row.js';
 import type { ProcTask } from './source.js';
 import { ProcText } from './text-file.js';
 
@@ -27,6 +27,8 @@ export interface Subject<S> {
   readonly value: S;
   /** The task, whose end is the end of the inode; null for the system. */
   readonly task: ProcTask | null;
+  /** Whom its files belong to where that is not the superuser, kernel's numbers. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
   /** Inode number of row `row` of this subject; `number` sets entries of numbered directories apart. */
   ino(row: Row<S>, number?: number): number;
 }
@@ -60,7 +62,9 @@ export abstract class ProcInode<S> extends Inode {
 
   /** The owner is the task's at the moment, or root while it must not be inspected. */
   updateOwner(): void {
-    const { task } = this.subject;
+    const { task, owner } = this.subject;
+    this.uid = owner?.uid ?? 0;
+    this.gid = owner?.gid ?? 0;
     if (task === null) return;
     this.uid = task.dumpable || this.isDirectory ? task.cred.euid : 0;
     this.gid = task.dumpable || this.isDirectory ? task.cred.egid : 0;
@@ -97,11 +101,14 @@ export abstract class ProcInode<S> extends Inode {
   }
 }
 
+const modeOf = <S>({ value }: Subject<S>, row: FileRow<S> | SpecialRow<S>): number =>
+  row.kind === 'file' && row.modeOf !== undefined ? row.modeOf(value) : row.mode;
+
 export class ProcFile<S> extends ProcInode<S> {
   readonly row: FileRow<S> | SpecialRow<S>;
 
   constructor(subject: Subject<S>, row: FileRow<S> | SpecialRow<S>, ino: number) {
-    super(subject, ino, S_IFREG | row.mode);
+    super(subject, ino, S_IFREG | modeOf(subject, row));
     this.row = row;
   }
 
@@ -184,7 +191,7 @@ abstract class ProcParent<S> extends ProcInode<S> {
     }
     const child = make();
     this.#children.set(name, child);
-    if (child.subject.task !== null) {
+    if (child.subject.task !== null || child.subject.value !== this.subject.value) {
       child.onForget = () => {
         if (this.#children.get(name) === child) this.#children.delete(name);
       };
@@ -207,9 +214,10 @@ export class ProcDirectory<S> extends ProcParent<S> {
     return this.row.changes === true || super.volatileNames;
   }
 
-  override lookup(name: string): Inode | Err {
+  override lookup(name: string, caller = KERNEL_CALLER): Inode | Err {
     const row = this.isAlive ? this.row.rows.find((one) => one.name === name) : undefined;
     if (row === undefined) return fail(ENOENT);
+    if (row.kind === 'network') return this.#ofNetwork(name, row, caller);
     const { subject } = this;
     return this.keep(name, subject.value, row, () => makeInode(subject, row, subject.ino(row)));
   }
@@ -222,6 +230,11 @@ export class ProcDirectory<S> extends ProcParent<S> {
       if (!emit({ name: row.name, ino: this.subject.ino(row), type: typeOf(row) }, i + 1)) break;
     }
     return 0;
+  }
+
+  #ofNetwork(name: string, { row }: NetworkRow, caller: Caller): Inode {
+    const subject = this.fs.networkSubject(caller);
+    return this.keep(name, subject.value, row, () => makeInode(subject, row, subject.ino(row)));
   }
 }
 
@@ -270,7 +283,8 @@ export class ProcNumbers<S> extends ProcParent<S> {
   }
 }
 
-const isDirectoryRow = (row: Row<never>): boolean => row.kind === 'directory' || row.kind === 'numbers';
+const isDirectoryRow = (row: Row<never>): boolean =>
+  row.kind === 'directory' || row.kind === 'numbers' || row.kind === 'network';
 
 const typeOf = (row: Row<never>): number => (isDirectoryRow(row) ? DT_DIR : row.kind === 'link' ? DT_LNK : DT_REG);
 
@@ -291,6 +305,8 @@ export function makeInode<S>(subject: Subject<S>, row: Row<S>, ino: number): Pro
         return new ProcDirectory(subject, row, ino);
       case 'numbers':
         return new ProcNumbers(subject, row, ino);
+      case 'network': // Whose it is depends on who looks.
+        throw new Error('a directory of a network namespace is made by lookup');
     }
   })();
   return inode as ProcInode<never>;

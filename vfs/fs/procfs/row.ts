@@ -7,7 +7,7 @@ import type { OpenFile } from '../../file.js';
 import type { Inode } from '../../inode.js';
 import type { ShownText } from '../shown-text.js';
 import type { ProcFile } from './nodes.js';
-import type { ProcSource, ProcTask } from './source.js';
+import type { ProcNetwork, ProcSource, ProcTask } from './source.js';
 
 /** Who reads. */
 export interface Reader {
@@ -31,6 +31,8 @@ export interface FileRow<S> extends RowBase {
   readonly guarded?: boolean;
   /** `read` and `write` may answer SUSPENDED, and are asked again; and say themselves when there is nothing any more. */
   readonly sleeps?: boolean;
+  /** Permission bits, where they depend on what it is about. */
+  modeOf?(subject: S): number;
   /** Why it cannot be opened now. @param flags O_* */
   refusal?(subject: S, flags: number, reader: Reader): 0 | Err;
   read?(subject: S, reader: Reader): ShownText;
@@ -62,6 +64,12 @@ export interface LinkRow<S> extends RowBase {
   goal?(subject: S): Path | Inode | Err;
 }
 
+/** A directory of which each network namespace has its own: who looks finds that of his. */
+export interface NetworkRow extends RowBase {
+  readonly kind: 'network';
+  readonly row: DirectoryRow<ProcNetwork>;
+}
+
 /** A directory whose names are numbers that come and go. */
 export interface NumbersRow<S> extends RowBase {
   readonly kind: 'numbers';
@@ -77,7 +85,7 @@ export interface NumberEntry {
   readonly row: Row<ProcTask>;
 }
 
-export type Row<S> = FileRow<S> | SpecialRow<S> | DirectoryRow<S> | LinkRow<S> | NumbersRow<S>;
+export type Row<S> = FileRow<S> | SpecialRow<S> | DirectoryRow<S> | LinkRow<S> | NumbersRow<S> | NetworkRow;
 
 const READ_ALL = 0o444;
 const LINK = 0o777;

@@ -287,6 +287,8 @@ export interface ProcNetwork {
   readonly settings: ProcNetSettings & { readonly buffers: ProcBufferSettings };
   /** The one that the kernel booted with; the others cannot change what all share. */
   readonly isFirst: boolean;
+  /** Superuser of its user namespace, kernel's numbers: whom its settings belong to. */
+  readonly owner: { readonly uid: number; readonly gid: number };
   /** What the link in /proc/PID/ns leads to. */
   readonly inode: Inode;
   unixSockets(): Iterable<ProcUnixSocket>;

@@ -1,7 +1,7 @@
 /** /proc/sys: what can be asked of, and a little that can be told to, the running kernel. Only what holds here is there. */
 import { EACCES, EINVAL, fail } from '../../../abi/errno.js';
 import { O_ACCMODE, O_RDONLY } from '../../../abi/fcntl.js';
-import { directory, type FileRow, file, type Reader, type Row } from './row.js';
+import { directory, type FileRow, file, type NetworkRow, type Row } from './row.js';
 import type { ProcBufferSettings, ProcEventLimits, ProcNetSettings } from './settings.js';
 import type { ProcNetwork, ProcSource, ProcSystem } from './source.js';
 
@@ -43,21 +43,21 @@ const utsName = (name: 'hostname' | 'domainname'): FileRow<ProcSource> =>
 /** What a setting of type int may be. */
 const INT_MAX = 2 ** 31 - 1;
 
-/** A whole number from `least` to `largest` that the superuser may set: a field of what `holder` gives. */
-const number = <K extends string>(
+/** A whole number from `least` to `largest` that the superuser may set: a field of what `holder` gives of the subject. */
+const number = <S, K extends string>(
   name: string,
-  holder: (reader: Reader) => Record<K, number>,
+  holder: (subject: S) => Record<K, number>,
   key: K,
   least: number,
   largest = INT_MAX,
-): FileRow<ProcSource> =>
-  file(name, (_source, reader) => `${holder(reader)[key]}\n`, {
+): FileRow<S> =>
+  file(name, (subject) => `${holder(subject)[key]}\n`, {
     mode: NAME_MODE,
-    write: (_source, text, reader) => {
+    write: (subject, text) => {
       const digits = text.match(/^\s*(\d+)\s/)?.[1] ?? text.match(/^\s*(\d+)\0?$/)?.[1];
       const value = Number(digits ?? Number.NaN);
       if (!(value >= least && value <= largest)) return fail(EINVAL);
-      holder(reader)[key] = value;
+      holder(subject)[key] = value;
       return 0;
     },
   });
@@ -129,21 +129,23 @@ const secureLevel: FileRow<ProcSource> = file(
 
 /** A limit of epoll and inotify. */
 const setting = (name: string, key: keyof ProcEventLimits, largest: number): FileRow<ProcSource> =>
-  number(name, ({ source }) => source.system.eventLimits, key, 0, largest);
-
-/** The network namespace of who looks. */
-const networkOf = ({ caller, source }: Reader): ProcNetwork => source.taskOf(caller)?.network ?? source.system.network;
+  number(name, ({ system }: ProcSource) => system.eventLimits, key, 0, largest);
 
 /** A limit of sockets. */
-const limit = (name: string, key: keyof ProcNetSettings): FileRow<ProcSource> =>
-  number(name, (reader) => networkOf(reader).settings, key, 0);
+const limit = (name: string, key: keyof ProcNetSettings): FileRow<ProcNetwork> =>
+  number(name, ({ settings }) => settings, key, 0);
 
-/** A size of socket buffers: one for all namespaces, which only those of the first one can set. */
-const bufferSize = (name: string, key: keyof ProcBufferSettings, least: number): FileRow<ProcSource> => ({
-  ...number(name, (reader) => networkOf(reader).settings.buffers, key, least),
-  refusal: (_source, flags, reader) =>
-    (flags & O_ACCMODE) === O_RDONLY || networkOf(reader).isFirst ? 0 : fail(EACCES),
+/** A size of socket buffers: one for all namespaces, which only those of the first one can set, whoever they are. */
+const bufferSize = (name: string, key: keyof ProcBufferSettings, least: number): FileRow<ProcNetwork> => ({
+  ...number<ProcNetwork, typeof key>(name, ({ settings }) => settings.buffers, key, least),
+  modeOf: ({ isFirst }) => (isFirst ? NAME_MODE : 0o444),
+  refusal: ({ isFirst }, flags) => ((flags & O_ACCMODE) === O_RDONLY || isFirst ? 0 : fail(EACCES)),
 });
+
+const network = (name: string, rows: readonly Row<ProcNetwork>[]): NetworkRow => {
+  const row = directory(name, rows);
+  return { kind: 'network', name, mode: row.mode, row };
+};
 
 const fileMax = ({ openFilesMax: max }: ProcSystem): string => (max >= Number.MAX_SAFE_INTEGER ? UNLIMITED : `${max}`);
 
@@ -167,17 +169,17 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
     figure('pipe-max-size', () => PIPE_MAX_SIZE),
     figure('protected_hardlinks', () => 1),
     figure('protected_symlinks', () => 0),
-    number('suid_dumpable', ({ source }) => source.system.core, 'setIdDumpable', 0, 2),
+    number('suid_dumpable', ({ system }: ProcSource) => system.core, 'setIdDumpable', 0, 2),
   ]),
   directory('kernel', [
     figure('arch', () => 'x86_64'),
     figure('cap_last_cap', () => LAST_CAPABILITY),
     corePattern,
-    number('core_uses_pid', ({ source }) => source.system.core, 'usesPid', 0),
-    number('dmesg_restrict', ({ source }) => source.system.log, 'restricted', 0, 1),
+    number('core_uses_pid', ({ system }: ProcSource) => system.core, 'usesPid', 0),
+    number('dmesg_restrict', ({ system }: ProcSource) => system.log, 'restricted', 0, 1),
     utsName('domainname'),
     utsName('hostname'),
-    number('kptr_restrict', ({ source }) => source.system.security, 'kptrRestrict', 0, 2),
+    number('kptr_restrict', ({ system }: ProcSource) => system.security, 'kptrRestrict', 0, 2),
     modulesDisabled,
     figure('ngroups_max', () => NGROUPS_MAX),
     figure('ns_last_pid', (s) => s.lastPid),
@@ -198,18 +200,21 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
     figure('tainted', (s) => s.taints),
     figure('threads-max', (s) => s.threadsMax),
     figure('version', (s) => s.buildVersion),
-    number('watchdog_thresh', ({ source }) => source.system.watchdog, 'threshold', 0, 60),
+    number('watchdog_thresh', ({ system }: ProcSource) => system.watchdog, 'threshold', 0, 60),
   ]),
-  directory('net', [
-    directory('core', [
-      limit('optmem_max', 'optmemMax'),
-      bufferSize('rmem_default', 'receiveBufferDefault', MIN_RECEIVE_BUFFER),
-      bufferSize('rmem_max', 'receiveBufferMax', MIN_RECEIVE_BUFFER),
-      limit('somaxconn', 'somaxconn'),
-      bufferSize('wmem_default', 'sendBufferDefault', MIN_SEND_BUFFER),
-      bufferSize('wmem_max', 'sendBufferMax', MIN_SEND_BUFFER),
+  {
+    ...directory('net', [
+      network('core', [
+        limit('optmem_max', 'optmemMax'),
+        bufferSize('rmem_default', 'receiveBufferDefault', MIN_RECEIVE_BUFFER),
+        bufferSize('rmem_max', 'receiveBufferMax', MIN_RECEIVE_BUFFER),
+        limit('somaxconn', 'somaxconn'),
+        bufferSize('wmem_default', 'sendBufferDefault', MIN_SEND_BUFFER),
+        bufferSize('wmem_max', 'sendBufferMax', MIN_SEND_BUFFER),
+      ]),
+      network('unix', [limit('max_dgram_qlen', 'maxDatagrams')]),
     ]),
-    directory('unix', [limit('max_dgram_qlen', 'maxDatagrams')]),
-  ]),
+    changes: true,
+  },
   directory('vm', [figure('max_map_count', (s) => s.maxMapCount), figure('overcommit_memory', () => 0)]),
 ];
