@@ -138,6 +138,7 @@ int main(int argc, char **argv) {
   size_t size = 1;
   int child = fork();
   if (child == 0) for (;;) pause();
+  until_asleep(child); /* by then its libc has set its list */
   asked("child's", syscall(SYS_get_robust_list, child, &head, &size));
   printf("%d %zu\n", head != 0 && head != (void *)1, size);
   struct robust_list_head *own;
