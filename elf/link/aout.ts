@@ -100,6 +100,11 @@ const SECTION_ALIGN = 64;
 /** Symbols before those of the file: the null symbol, one for each part. */
 const FIRST_SYMBOL = 4;
 
+/** Bytes that come before the string table, of a header for which `hasAoutMagic` holds; the table begins with its own length. */
+export const aoutStringsAt = (header: DataView): number =>
+  EXEC_SIZE +
+  [EXEC.text, EXEC.data, EXEC.trsize, EXEC.drsize, EXEC.syms].reduce((sum, field) => sum + u64(header, field), 0);
+
 /** @param image for which `hasAoutMagic` holds */
 export function parseAoutObject(image: Uint8Array): RelocatableObject | Refusal {
   const view = viewOf(image);
@@ -134,7 +139,8 @@ interface Parts {
   readonly strings: Uint8Array;
 }
 
-const STRINGS_HEADER_SIZE = 8;
+/** Bytes of the string table's length. */
+export const STRINGS_HEADER_SIZE = 8;
 
 function divide(image: Uint8Array, view: DataView): Parts | Refusal {
   let end = EXEC_SIZE;

@@ -1,6 +1,7 @@
 /** How modules come and go: what init and uninit may answer, force, crashes, and what is left afterwards. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { aoutStringsAt } from '../../elf/link/aout.js';
 import type { RelocatableObject } from '../../elf/link/object.js';
 import { parseObject } from '../../elf/link/parse.js';
 import { Refusal } from '../../elf/link/refusal.js';
@@ -244,6 +245,37 @@ else {
         assert.match(await say('grep -w init /proc/kallsyms; rmmod old'), /^ffffffffc0\w{6} t init\t\[old\]\n$/);
       },
     ));
+
+  test('banos_install takes an a.out object too, as often as one likes, and finds out by itself how long it is', () => {
+    const image = aoutOf(parsed(driver('old', '', { init: 'banos_printk("begins"); return 0;' })));
+    const changed = (at: number, value: bigint): Uint8Array => {
+      const copy = image.slice();
+      new DataView(copy.buffer).setBigUint64(at, value, true);
+      return copy;
+    };
+    return withMachine(
+      {
+        'old.out': image,
+        // a_text; a_syms, so that the string table's length lies outside; that length.
+        'large.out': changed(8, 1n << 40n),
+        'far.out': changed(32, 24n << 16n),
+        'strings.out': changed(aoutStringsAt(new DataView(image.buffer, image.byteOffset)), 1n << 60n),
+        'program.out': Object.assign(image.slice(), { 2: 0o413 >> 8, 3: 0o413 & 0xff }),
+      },
+      async ({ say, news }) => {
+        const install = (name: string): Promise<string> => say(`/drivers/call install /drivers/${name}.out`);
+        assert.is(await install('old'), '0\n');
+        assert.is(await install('old'), '1\n');
+        assert.equal(news(), ['begins', 'begins']);
+        assert.is(await install('large'), 'ENOMEM\n');
+        assert.is(await install('far'), 'EFAULT\n');
+        assert.is(await install('strings'), 'ENOMEM\n');
+        assert.is(await install('program'), 'EINVAL\n');
+        assert.match(news().join(), /a program or a shared object/);
+        assert.is(await say('rmmod old_1; rmmod old; cat /proc/modules'), '');
+      },
+    );
+  });
 
   test('upstream fault 6: what a module exports is offered to the next one, by linking and by lookup', () =>
     withMachine(
