@@ -4,8 +4,7 @@
  * non-blocking calls, time-outs, signals, the order of those who wait and every way of polling are right without a line in
  * the driver (net/socket.ts, kernel-core/syscalls/socket-io.ts).
  *
- * The driver knows a socket by a `struct banos_socket` in its heap. In the same block the kernel hands messages and addresses
- * over. A module that went by force leaves sockets behind that answer -ENETDOWN.
+ * The driver knows a socket by a `struct banos_socket` in its heap (socket-block.ts). A module that went by force leaves sockets behind that answer -ENETDOWN.
  */
 import {
   EAFNOSUPPORT,
@@ -14,7 +13,6 @@ import {
   EINVAL,
   ENETDOWN,
   ENOENT,
-  ENOMEM,
   ENOTTY,
   EOPNOTSUPP,
   EPROTONOSUPPORT,
@@ -33,6 +31,7 @@ import type { UserMemory } from '../../vfs/file.js';
 import type { IoIter } from '../../vfs/iter.js';
 import type { Drivers } from './drivers.js';
 import type { Owned, Owner } from './owner.js';
+import { MAX_VALUE, SocketBlock } from './socket-block.js';
 
 /** struct banos_family_ops: its functions in order, behind size and flags. */
 export const FAMILY_OPERATIONS = [
@@ -56,27 +55,6 @@ type OperationName = (typeof FAMILY_OPERATIONS)[number];
 /** Addresses of the driver's functions; 0: it has none. */
 export type FamilyOperations = Readonly<Record<OperationName, number>>;
 
-/** struct banos_socket, and behind it struct banos_message and struct banos_option, and room for an address or a value. */
-const SOCKET_SIZE = 32;
-const S_FAMILY = 4;
-const S_TYPE = 8;
-const S_PROTOCOL = 12;
-const MESSAGE = 64;
-const MESSAGE_SIZE = 40;
-const M_FLAGS = MESSAGE + 4;
-const M_NAME = MESSAGE + 8;
-const M_NAME_LENGTH = MESSAGE + 16;
-const M_LENGTH = MESSAGE + 24;
-const OPTION = 128;
-const OPTION_SIZE = 32;
-const O_LEVEL = OPTION + 4;
-const O_NAME = OPTION + 8;
-const O_LENGTH = OPTION + 12;
-const O_VALUE = OPTION + 16;
-const ROOM = 192;
-/** Longest value of an option. */
-const MAX_VALUE = 64;
-const BLOCK_SIZE = ROOM + SOCKADDR_MAX;
 const GONE = POLLERR | POLLHUP | POLLIN | POLLRDNORM;
 const ALWAYS_READY = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
 /** A stream's read that goes on asks the driver again as often as this before others have a turn. */
@@ -133,8 +111,8 @@ class DriverSocket extends Socket implements Owned {
   override readonly type: number;
   override readonly protocol: number;
   readonly of: DriverFamily;
-  /** Of its block in the driver's heap. */
-  readonly address: number;
+  /** It lies in the driver's heap. */
+  readonly #block: SocketBlock;
   /** Its module went by force. */
   #isOrphan = false;
   #isListening = false;
@@ -144,29 +122,26 @@ class DriverSocket extends Socket implements Owned {
 
   /** A socket that the driver does not know yet. @returns -ENOMEM */
   static make(of: DriverFamily, type: number, protocol: number, namespace: NetNamespace): DriverSocket | Err {
-    const { drivers, owner } = of;
-    const address = drivers.heap.alloc(owner, BLOCK_SIZE, 0);
-    if (address === 0) return fail(ENOMEM);
-    const { space } = drivers;
-    space.fill(address, 0, BLOCK_SIZE);
-    space.writeU32(address, SOCKET_SIZE);
-    space.writeU32(address + S_FAMILY, of.family);
-    space.writeU32(address + S_TYPE, type);
-    space.writeU32(address + S_PROTOCOL, protocol);
-    return new DriverSocket(of, type, protocol, namespace, address);
+    const block = SocketBlock.make(of.drivers, of.owner, of.family, type, protocol);
+    return isErr(block) ? block : new DriverSocket(of, type, protocol, namespace, block);
   }
 
-  private constructor(of: DriverFamily, type: number, protocol: number, namespace: NetNamespace, address: number) {
+  private constructor(of: DriverFamily, type: number, protocol: number, namespace: NetNamespace, block: SocketBlock) {
     super(namespace);
     this.of = of;
     this.family = of.family;
     this.type = type;
     this.protocol = protocol;
-    this.address = address;
+    this.#block = block;
     of.sockets++;
     of.owner.holds++;
     of.owner.add(this);
-    of.drivers.families.sockets.set(address, this);
+    of.drivers.families.sockets.set(block.address, this);
+  }
+
+  /** By which the driver knows it. */
+  get address(): number {
+    return this.#block.address;
   }
 
   override get isStream(): boolean {
@@ -234,10 +209,10 @@ class DriverSocket extends Socket implements Owned {
   }
 
   override name(peer: boolean): Uint8Array | Err {
-    const room = this.address + ROOM;
-    this.of.drivers.space.fill(room, 0, SOCKADDR_MAX);
-    const length = this.#ask('getname', peer ? 1 : 0, room, EOPNOTSUPP);
-    return length < 0 ? (length as Err) : this.#take(length);
+    if (this.#isOrphan) return fail(ENETDOWN);
+    this.#block.clearRoom();
+    const length = this.#ask('getname', peer ? 1 : 0, this.#block.room, EOPNOTSUPP);
+    return length < 0 ? (length as Err) : this.#block.take(length);
   }
 
   override shutdown(how: number): number | Err {
@@ -263,7 +238,7 @@ class DriverSocket extends Socket implements Owned {
     if (error !== 0) return error;
     for (let pieces = 0; ; pieces++) {
       const before = to.remaining;
-      const result = this.#move('recvmsg', to, flags, this.address + ROOM, SOCKADDR_MAX);
+      const result = this.#move('recvmsg', to, flags, this.#block.room, SOCKADDR_MAX);
       const moved = before - to.remaining;
       if (result < 0) {
         if (moved > 0) to.rewind(moved);
@@ -281,16 +256,15 @@ class DriverSocket extends Socket implements Owned {
 
   /** @param result bytes that the driver says it has moved */
   #received(flags: number, receipt: Receipt, result: number): number {
-    const { space } = this.of.drivers;
-    receipt.flags |= space.readU32(this.address + M_FLAGS) & MSG_TRUNC;
-    const length = space.readI64(this.address + M_LENGTH);
+    const { messageFlags, messageLength: length } = this.#block;
+    receipt.flags |= messageFlags & MSG_TRUNC;
     return flags & MSG_TRUNC && length > result ? length : result;
   }
 
   #readSender(receipt: Receipt): void {
-    const length = this.of.drivers.space.readU32(this.address + M_NAME_LENGTH);
+    const { nameLength } = this.#block;
     receipt.hasMessage = true;
-    receipt.address = length > 0 ? this.#take(length) : null;
+    receipt.address = nameLength > 0 ? this.#block.take(nameLength) : null;
   }
 
   override setOption(level: number, option: number, value: DataView | null): number | Err {
@@ -302,8 +276,8 @@ class DriverSocket extends Socket implements Owned {
   override getOption(level: number, option: number): Uint8Array | Err {
     const result = this.#option('getsockopt', level, option, null);
     if (result < 0) return result as Err;
-    const length = this.of.drivers.space.readU32(this.address + O_LENGTH);
-    return length <= MAX_VALUE ? this.#take(length) : fail(EINVAL);
+    const { valueLength } = this.#block;
+    return valueLength <= MAX_VALUE ? this.#block.take(valueLength) : fail(EINVAL);
   }
 
   override ioctl(request: number, argument: number, _user: UserMemory, _caller: Caller): number | Err {
@@ -351,39 +325,21 @@ class DriverSocket extends Socket implements Owned {
     if (this.#isOrphan) return fail(ENETDOWN);
     const fn = operations[operation];
     if (fn === 0) return fail(EOPNOTSUPP);
-    const { space, runner, kernel } = drivers;
-    const { address } = this;
-    space.writeU32(address + MESSAGE, MESSAGE_SIZE);
-    space.writeU32(address + M_FLAGS, flags >>> 0);
-    space.writeI64(address + M_NAME, name);
-    space.writeU32(address + M_NAME_LENGTH, operation === 'sendmsg' ? length : 0);
-    space.writeI64(address + M_LENGTH, 0);
-    return runner.moveAtomic(owner, kernel.caller, fn, address, iter, address + MESSAGE);
+    const { runner, kernel } = drivers;
+    const { address, message } = this.#block;
+    this.#block.setMessage(flags, name, operation === 'sendmsg' ? length : 0);
+    return runner.moveAtomic(owner, kernel.caller, fn, address, iter, message);
   }
 
   #option(operation: 'setsockopt' | 'getsockopt', level: number, option: number, value: Uint8Array | null): number {
     if (this.#isOrphan) return fail(ENETDOWN);
-    const { space } = this.of.drivers;
-    const { address } = this;
-    space.writeU32(address + OPTION, OPTION_SIZE);
-    space.writeU32(address + O_LEVEL, level >>> 0);
-    space.writeU32(address + O_NAME, option >>> 0);
-    space.writeU32(address + O_LENGTH, value === null ? MAX_VALUE : value.length);
-    space.writeI64(address + O_VALUE, value === null ? address + ROOM : this.#put(value));
-    return this.#ask(operation, address + OPTION, 0, EOPNOTSUPP);
+    this.#block.setOption(level, option, value);
+    return this.#ask(operation, this.#block.option, 0, EOPNOTSUPP);
   }
 
   /** Puts bytes where the driver finds them. @returns their address */
   #put(bytes: Uint8Array): number {
-    const at = this.address + ROOM;
-    if (!this.#isOrphan) this.of.drivers.space.write(at, bytes.subarray(0, SOCKADDR_MAX));
-    return at;
-  }
-
-  #take(length: number): Uint8Array {
-    const bytes = new Uint8Array(Math.min(length, SOCKADDR_MAX));
-    this.of.drivers.space.read(this.address + ROOM, bytes);
-    return bytes;
+    return this.#isOrphan ? this.#block.room : this.#block.put(bytes);
   }
 }
 
