@@ -15,6 +15,7 @@ import { Timer } from '../timers.js';
 import type { CallRunner } from './calls.js';
 import { PER_CPU } from './layout.js';
 import type { Owned, Owner } from './owner.js';
+import type { ProbedReturn } from './probes.js';
 import type { KernelStack } from './stacks.js';
 import type { SyscallLayer } from './syscalls.js';
 
@@ -67,6 +68,8 @@ export class KernelCall implements Owned {
   /** Bytes that they were in the beginning: more than it was asked for no driver has moved. */
   wanted = 0;
   companion: Companion | null = null;
+  /** Functions that it is in and whose return is probed, the innermost last. */
+  readonly returns: ProbedReturn[] = [];
   /** Its function returns an int: the upper half of rax is anything. */
   isInt = false;
   /** Address of the wait queue that it is on; 0: none. */

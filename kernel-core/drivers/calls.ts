@@ -52,6 +52,9 @@ export interface CallParts {
 /** Why a call ends. */
 export type OopsReason = { kind: 'fault' } | { kind: 'bug'; text: string } | { kind: 'syscall' };
 
+/** Why a call leaves the processor. */
+type Outcome = 'none' | 'returned' | 'suspended' | 'bug' | 'syscall';
+
 /** A function of a driver. */
 export interface DriverFunction {
   readonly address: number;
@@ -74,7 +77,7 @@ export class CallRunner {
   readonly #oops: CallParts['oops'];
   readonly #idle: KernelCall[] = [];
   /** Of the active call: why it leaves the processor. */
-  #outcome: 'none' | 'returned' | 'suspended' | 'bug' | 'syscall' = 'none';
+  #outcome: Outcome = 'none';
 
   constructor({ kernel, space, text, nesting, oops }: CallParts) {
     this.kernel = kernel;
@@ -260,11 +263,6 @@ export class CallRunner {
     return true;
   }
 
-  /** Lets go of what is kept for further calls. */
-  dispose(): void {
-    this.#idle.length = 0;
-  }
-
   #begin(owner: Owner, task: Task | null, isAtomic = false): KernelCall | Err {
     if (this.#nesting.isFull) return fail(ENOMEM);
     let call = this.#idle.pop();
@@ -309,7 +307,7 @@ export class CallRunner {
       if (exit === EXIT_FAULT) exit = this.kernel.drivers.probes.trapped(call);
       if (call.task !== null) call.task.process.usage.stime += retired;
       if (exit === EXIT_SYSCALL) {
-        const outcome = this.#outcome as 'none' | 'returned' | 'suspended' | 'bug' | 'syscall';
+        const outcome = this.#outcome as Outcome;
         if (outcome === 'returned') {
           result = call.isInt ? cpu.regLo(RAX) | 0 : cpu.reg(RAX);
           // What the kernel says to itself no driver says.
@@ -381,6 +379,7 @@ export class CallRunner {
     call.stopTimer();
     call.attempt = null;
     call.iter = null;
+    call.returns.length = 0;
     call.syscall = null;
     call.originalWords = null;
     call.task = null;

@@ -4,15 +4,20 @@
  * of the instruction is int3, and behind the handler the instruction executes by itself with its own byte back. Handlers may
  * not sleep, see the registers and cannot change them.
  *
+ * The return of a function is told, too: at its entry its return address is exchanged for an int3 in the kernel's text, and the
+ * call remembers the real one. Functions that jump to others in the end, and functions that call themselves, return one after
+ * the other, as they were entered.
+ *
  * A probe belongs to the module that asked for it, and is tied to the module whose code it is in: it goes with either.
  */
 import { EINVAL, ENOENT, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
 import { Disassembler, EXIT_FAULT, EXIT_SLICE } from '../../cpu/index.js';
-import type { KernelCall } from './call.js';
+import { SUSPENDED } from '../../vfs/file.js';
+import { BUG, type KernelCall } from './call.js';
 import type { Drivers } from './drivers.js';
 import { EventProbe, EventProbes } from './event-probe.js';
 import type { Owned, Owner } from './owner.js';
-import { R10, RCX } from './registers.js';
+import { R10, RAX, RCX, RSP } from './registers.js';
 import type { ExportRow } from './row.js';
 import type { SymbolRange } from './symbols.js';
 
@@ -32,18 +37,30 @@ const MAX_INSTRUCTION = 15;
 const MAX_ROUNDS = 100_000;
 
 interface ProbeParts {
+  /** Addresses; 0: it has none. */
   readonly handler: number;
+  readonly returned: number;
   readonly data: number;
+}
+
+/** A function that a call is in, and whose return is told. */
+export interface ProbedReturn {
+  readonly probes: readonly Probe[];
+  /** Where it returns to, and what rsp is then. */
+  readonly address: number;
+  readonly rsp: number;
 }
 
 class Probe extends EventProbe {
   readonly point: Point;
   readonly handler: number;
+  readonly returned: number;
 
-  constructor(point: Point, owner: Owner, handler: number, event: number) {
+  constructor(point: Point, owner: Owner, { handler, returned }: ProbeParts, event: number) {
     super(owner, event);
     this.point = point;
     this.handler = handler;
+    this.returned = returned;
   }
 
   override get place(): string {
@@ -54,6 +71,8 @@ class Probe extends EventProbe {
     this.point.remove(this);
   }
 }
+
+const NONE: readonly Probe[] = [];
 
 /** An instruction with probes. */
 abstract class Point {
@@ -78,25 +97,15 @@ abstract class Point {
     this.#forget();
   }
 
-  /** Calls the handlers. The registers are on the processor, as they are at the instruction. */
-  tell(call: KernelCall, isExport: boolean): void {
-    for (const probe of [...this.probes]) this.#tell(probe, call, isExport);
-  }
-
-  #tell(probe: Probe, call: KernelCall, isExport: boolean): void {
-    const { space, kernel, probes } = this.drivers;
-    if (!probes.events.mayTell(probe)) return;
-    const { event } = probe;
-    const { cpu } = kernel;
-    space.writeU32(event + E_PID, call.task?.pid ?? 0);
-    for (let i = 0; i < REGISTERS; i++) {
-      // The stub has moved it, since the system call instruction takes rcx.
-      const register = isExport && i === RCX ? R10 : i;
-      space.writeU32(event + E_REGISTERS + 8 * i, cpu.regLo(register));
-      space.writeU32(event + E_REGISTERS + 8 * i + 4, cpu.regHi(register));
-    }
-    space.writeI64(event + E_RFLAGS, cpu.rflags >>> 0);
-    probes.events.tell(probe, call.task, probe.handler);
+  /**
+   * Calls the handlers. The registers are on the processor, as they are at the instruction.
+   * @returns the probes that want to know when the function returns
+   */
+  tell(call: KernelCall, isExport: boolean): readonly Probe[] {
+    if (this.probes.length === 0) return NONE;
+    const probes = [...this.probes];
+    for (const probe of probes) if (probe.handler !== 0) this.drivers.probes.tell(probe, call, probe.handler, isExport);
+    return probes.some(({ returned }) => returned !== 0) ? probes.filter(({ returned }) => returned !== 0) : NONE;
   }
 
   toString(): string {
@@ -116,10 +125,34 @@ class ExportPoint extends Point {
     drivers.text.replace(address, {
       ...row,
       fn: (call, a, b, c, d, e, f) => {
-        this.tell(call, true);
-        return fn(call, a, b, c, d, e, f);
+        const probes = this.tell(call, true);
+        const result = fn(call, a, b, c, d, e, f);
+        return probes.length === 0 ? result : this.#returns(call, probes, result);
       },
     });
+  }
+
+  /** The function has returned, or sleeps. @returns the result as it was */
+  #returns(call: KernelCall, probes: readonly Probe[], result: number): number {
+    if (result === BUG) return result;
+    if (result !== SUSPENDED) {
+      this.#tellResult(call, probes, result);
+      return result;
+    }
+    const { attempt } = call;
+    // What waits for another system call has no result of its own.
+    if (attempt === null) for (const probe of probes) probe.missed++;
+    else
+      call.attempt = () => {
+        const later = attempt();
+        if (later !== SUSPENDED) this.#tellResult(call, probes, later);
+        return later;
+      };
+    return result;
+  }
+
+  #tellResult(call: KernelCall, probes: readonly Probe[], result: number): void {
+    for (const probe of probes) this.drivers.probes.tellResult(probe, call, result);
   }
 
   protected override restore(): void {
@@ -186,7 +219,8 @@ export class Probes {
    */
   register(owner: Owner, symbol: string, offset: number, parts: ProbeParts): number | Err {
     const drivers = this.#drivers;
-    if (parts.handler === 0) return fail(EINVAL);
+    if (parts.handler === 0 && parts.returned === 0) return fail(EINVAL);
+    if (parts.returned !== 0 && offset !== 0) return fail(EINVAL);
     const start = drivers.find(symbol) ?? drivers.symbols.find(symbol);
     if (start === undefined) return fail(ENOENT);
     const address = start + offset;
@@ -198,7 +232,7 @@ export class Probes {
       return point;
     }
     drivers.space.writeI64(event + E_ADDRESS, address);
-    point.probes.push(owner.add(new Probe(point, owner, parts.handler, event)));
+    point.probes.push(owner.add(new Probe(point, owner, parts, event)));
     return event;
   }
 
@@ -219,17 +253,69 @@ export class Probes {
    */
   trapped(call: KernelCall): number {
     const { cpu } = this.#drivers.kernel;
-    if (cpu.fault.trapno !== TRAP_BREAKPOINT || this.#points.size === 0) return EXIT_FAULT;
+    if (cpu.fault.trapno !== TRAP_BREAKPOINT) return EXIT_FAULT;
     const address = cpu.rip - 1;
+    if (address === this.#drivers.text.probeReturn) return this.#returned(call);
     const point = this.#points.get(address);
     if (!(point instanceof BreakPoint)) return EXIT_FAULT;
     cpu.rip = address;
-    point.tell(call, false);
+    const probes = point.tell(call, false);
+    if (probes.length > 0) this.#awaitReturn(call, probes);
     point.disarm();
     let exit = cpu.step();
     for (let rounds = 0; exit === EXIT_SLICE && cpu.rip === address && rounds < MAX_ROUNDS; rounds++) exit = cpu.step();
     point.arm();
     return exit;
+  }
+
+  /** Calls a handler. The registers are on the processor. @param isExport as the stub of an export has them */
+  tell(probe: Probe, call: KernelCall, handler: number, isExport: boolean): void {
+    if (!this.events.mayTell(probe)) return;
+    const { space, kernel } = this.#drivers;
+    const { event } = probe;
+    const { cpu } = kernel;
+    space.writeU32(event + E_PID, call.task?.pid ?? 0);
+    for (let i = 0; i < REGISTERS; i++) {
+      // The stub has moved it, since the system call instruction takes rcx.
+      const register = isExport && i === RCX ? R10 : i;
+      space.writeU32(event + E_REGISTERS + 8 * i, cpu.regLo(register));
+      space.writeU32(event + E_REGISTERS + 8 * i + 4, cpu.regHi(register));
+    }
+    space.writeI64(event + E_RFLAGS, cpu.rflags >>> 0);
+    this.events.tell(probe, call.task, handler);
+  }
+
+  /** An exported function has returned; the registers are anybody's by now. */
+  tellResult(probe: Probe, call: KernelCall, result: number): void {
+    if (!probe.isRegistered || !this.events.mayTell(probe)) return;
+    const { space } = this.#drivers;
+    const { event } = probe;
+    space.writeU32(event + E_PID, call.task?.pid ?? 0);
+    space.fill(event + E_REGISTERS, 0, E_DATA - E_REGISTERS);
+    space.writeI64(event + E_REGISTERS + 8 * RAX, result);
+    this.events.tell(probe, call.task, probe.returned);
+  }
+
+  /** At the entry of a function: it is to return to where that is noticed. */
+  #awaitReturn(call: KernelCall, probes: readonly Probe[]): void {
+    const { space, text, kernel } = this.#drivers;
+    const rsp = kernel.cpu.reg(RSP);
+    const address = space.readI64(rsp);
+    if (Number.isNaN(address) || isErr(space.writeI64(rsp, text.probeReturn))) return;
+    call.returns.push({ probes, address, rsp: rsp + 8 });
+  }
+
+  /** It has returned there. @returns EXIT_SLICE; EXIT_FAULT when no such function has */
+  #returned(call: KernelCall): number {
+    const { cpu } = this.#drivers.kernel;
+    const rsp = cpu.reg(RSP);
+    let found = call.returns.pop();
+    // Those that were left by another way do not return any more.
+    while (found !== undefined && found.rsp < rsp) found = call.returns.pop();
+    if (found === undefined || found.rsp !== rsp) return EXIT_FAULT;
+    for (const probe of found.probes) if (probe.isRegistered) this.tell(probe, call, probe.returned, false);
+    cpu.rip = found.address;
+    return EXIT_SLICE;
   }
 
   /** Lines of /proc/banos/probes: place, module, times told, times missed. */

@@ -3,6 +3,7 @@
 export const RAX = 0;
 export const RCX = 1;
 export const RDX = 2;
+export const RSP = 4;
 export const RSI = 6;
 export const RDI = 7;
 export const R8 = 8;

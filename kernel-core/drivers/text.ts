@@ -52,13 +52,14 @@ export class KernelText {
       this.#byName.set(name, address);
     };
     add('banos_driver_return', KERNEL_TEXT, STUB.length);
+    add('banos_probe_return', KERNEL_TEXT + STUB.length, 1);
     for (const [i, row] of rows.entries()) add(symbolOf(row), KERNEL_TEXT + (i + 1) * STUB_SIZE, STUB.length);
     let at = KERNEL_TEXT + (rows.length + 1) * STUB_SIZE;
     for (const row of code) {
       add(row.name, at, row.code.length);
       at += Math.ceil(row.code.length / STUB_SIZE) * STUB_SIZE;
     }
-    this.#byName.delete('banos_driver_return');
+    for (const name of ['banos_driver_return', 'banos_probe_return']) this.#byName.delete(name);
     this.symbols = symbols;
     this.size = at - KERNEL_TEXT;
     this.#pages = Math.ceil(this.size / PAGE_SIZE);
@@ -76,6 +77,11 @@ export class KernelText {
   /** What a driver function's return address is. */
   get returnAddress(): number {
     return KERNEL_TEXT;
+  }
+
+  /** Where functions return to whose return is probed: an int3 behind the first stub. */
+  get probeReturn(): number {
+    return KERNEL_TEXT + STUB.length;
   }
 
   /** Address of a symbol as objects name it; undefined: there is none. */

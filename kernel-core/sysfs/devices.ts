@@ -42,5 +42,9 @@ export function addSysDevice({ root }: Sysfs, device: SysDevice): () => void {
     devices.remove(name);
     classes.remove(name);
     numbers.remove(number);
+    // The class goes with its last device.
+    if (!classes.isEmpty) return;
+    root.at('devices/virtual').remove(className);
+    root.at('class').remove(className);
   };
 }

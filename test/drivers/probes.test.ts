@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { EINVAL, ENOENT } from '../../abi/errno.js';
+import { EINVAL, EIO, ENOENT } from '../../abi/errno.js';
 import { Disassembler } from '../../cpu/index.js';
 import { EAGER } from '../cpu/guest.js';
 import { collect } from '../support/guest.js';
@@ -166,6 +166,143 @@ else {
     static int init(Banos_Driver *driver) { return 0; }
     BANOS_DRIVER("prober", "MIT", 1, init, init);
   `);
+
+  const RETURNS = `
+    #include <banos/banos.h>
+    __attribute__((noinline)) long fact(long n) {
+      if (n < 2) return 1;
+      long rest = fact(n - 1);
+      __asm__ volatile("" : "+r"(rest));
+      return n * rest;
+    }
+    __attribute__((noinline)) long last(long n) { __asm__ volatile("" : "+r"(n)); return n + 7; }
+    __attribute__((noinline)) long jumps(long n) { __asm__ volatile("" : "+r"(n)); return last(n * 2); }
+    __attribute__((noinline)) int crashes(void) { return *(volatile int *)8; }
+    __attribute__((noinline)) long sleeps(void) { banos_msleep(2); return 99; }
+    static struct banos_wait_queue queue;
+    static long read(struct banos_file *file, struct banos_iter *to, banos_u64 position) {
+      return sleeps() == 99 ? banos_copy_to_iter("slept\\n", 6, to) : -1;
+    }
+    static const struct banos_chrdev_ops ops = { .size = sizeof(ops), .read = read };
+    static const struct banos_chrdev device = { .size = sizeof(device), .minors = 1, .name = "victim", .ops = &ops };
+    static int init(Banos_Driver *driver) { return banos_chrdev_register(&device) < 0 ? -1 : 0; }
+    BANOS_DRIVER("victim", "MIT", 1, init, 0);
+  `;
+  const WATCHER = `
+    #include <banos/banos.h>
+    long entries, returns, sum, wrong, lastly;
+    static long entry(const struct banos_probe_event *event) { entries++; return 0; }
+    static long returned(const struct banos_probe_event *event) {
+      returns++;
+      sum += event->rax;
+      lastly = event->rax;
+      if (event->data != &sum || event->address >> 63 == 0) wrong++;
+      return 0;
+    }
+    long reg(const char *name, int offset, int both, int size) {
+      struct banos_probe probe = { .size = size, .offset = offset, .symbol = name, .data = &sum, .returned = returned };
+      if (both) probe.handler = entry;
+      return banos_register_probe(&probe);
+    }
+    long unreg(long probe) { return banos_unregister_probe(probe); }
+    static int init(Banos_Driver *driver) { return 0; }
+    BANOS_DRIVER("watcher", "MIT", 1, init, init);
+  `;
+  /** sizeof(struct banos_probe), and as it was when returns were not told. */
+  const [SIZE, OLD_SIZE] = [40, 32];
+
+  for (const translator of [false as const, EAGER]) {
+    const how = translator === false ? 'interpreted' : 'translated';
+    test(`returns are told, of functions that call themselves, jump to others, sleep, crash, and of exports: ${how}`, async () => {
+      const kernel = await bootWithPrograms({ translator });
+      const { inner } = kernel;
+      const { drivers } = inner;
+      const victim = loadDriver(inner, compileDriver(RETURNS), 'victim');
+      const watcher = loadDriver(inner, compileDriver(WATCHER), 'watcher');
+      assert.is(initDriver(inner, victim), 0);
+      const read = (name: string): number => drivers.space.readI64(watcher.at(name));
+      const clear = (): void => {
+        for (const name of ['entries', 'returns', 'sum', 'lastly']) drivers.space.writeI64(watcher.at(name), 0);
+      };
+      const reg = (name: string, both = true, offset = 0, size = SIZE): number => {
+        const at = drivers.heap.alloc(watcher.owner, 64, 0);
+        drivers.space.write(at, Buffer.from(`${name}\0`));
+        const result = callNow(inner, watcher, 'reg', at, offset, both ? 1 : 0, size);
+        drivers.heap.free(at);
+        return result;
+      };
+      const unreg = (probe: number): void => assert.is(callNow(inner, watcher, 'unreg', probe), 0);
+      assert.is(reg('last', true, 1), -EINVAL);
+      // Who was compiled when there was no such function has none.
+      assert.is(reg('last', false, 0, OLD_SIZE), -EINVAL);
+      const old = reg('last', true, 0, OLD_SIZE);
+      assert.is(callNow(inner, victim, 'last', 1), 8);
+      assert.equal([read('entries'), read('returns')], [1, 0]);
+      unreg(old);
+
+      clear();
+      const fact = reg('fact');
+      assert.is(callNow(inner, victim, 'fact', 10), 3628800);
+      assert.equal([read('entries'), read('returns'), read('lastly')], [10, 10, 3628800]);
+      assert.is(
+        read('sum'),
+        [1, 2, 6, 24, 120, 720, 5040, 40320, 362880, 3628800].reduce((a, b) => a + b),
+      );
+      unreg(fact);
+      assert.is(callNow(inner, victim, 'fact', 10), 3628800);
+      assert.is(read('returns'), 10);
+
+      clear();
+      const [jumps, last] = [reg('jumps', false), reg('last', false)];
+      assert.is(callNow(inner, victim, 'jumps', 5), 17);
+      assert.equal([read('entries'), read('returns'), read('sum')], [0, 2, 34]);
+      unreg(jumps);
+      unreg(last);
+
+      clear();
+      const crashes = reg('crashes');
+      assert.is(callNow(inner, victim, 'crashes'), -EIO);
+      assert.equal([read('entries'), read('returns')], [1, 0]);
+      unreg(crashes);
+
+      // One that sleeps, and what it sleeps in; they go while it does.
+      clear();
+      const [sleeps, sleep] = [reg('sleeps'), reg('banos_msleep')];
+      const cat = async (): Promise<string> => (await collect(kernel.spawn(['head', '-c', '6', '/dev/victim']))).stdout;
+      assert.is(await cat(), 'slept\n');
+      assert.equal([read('entries'), read('returns'), read('sum')], [2, 2, 99]);
+      const later = cat();
+      while (read('entries') < 4) await new Promise((resolve) => setImmediate(resolve));
+      unreg(sleeps);
+      unreg(sleep);
+      assert.is(await later, 'slept\n');
+      assert.is(read('returns'), 2);
+
+      clear();
+      const pid = reg('banos_snprintf', false);
+      const text = drivers.heap.alloc(victim.owner, 16, 0);
+      drivers.space.write(text, Buffer.from('12345\0'));
+      const printer = loadDriver(inner, target, 'target');
+      assert.is(callNow(inner, printer, 'copy', 3), '3 and text'.length);
+      assert.equal([read('returns'), read('sum')], [1, '3 and text'.length]);
+      unreg(pid);
+      printer.owner.release();
+
+      // The one that watches goes while a function that it watches is under way.
+      clear();
+      reg('sleeps');
+      const last2 = cat();
+      while (read('entries') < 1) await new Promise((resolve) => setImmediate(resolve));
+      assert.is(read('wrong'), 0);
+      watcher.owner.release();
+      assert.is(await last2, 'slept\n');
+      assert.is(drivers.oopses, 1);
+      victim.owner.release();
+      assert.is(drivers.heap.blocks, 0);
+      kernel.assertIdle();
+      await kernel.shutdown();
+    });
+  }
 
   for (const translator of [false as const, EAGER]) {
     const how = translator === false ? 'interpreted' : 'translated';

@@ -57,8 +57,14 @@ struct banos_probe {
 	banos_u32 offset;
 	/* A function that the kernel exports, or one of a loaded driver, static or not: "name" or "module:name". */
 	const char *symbol;
+	/* NULL: only the return is told. */
 	long (*handler)(const struct banos_probe_event *event);
 	void *data;
+	/*
+	 * The function has returned: rax is its result, `address` still its entry. Of a function that the kernel exports no other
+	 * register is known. May be NULL; `offset` must be 0 if not. What does not return (a crash) is not told.
+	 */
+	long (*returned)(const struct banos_probe_event *event);
 };
 
 /*

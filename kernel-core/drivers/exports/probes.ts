@@ -6,15 +6,16 @@ import { readStructure } from '../structure.js';
 
 /** struct banos_probe, struct banos_syscall_probe. */
 const PROBE_SIZE = 32;
+const PROBE_WITH_RETURN = 40;
 const SYSCALL_PROBE_SIZE = 32;
 const MAX_SYMBOL = 256;
 
 function registerProbe(call: KernelCall, address: number): number {
-  const probe = readStructure(call, address, PROBE_SIZE, PROBE_SIZE);
+  const probe = readStructure(call, address, PROBE_SIZE, PROBE_WITH_RETURN);
   if (typeof probe === 'number') return probe;
   const symbol = probe.text(8, MAX_SYMBOL);
   if (isErr(symbol)) return call.bug('banos_register_probe with a bad symbol');
-  const parts = { handler: probe.pointer(16), data: probe.pointer(24) };
+  const parts = { handler: probe.pointer(16), returned: probe.pointer(32), data: probe.pointer(24) };
   return call.kernel.drivers.probes.register(call.owner, symbol, probe.u32(4), parts);
 }
 

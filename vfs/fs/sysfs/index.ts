@@ -138,6 +138,10 @@ export class SysDirectory extends SysInode {
     return true;
   }
 
+  get isEmpty(): boolean {
+    return this.#children.size === 0;
+  }
+
   /** The directory of that name, made if there is none. */
   directory(name: string): SysDirectory {
     const known = this.#children.get(name);
