@@ -50,7 +50,7 @@ const INNER_LOOPS = 16;
 const HOT_LINKS = 4;
 const HOT_EXITS = 16;
 /** Instructions in tier 0 that translating one instruction is thought to cost. */
-const COST = 4000;
+const COST = 8000;
 const LONGEST_PAUSE = 10_000_000;
 
 export class Chooser {
