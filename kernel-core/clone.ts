@@ -133,8 +133,8 @@ function makeTask(parent: Task, args: CloneArguments): Task | Err {
   const { flags } = args;
   const { cred } = parent;
   const { processes } = kernel;
-  const exceedsLimits = capable(cred, CAP_SYS_RESOURCE) || capable(cred, CAP_SYS_ADMIN);
-  if (!exceedsLimits && processes.taskCountOf(cred.uid) >= parent.process.limit(RLIMIT_NPROC)) return fail(EAGAIN);
+  const mayExceed = capable(cred, CAP_SYS_RESOURCE) || capable(cred, CAP_SYS_ADMIN);
+  if (!mayExceed && processes.taskCountOf(cred.uid) >= parent.process.limit(RLIMIT_NPROC)) return fail(EAGAIN);
   const around = makeNamespaces(parent, flags);
   if (isErr(around)) return around;
   const tid = processes.allocatePid();
