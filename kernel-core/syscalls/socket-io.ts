@@ -148,7 +148,8 @@ export function startSend(task: Task, file: SocketFile, from: IoIter, asked: num
   return new SendWait(task, file, from, flags, out, Math.max(count, 0));
 }
 
-const finish = (task: Task, started: Started): number =>
+/** Waits if need be. */
+export const finish = (task: Task, started: Started): number =>
   typeof started === 'number' ? started : task.wait.block(started);
 
 /** Sends all of `from`. Takes over the descriptors of `out`. @returns bytes; -EAGAIN, -EPIPE …; PENDING */

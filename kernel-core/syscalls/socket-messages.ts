@@ -1,16 +1,11 @@
 /**
- * System calls that move messages: sendmsg and recvmsg, and sendto, recvfrom, sendmmsg, recvmmsg, which are the same
- * with their arguments given otherwise. @source send(2), recv(2), sendmmsg(2), recvmmsg(2); Linux net/socket.c
+ * System calls that move one message: sendmsg and recvmsg, and sendto and recvfrom, which are the same with their
+ * arguments given otherwise; many at once: socket-mmsg.ts. @source send(2), recv(2); Linux net/socket.c
  */
-import { EAGAIN, EFAULT, EINTR, EINVAL, EMSGSIZE, ERESTARTSYS, type Err, fail, isErr } from '../../abi/errno.js';
+import { EFAULT, EINVAL, EMSGSIZE, type Err, fail, isErr } from '../../abi/errno.js';
 import {
-  MMSGHDR_LEN,
-  MMSGHDR_SIZE,
   MSG_CMSG_CLOEXEC,
   MSG_CMSG_COMPAT,
-  MSG_DONTWAIT,
-  MSG_OOB,
-  MSG_WAITFORONE,
   MSGHDR_CONTROL,
   MSGHDR_CONTROLLEN,
   MSGHDR_FLAGS,
@@ -27,16 +22,24 @@ import type { SocketFile } from '../../net/socket.js';
 import type { IoIter } from '../../vfs/iter.js';
 import { MAX_RW_COUNT } from '../mm/user-iter.js';
 import type { Task } from '../task.js';
-import type { Hook, WaitRequest } from '../wait.js';
-import { getI64, readTimespec, writeTimespec } from './layouts.js';
+import { getI64 } from './layouts.js';
 import type { SyscallRows } from './row.js';
 import { readAddress, socketFile, writeAddress } from './socket-address.js';
 import { ControlWriter, readControl } from './socket-control.js';
-import { bytesOnly, type Completion, receiveOn, type Started, sendOn, startReceive, startSend } from './socket-io.js';
+import {
+  bytesOnly,
+  type Completion,
+  finish,
+  receiveOn,
+  type Started,
+  sendOn,
+  startReceive,
+  startSend,
+} from './socket-io.js';
 
 const NO_ADDRESS = new Uint8Array(0);
 
-const isCompat = (flags: number): boolean => (flags & MSG_CMSG_COMPAT) !== 0;
+export const isCompat = (flags: number): boolean => (flags & MSG_CMSG_COMPAT) !== 0;
 
 /** The reader's side of an address: bytes of the sender's, none if it has no name. */
 const senderOf = (receipt: Receipt): Uint8Array => receipt.address ?? NO_ADDRESS;
@@ -47,23 +50,31 @@ const senderOf = (receipt: Receipt): Uint8Array => receipt.address ?? NO_ADDRESS
 const bufferOf = (task: Task, address: number, length: number): IoIter | Err =>
   task.mm!.iter(address, length < 0 ? MAX_RW_COUNT : Math.min(length, MAX_RW_COUNT));
 
+/** The buffer of the call under way that has one. */
+let buffer: IoIter;
+
+/** How sendto and recvfrom begin: the buffer is looked at before the descriptor. @returns the socket; `buffer` is set */
+function withBuffer(task: Task, fd: number, address: number, length: number): SocketFile | Err {
+  const iter = bufferOf(task, address, length);
+  if (isErr(iter)) return iter;
+  buffer = iter;
+  return socketFile(task, fd);
+}
+
 function sendto(
   task: Task,
   fd: number,
-  buffer: number,
+  data: number,
   length: number,
   flags: number,
   address: number,
   addressLength: number,
 ): number {
-  const from = bufferOf(task, buffer, length);
-  if (isErr(from)) return from;
-  const file = socketFile(task, fd);
+  const file = withBuffer(task, fd, data, length);
   if (isErr(file)) return file;
-  if (address === 0) return sendOn(task, file, from, flags | 0, PLAIN);
-  const to = readAddress(task, address, addressLength);
-  if (isErr(to)) return to;
-  return sendOn(task, file, from, flags | 0, outgoing(task, to));
+  const to = address === 0 ? null : readAddress(task, address, addressLength);
+  if (to !== null && isErr(to)) return to;
+  return sendOn(task, file, buffer, flags | 0, to === null ? PLAIN : outgoing(task, to));
 }
 
 const outgoing = (task: Task, address: Uint8Array | null): Outgoing => ({
@@ -79,24 +90,27 @@ const outgoing = (task: Task, address: Uint8Array | null): Outgoing => ({
 function recvfrom(
   task: Task,
   fd: number,
-  buffer: number,
+  room: number,
   length: number,
   flags: number,
   address: number,
   lengthAddress: number,
 ): number {
-  const to = bufferOf(task, buffer, length);
-  if (isErr(to)) return to;
-  const file = socketFile(task, fd);
+  const file = withBuffer(task, fd, room, length);
   if (isErr(file)) return file;
-  if (address === 0) return receiveOn(task, file, to, flags | 0, bytesOnly);
-  return receiveOn(task, file, to, flags | 0, (receipt, result) => {
+  const complete = address === 0 ? bytesOnly : withSender(task, address, lengthAddress);
+  return receiveOn(task, file, buffer, flags | 0, complete);
+}
+
+/** Writes the address of the sender where recvfrom wants it. */
+const withSender =
+  (task: Task, address: number, lengthAddress: number): Completion =>
+  (receipt, result) => {
     receipt.drop();
     if (result < 0) return result;
     const written = writeAddress(task, senderOf(receipt), address, lengthAddress);
     return written < 0 ? written : result;
-  });
-}
+  };
 
 // struct msghdr.
 
@@ -137,7 +151,7 @@ function readHeader(
 }
 
 /** Begins to send the message at `address`. @param started gets what is sent */
-function startSendmsg(
+export function startSendmsg(
   task: Task,
   file: SocketFile,
   address: number,
@@ -155,7 +169,7 @@ function startSendmsg(
 }
 
 /** Begins to receive into the message at `address`. @param received gets the final flags of the message */
-function startRecvmsg(
+export function startRecvmsg(
   task: Task,
   file: SocketFile,
   address: number,
@@ -185,195 +199,18 @@ function startRecvmsg(
   return startReceive(task, file, header.buffers, flags, complete);
 }
 
-const finish = (task: Task, started: Started): number =>
-  typeof started === 'number' ? started : task.wait.block(started);
+/** How sendmsg and recvmsg begin. @returns the socket; -EINVAL: flags that 32-bit programs have */
+export const messageFile = (task: Task, fd: number, flags: number): SocketFile | Err =>
+  isCompat(flags) ? fail(EINVAL) : socketFile(task, fd);
 
 function sendmsg(task: Task, fd: number, address: number, flags: number): number {
-  if (isCompat(flags | 0)) return fail(EINVAL);
-  const file = socketFile(task, fd);
+  const file = messageFile(task, fd, flags | 0);
   return isErr(file) ? file : finish(task, startSendmsg(task, file, address, flags | 0));
 }
 
 function recvmsg(task: Task, fd: number, address: number, flags: number): number {
-  if (isCompat(flags | 0)) return fail(EINVAL);
-  const file = socketFile(task, fd);
+  const file = messageFile(task, fd, flags | 0);
   return isErr(file) ? file : finish(task, startRecvmsg(task, file, address, flags | 0));
-}
-
-// Many messages.
-
-/** A row of messages, one after the other; a wait in the middle is that of the message under way. */
-abstract class Many implements WaitRequest {
-  readonly hooks: readonly Hook[];
-  readonly what = 'wait_for_message';
-  readonly interrupted: number;
-  protected readonly task: Task;
-  protected readonly file: SocketFile;
-  protected flags: number;
-  protected count = 0;
-  readonly #array: number;
-  readonly #total: number;
-  #current: WaitRequest | null = null;
-
-  constructor(task: Task, file: SocketFile, array: number, total: number, flags: number, timeout: number) {
-    this.task = task;
-    this.file = file;
-    this.flags = flags;
-    this.#array = array;
-    this.#total = total;
-    this.hooks = [file.inode.hook];
-    this.interrupted = timeout === Number.POSITIVE_INFINITY ? ERESTARTSYS : EINTR;
-    file.ref();
-  }
-
-  protected abstract start(entry: number): Started;
-  /** One more message is done. @returns whether to stop here */
-  protected abstract isEnough(): boolean;
-  /** The result of the call: `error` ended the row, or 0. */
-  protected abstract end(error: number): number;
-
-  get deadline(): () => number {
-    return () => {
-      const { deadline } = this.#current!;
-      return typeof deadline === 'function' ? deadline() : (deadline ?? Number.POSITIVE_INFINITY);
-    };
-  }
-
-  /** @returns the result of the call, or -EAGAIN with `isWaiting`: a message waits */
-  attempt(): number {
-    while (this.count < this.#total) {
-      const entry = this.#array + this.count * MMSGHDR_SIZE;
-      const result = this.#step(entry);
-      if (result === null) {
-        if (this.count > 0 && this.task.hasDeliverableSignal) return this.end(-EINTR);
-        return fail(EAGAIN);
-      }
-      if (result < 0) return this.end(result);
-      if (this.task.mm!.writeU32(entry + MMSGHDR_LEN, result) !== 0) return this.end(-EFAULT);
-      this.count++;
-      if (this.isEnough()) break;
-    }
-    return this.end(0);
-  }
-
-  get isWaiting(): boolean {
-    return this.#current !== null;
-  }
-
-  /** @returns the result of a message, or null: it waits */
-  #step(entry: number): number | null {
-    const started = this.#current ?? this.start(entry);
-    if (typeof started === 'number') return started;
-    this.#current = started;
-    const result = started.attempt();
-    if (result === -EAGAIN) return null;
-    this.#finishCurrent();
-    return result;
-  }
-
-  #finishCurrent(): void {
-    const current = this.#current;
-    this.#current = null;
-    current?.cleanup?.();
-  }
-
-  timedOut(): number {
-    const result = this.#current!.timedOut!();
-    this.#finishCurrent();
-    return this.end(result);
-  }
-
-  cleanup(): void {
-    this.#finishCurrent();
-    this.file.unref();
-  }
-}
-
-function runMany(task: Task, many: Many): number {
-  const result = many.attempt();
-  if (many.isWaiting) return task.wait.block(many);
-  many.cleanup();
-  return result;
-}
-
-class SendMany extends Many {
-  #buffers: IoIter | null = null;
-
-  protected override start(entry: number): Started {
-    return startSendmsg(this.task, this.file, entry, this.flags, (buffers) => {
-      this.#buffers = buffers;
-    });
-  }
-
-  /** A message that went only in part is the last. */
-  protected override isEnough(): boolean {
-    return this.#buffers !== null && this.#buffers.remaining > 0;
-  }
-
-  protected override end(error: number): number {
-    return this.count > 0 ? this.count : error;
-  }
-}
-
-class ReceiveMany extends Many {
-  readonly #timeAddress: number;
-  readonly #endTime: number;
-  #isUrgent = false;
-
-  constructor(task: Task, file: SocketFile, array: number, total: number, flags: number, time: [number, number]) {
-    super(task, file, array, total, flags, file.socket.options.receiveTimeout);
-    [this.#timeAddress, this.#endTime] = time;
-  }
-
-  protected override start(entry: number): Started {
-    return startRecvmsg(this.task, this.file, entry, this.flags & ~MSG_WAITFORONE, (flags) => {
-      this.#isUrgent = (flags & MSG_OOB) !== 0;
-    });
-  }
-
-  protected override isEnough(): boolean {
-    if (this.flags & MSG_WAITFORONE) this.flags |= MSG_DONTWAIT;
-    return this.#isUrgent || this.#remaining <= 0;
-  }
-
-  /** Nanoseconds. */
-  get #remaining(): number {
-    return this.#timeAddress === 0 ? 1 : Math.max(0, this.#endTime - this.task.kernel.host.monotonic());
-  }
-
-  /** An error after the first message is left for the next call. */
-  protected override end(error: number): number {
-    if (this.count === 0) return error;
-    if (error < 0 && error !== -EAGAIN && error !== -EINTR) this.file.socket.error = -error;
-    if (this.#timeAddress !== 0 && writeTimespec(this.task.mm!, this.#timeAddress, this.#remaining) !== 0) {
-      return fail(EFAULT);
-    }
-    return this.count;
-  }
-}
-
-function sendmmsg(task: Task, fd: number, array: number, count: number, flags: number): number {
-  if (isCompat(flags | 0)) return fail(EINVAL);
-  const file = socketFile(task, fd);
-  if (isErr(file)) return file;
-  const total = Math.min(count >>> 0, UIO_MAXIOV);
-  return runMany(task, new SendMany(task, file, array, total, flags | 0, file.socket.options.sendTimeout));
-}
-
-function recvmmsg(task: Task, fd: number, array: number, count: number, flags: number, time: number): number {
-  if (isCompat(flags | 0)) return fail(EINVAL);
-  let duration = 0;
-  if (time !== 0) {
-    const read = readTimespec(task.mm!, time);
-    if (isErr(read)) return read;
-    duration = read;
-  }
-  const file = socketFile(task, fd);
-  if (isErr(file)) return file;
-  const error = file.socket.takeError();
-  if (error !== 0) return error;
-  const end: [number, number] = [time, time === 0 ? 0 : task.kernel.host.monotonic() + duration];
-  return runMany(task, new ReceiveMany(task, file, array, count >>> 0, flags | 0, end));
 }
 
 export const socketMessageSyscalls: SyscallRows = {
@@ -391,12 +228,4 @@ export const socketMessageSyscalls: SyscallRows = {
   },
   46: { name: 'sendmsg', fn: sendmsg, support: 'full', args: ['fd', 'msghdrIn', 'msgFlags'] },
   47: { name: 'recvmsg', fn: recvmsg, support: 'full', args: ['fd', 'msghdrOut', 'msgFlags'] },
-  299: {
-    name: 'recvmmsg',
-    fn: recvmmsg,
-    support: 'full',
-    args: ['fd', 'mmsghdrOut', 'uint', 'msgFlags', 'messageTime'],
-    result: 'messages',
-  },
-  307: { name: 'sendmmsg', fn: sendmmsg, support: 'full', args: ['fd', 'mmsghdrIn', 'uint', 'msgFlags'] },
 };

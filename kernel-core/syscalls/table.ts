@@ -26,6 +26,7 @@ import { signalfdSyscalls } from './signalfd.js';
 import { signalSyscalls } from './signals.js';
 import { socketSyscalls } from './socket.js';
 import { socketMessageSyscalls } from './socket-messages.js';
+import { socketMmsgSyscalls } from './socket-mmsg.js';
 import { socketOptionSyscalls } from './socket-options.js';
 import { syslogSyscalls } from './syslog.js';
 import { systemSyscalls } from './system.js';
@@ -61,6 +62,7 @@ const FAMILIES: readonly SyscallRows[] = [
   futexSyscalls,
   socketSyscalls,
   socketMessageSyscalls,
+  socketMmsgSyscalls,
   socketOptionSyscalls,
 ];
 
