@@ -1,32 +1,52 @@
-/** The row of TypeScript programs: ping-pong.ts, in each Node; what it is compared with is node:net in the same Node. */
+/** The rows of TypeScript programs: ping-pong.ts, in each Node; what they are compared with is node:net in the same Node. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { addRow, type Bench, failed, progress } from './bench.js';
 
 const SCRIPT = join(import.meta.dirname, 'ping-pong.js');
 
-export function measureTypeScript(bench: Bench, nodes: readonly string[]): void {
-  const head = {
+/** What ping-pong.ts prints: nanoseconds per round. */
+interface PingPong {
+  node: number;
+  banos: number;
+  kernelNet: number;
+}
+
+const ROWS = [
+  {
     group: 'typescript',
     name: 'TypeScript to ELF round trip',
     what: 'a byte over a unix socket and back, by promises; "native" is node:net with both ends in one process',
     unit: 'ns',
     goal: '<= 0.2x',
-  } as const;
-  if (!bench.wanted(head)) return;
-  progress(`${head.group}: ${head.name}`);
-  let native: number | null = null;
-  const banos = nodes.map((node, index) => {
+    figure: ({ banos }: PingPong) => banos,
+  },
+  {
+    group: 'typescript',
+    name: 'kernel.net round trip',
+    what: 'a byte over a unix socket and back, both ends streams of kernel.net; "native" is node:net, the same',
+    unit: 'ns',
+    goal: '',
+    figure: ({ kernelNet }: PingPong) => kernelNet,
+  },
+] as const;
+
+export function measureTypeScript(bench: Bench, nodes: readonly string[]): void {
+  const rows = ROWS.filter((row) => bench.wanted(row));
+  if (rows.length === 0) return;
+  progress(`typescript: ${rows.map(({ name }) => name).join(', ')}`);
+  const measured = nodes.map((node, index) => {
     try {
-      const output = execFileSync(node, [SCRIPT, '20000', bench.quick ? '3' : '10'], { encoding: 'utf8' });
-      const measured = JSON.parse(output) as { node: number; banos: number };
-      // The first Node's own figure stands for all.
-      native ??= measured.node;
-      return measured.banos;
+      const output = execFileSync(node, [SCRIPT, '2000', bench.quick ? '30' : '100'], { encoding: 'utf8' });
+      return JSON.parse(output) as PingPong;
     } catch (error) {
-      failed(bench, head, bench.results.engines[index]!, error);
+      for (const row of rows) failed(bench, row, bench.results.engines[index]!, error);
       return null;
     }
   });
-  addRow(bench, { ...head, native, qemu: null, banos });
+  // The first Node's own figure stands for all.
+  const native = measured.find((one) => one !== null)?.node ?? null;
+  for (const { figure, ...head } of rows) {
+    addRow(bench, { ...head, native, qemu: null, banos: measured.map((one) => (one === null ? null : figure(one))) });
+  }
 }
