@@ -7,7 +7,7 @@
  * Linux fs/eventpoll.c
  */
 import { EEXIST, EFAULT, EINVAL, ENOENT, ENOSPC, type Err, fail } from '../../abi/errno.js';
-import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLONESHOT } from '../../abi/eventpoll.js';
+import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLONESHOT } from '../../abi/eventpoll.js';
 import { POLLIN, POLLRDNORM } from '../../abi/poll.js';
 import type { OpenFile } from '../../vfs/file.js';
 import { AnonymousInode } from '../../vfs/fs/anon-inode.js';
@@ -29,9 +29,13 @@ export interface EventSink {
   put(events: number, dataLow: number, dataHigh: number): number | Err;
 }
 
-/** Somebody who waits on a set; its hook is fired for it alone. */
+/** Somebody who waits on a set, with the set's links. */
 export interface EpollWaiter {
-  readonly hook: Hook;
+  isInLine: boolean;
+  previousWaiter: EpollWaiter | null;
+  nextWaiter: EpollWaiter | null;
+  /** There may be something for it; it has left the line. */
+  wake(): void;
 }
 
 export class EpollSet extends AnonymousInode {
@@ -44,7 +48,8 @@ export class EpollSet extends AnonymousInode {
   readonly #watches = new Map<Hook, InodeWatch>();
   readonly #ready = new ReadyList();
   /** In the order of their coming; who is woken leaves. */
-  readonly #waiters = new Set<EpollWaiter>();
+  #firstWaiter: EpollWaiter | null = null;
+  #lastWaiter: EpollWaiter | null = null;
   /** Interests that a look has asked whether they are ready. For tests: the cost of waiting. */
   polled = 0;
 
@@ -168,12 +173,26 @@ export class EpollSet extends AnonymousInode {
   }
 
   wait(waiter: EpollWaiter): void {
-    this.#waiters.add(waiter);
+    if (waiter.isInLine) return;
+    waiter.isInLine = true;
+    waiter.previousWaiter = this.#lastWaiter;
+    if (this.#lastWaiter === null) this.#firstWaiter = waiter;
+    else this.#lastWaiter.nextWaiter = waiter;
+    this.#lastWaiter = waiter;
   }
 
   /** @returns false: it was woken and has left the line by that */
   withdraw(waiter: EpollWaiter): boolean {
-    return this.#waiters.delete(waiter);
+    if (!waiter.isInLine) return false;
+    const { previousWaiter: previous, nextWaiter: next } = waiter;
+    if (previous === null) this.#firstWaiter = next;
+    else previous.nextWaiter = next;
+    if (next === null) this.#lastWaiter = previous;
+    else next.previousWaiter = previous;
+    waiter.previousWaiter = null;
+    waiter.nextWaiter = null;
+    waiter.isInLine = false;
+    return true;
   }
 
   /** There may be more for others than the one who was woken has taken. */
@@ -215,12 +234,10 @@ export class EpollSet extends AnonymousInode {
   }
 
   #wakeOne(): boolean {
-    if (this.#waiters.size === 0) return false;
-    for (const waiter of this.#waiters) {
-      this.#waiters.delete(waiter);
-      waiter.hook.emit('notify', EPOLLIN);
-      return true;
-    }
-    return false;
+    const waiter = this.#firstWaiter;
+    if (waiter === null) return false;
+    this.withdraw(waiter);
+    waiter.wake();
+    return true;
   }
 }

@@ -2,7 +2,6 @@
  * Waiting on an epoll set: one of those who wait is woken for an interest that became ready, in the order of their coming.
  * Who was woken and finds nothing gets in line again; who finds more than it may take wakes the next.
  */
-import { EventEmitter } from 'eventemitter3';
 import { EAGAIN, EINTR, type Err } from '../../abi/errno.js';
 import { EPOLL_EVENT_SIZE } from '../../abi/eventpoll.js';
 import { restoreMask } from '../syscalls/signals.js';
@@ -41,9 +40,11 @@ function collect(task: Task, file: EpollFile, address: number, limit: number): n
   return count;
 }
 
+const NO_HOOKS: readonly Hook[] = [];
+
 class EpollWait implements WaitRequest, EpollWaiter {
-  readonly hook: Hook = new EventEmitter();
-  readonly hooks = [this.hook];
+  /** The set wakes it. */
+  readonly hooks: readonly Hook[] = NO_HOOKS;
   readonly what = 'ep_poll';
   readonly interrupted = EINTR;
   readonly deadline: number;
@@ -52,6 +53,9 @@ class EpollWait implements WaitRequest, EpollWaiter {
   readonly #address: number;
   readonly #limit: number;
   #served = false;
+  isInLine = false;
+  previousWaiter: EpollWaiter | null = null;
+  nextWaiter: EpollWaiter | null = null;
 
   constructor(task: Task, file: EpollFile, address: number, limit: number, deadline: number) {
     this.#task = task;
@@ -59,6 +63,10 @@ class EpollWait implements WaitRequest, EpollWaiter {
     this.#address = address;
     this.#limit = limit;
     this.deadline = deadline;
+  }
+
+  wake(): void {
+    this.#task.kernel.scheduler.wake(this.#task);
   }
 
   attempt(): number {

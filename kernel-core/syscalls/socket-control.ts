@@ -76,15 +76,15 @@ function readFiles(task: Task, view: DataView, at: number, count: number, files:
   return 0;
 }
 
-/** @param passesFiles does the family know SCM_RIGHTS? */
+/** @param length bytes of the messages @param passesFiles does the family know SCM_RIGHTS? */
 function readMessages(
   task: Task,
   view: DataView,
+  length: number,
   out: Outgoing,
   files: OpenFile[],
   passesFiles: boolean,
 ): number | Err {
-  const length = view.byteLength;
   for (let at = 0; at + CMSGHDR_SIZE <= length; ) {
     const size = getI64(view, at);
     if (size < CMSGHDR_SIZE || size > length - at) return fail(EINVAL);
@@ -103,6 +103,12 @@ function readMessages(
   return 0;
 }
 
+/** Bytes of what programs send: as many descriptors as a message can hold, and credentials. */
+const USUAL_LENGTH = 2048;
+/** A copy, so that what has been checked stays so. One for all: reading it does not wait. */
+const usual = new Uint8Array(USUAL_LENGTH);
+const usualView = new DataView(usual.buffer);
+
 /**
  * Reads the control buffer of a message to be sent into `out`.
  * @returns 0; -ENOBUFS (too long), -EFAULT, -EINVAL, -EBADF, -EPERM, -ESRCH: then nothing is held
@@ -111,12 +117,14 @@ export function readControl(task: Task, socket: Socket, address: number, length:
   if (length === 0) return 0;
   const most = socket.options.settings.optmemMax;
   if (length < 0 || length > INT_MAX || length >= most) return fail(ENOBUFS);
-  const bytes = new Uint8Array(length);
+  const isLong = length > USUAL_LENGTH;
+  const bytes = isLong ? new Uint8Array(length) : usual.subarray(0, length);
   if (task.mm!.read(address, bytes) !== 0) return fail(EFAULT);
   const refused = socket.refusal();
   if (refused !== 0) return refused;
   const files: OpenFile[] = [];
-  const result = readMessages(task, new DataView(bytes.buffer), out, files, socket.family === AF_UNIX);
+  const view = isLong ? new DataView(bytes.buffer) : usualView;
+  const result = readMessages(task, view, length, out, files, socket.family === AF_UNIX);
   if (result !== 0) dropFiles(files);
   else if (files.length > 0) out.files = { files, user: task.cred.uid } satisfies PassedFiles;
   return result;

@@ -17,6 +17,9 @@ const FEW = 256;
 /** Above it, so many sockets are looked at for one suspicion. */
 const SHARE = 16;
 
+/** Users that are kept although they have none in flight: most will have some again at once. */
+const KEPT_USERS = 16;
+
 export class InFlight {
   /** Descriptors in flight, by user. */
   readonly #users = new Map<number, number>();
@@ -50,7 +53,7 @@ export class InFlight {
   remove({ files, user }: PassedFiles): void {
     this.#total -= files.length;
     const left = this.of(user) - files.length;
-    if (left === 0) this.#users.delete(user);
+    if (left === 0 && this.#users.size > KEPT_USERS) this.#users.delete(user);
     else this.#users.set(user, left);
     for (const file of files) {
       if (!isUnix(file)) continue;
