@@ -25,6 +25,8 @@ export interface EditState {
   readonly echo: EchoQueue;
   /** Inside a run of characters erased with ECHOPRT: a backslash was shown, a slash is due. */
   erasing: boolean;
+  /** The next character has no meaning but itself (LNEXT). */
+  isNextLiteral: boolean;
 }
 
 /** Closes a run of characters erased in ECHOPRT form. */

@@ -12,8 +12,6 @@ import { POLLIN, POLLRDNORM } from '../abi/poll.js';
 import { SIGINT, SIGQUIT, SIGTSTP } from '../abi/signal.js';
 import {
   ECHO,
-  ECHOCTL,
-  ECHONL,
   EXTPROC,
   ICANON,
   ICRNL,
@@ -28,39 +26,31 @@ import {
   NOFLSH,
   PARMRK,
   VEOF,
-  VEOL,
-  VEOL2,
-  VERASE,
   VINTR,
-  VKILL,
-  VLNEXT,
   VMIN,
   VQUIT,
-  VREPRINT,
   VSTART,
   VSTOP,
   VSUSP,
   VTIME,
-  VWERASE,
 } from '../abi/termios.js';
 import type { PollMask } from '../vfs/inode.js';
 import type { IoIter } from '../vfs/iter.js';
 import { toLower } from './char-class.js';
 import { EchoQueue } from './echo.js';
-import { type EditState, erase, finishErasing } from './erase.js';
+import { echoTyped, edit } from './edit.js';
+import { type EditState, finishErasing } from './erase.js';
 import { type IoctlCall, putInt } from './ioctl-call.js';
 import type { DisciplineType, LineDiscipline } from './ldisc.js';
-import { DISABLED, LDISC_BUFFER, type LdiscHost } from './ldisc-host.js';
+import { LDISC_BUFFER, type LdiscHost } from './ldisc-host.js';
 import { OutputProcessor } from './output.js';
 import { ReadBuffer } from './read-buffer.js';
 import { settingsIoctl } from './settings-ioctl.js';
 import { markSpecial } from './special-characters.js';
 import type { Termios } from './termios.js';
 
-const BS = 8;
 const LF = 10;
 const CR = 13;
-const CARET = 0x5e;
 
 /** Bytes that one pass of a raw read handles; VMIN above it is satisfied by that many. */
 const READ_CHUNK = 64;
@@ -87,8 +77,7 @@ export class NTty implements LineDiscipline, EditState {
   readonly output: OutputProcessor;
   readonly echo: EchoQueue;
   erasing = false;
-  /** The next character is literal. */
-  #lnext = false;
+  isNextLiteral = false;
   /** Characters whose flow control has been acted on before there was room for them. */
   #lookedAhead = 0;
   #cooked = true;
@@ -119,7 +108,7 @@ export class NTty implements LineDiscipline, EditState {
     if (old === null || ((old.lflag ^ lflag) & (ICANON | EXTPROC)) !== 0) {
       this.buffer.modeChanged((lflag & ICANON) !== 0);
       this.erasing = false;
-      this.#lnext = false;
+      this.isNextLiteral = false;
     }
     this.#cooked = (iflag & COOKED_IFLAG) !== 0 || (lflag & COOKED_LFLAG) !== 0;
     markSpecial(this.host.termios, this.#special);
@@ -189,8 +178,8 @@ export class NTty implements LineDiscipline, EditState {
     let c = byte;
     if ((iflag & ISTRIP) !== 0) c &= 0x7f;
     if ((iflag & IUCLC) !== 0 && (lflag & IEXTEN) !== 0) c = toLower(c);
-    if (this.#lnext) {
-      this.#lnext = false;
+    if (this.isNextLiteral) {
+      this.isNextLiteral = false;
       this.#character(c);
     } else if ((lflag & EXTPROC) !== 0) {
       this.buffer.put(c);
@@ -199,11 +188,6 @@ export class NTty implements LineDiscipline, EditState {
     } else {
       this.#character(c);
     }
-  }
-
-  #echoTyped(c: number): void {
-    if (this.buffer.canonHead === this.buffer.head) this.echo.setCanonColumn();
-    this.echo.char(c);
   }
 
   #store(c: number): void {
@@ -216,7 +200,7 @@ export class NTty implements LineDiscipline, EditState {
     this.#restartOnAnyCharacter();
     if ((this.host.termios.lflag & ECHO) !== 0) {
       finishErasing(this);
-      this.#echoTyped(c);
+      echoTyped(this, c);
       this.echo.commit();
     }
     this.#store(c);
@@ -261,11 +245,11 @@ export class NTty implements LineDiscipline, EditState {
     } else if (c === LF && (iflag & INLCR) !== 0) {
       c = CR;
     }
-    if ((lflag & ICANON) !== 0 && this.#edit(c)) return;
+    if ((lflag & ICANON) !== 0 && edit(this, c)) return;
     if ((lflag & ECHO) !== 0) {
       finishErasing(this);
       if (c === LF) this.echo.raw(LF);
-      else this.#echoTyped(c);
+      else echoTyped(this, c);
       this.echo.commit();
     }
     this.#store(c);
@@ -294,63 +278,6 @@ export class NTty implements LineDiscipline, EditState {
     this.buffer.clear();
     this.erasing = false;
     this.#lookedAhead = 0;
-  }
-
-  /** Canonical mode: editing and line ends. @returns whether `c` was one of these */
-  #edit(c: number): boolean {
-    const { lflag, cc } = this.host.termios;
-    const { buffer, echo } = this;
-    const isExtended = (lflag & IEXTEN) !== 0;
-    const isEchoing = (lflag & ECHO) !== 0;
-    if (c === cc[VERASE] || c === cc[VKILL] || (c === cc[VWERASE] && isExtended)) {
-      erase(this, c);
-      echo.commit();
-      return true;
-    }
-    if (c === cc[VLNEXT] && isExtended) {
-      this.#lnext = true;
-      if (isEchoing) {
-        finishErasing(this);
-        if ((lflag & ECHOCTL) !== 0) {
-          echo.raw(CARET);
-          echo.raw(BS);
-          echo.commit();
-        }
-      }
-      return true;
-    }
-    if (c === cc[VREPRINT] && isEchoing && isExtended) {
-      finishErasing(this);
-      echo.char(c);
-      echo.raw(LF);
-      for (let i = buffer.canonHead; i < buffer.head; i++) echo.char(buffer.at(i));
-      echo.commit();
-      return true;
-    }
-    if (c === LF) {
-      if ((lflag & (ECHO | ECHONL)) !== 0) {
-        echo.raw(LF);
-        echo.commit();
-      }
-    } else if (c === cc[VEOF]) {
-      this.#endLine(DISABLED);
-      return true;
-    } else if (c === cc[VEOL] || (c === cc[VEOL2] && isExtended)) {
-      if (isEchoing) {
-        this.#echoTyped(c);
-        echo.commit();
-      }
-      if (c === 0xff && (this.host.termios.iflag & PARMRK) !== 0) buffer.put(c);
-    } else {
-      return false;
-    }
-    this.#endLine(c);
-    return true;
-  }
-
-  #endLine(c: number): void {
-    this.buffer.endLine(c);
-    this.host.readable();
   }
 
   // Programs.
