@@ -137,7 +137,7 @@ export function runNative(scripts: readonly (readonly string[])[], settle: numbe
 }
 
 /** Microseconds. A busy host may need the longer ones before its workers have run. */
-const SETTLE_TIMES = [250, 3000, 30_000];
+const SETTLE_TIMES = [250, 3000, 30_000, 300_000];
 
 /** @returns null when both agree, else what differs */
 export function difference(script: readonly string[]): string | null {
