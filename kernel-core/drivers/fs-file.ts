@@ -1,5 +1,5 @@
 /**
- * An open regular file of a driver's file system. Its reads and writes may sleep; then they answer SUSPENDED, and the task
+ * An open regular file of a driver's file system. Its reads, writes and fsync may sleep; then they answer SUSPENDED, and the task
  * makes them again, which goes on with the call. What nobody can wait for (a program being loaded) is done in one piece.
  */
 import { EAGAIN, EFBIG, EINVAL, EIO, EOPNOTSUPP, type Err, fail, isErr } from '../../abi/errno.js';
