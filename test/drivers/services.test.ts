@@ -295,6 +295,27 @@ else {
     }
     assert.equal(counts.slice(0, 3), counts.slice(3));
   });
+
+  test('a program that calls its driver all the time is translated, and stays in its region', async () => {
+    compileProgram(
+      'caller',
+      `${head}
+      int main(void) {
+        int fd = open("/dev/test", O_RDWR), failed = 0;
+        for (int i = 0; i < 100000; i++) failed += ioctl(fd, 9999, i) < 0;
+        printf("%d\\n", failed);
+      }`,
+    );
+    const kernel = await bootOpen({ mounts: [{ host: programs, guest: '/programs' }], seed: 3 });
+    const driver = loadDriver(kernel.inner, compileDriver(driverSource), 'test');
+    assert.is(initDriver(kernel.inner, driver), 0);
+    const { stdout } = await collect(kernel.spawn(['/programs/caller']));
+    assert.is(stdout, '100000\n');
+    const { translated, translator } = kernel.inner.cpu.stats();
+    assert.ok(translated > 1_000_000, `${translated} instructions in regions`);
+    assert.ok(translator!.returns.interpreted < 10_000, `${translator!.returns.interpreted} times out of a region`);
+    await kernel.shutdown();
+  });
 }
 
 test.run();
