@@ -75,36 +75,39 @@ test('killed while it awaits a call, and while it awaits something else', async 
 });
 
 test('code that goes on after its process has ended reaches nothing', async ({ kernel }) => {
-  let wake!: () => void;
-  let found: unknown;
-  const nap = new Promise<void>((resolve) => {
-    wake = resolve;
-  });
+  const promised = <T>() => {
+    let resolve!: (value: T) => void;
+    const promise = new Promise<T>((settled) => (resolve = settled));
+    return { promise, resolve };
+  };
+  const [begun, nap, found] = [promised<void>(), promised<void>(), promised<unknown>()];
   let aborted = false;
   const child = start(kernel, async (libc) => {
     libc.ended.addEventListener('abort', () => {
       aborted = true;
     });
-    await nap;
-    found = [
+    begun.resolve();
+    await nap.promise;
+    found.resolve([
       await failure(() => libc.getpid()).then(({ code }) => code),
       await Promise.race([libc.write(1, 'ghost'), settle().then(() => 'waits for ever')]),
-    ];
+    ]);
   });
-  await settle();
+  await begun.promise;
   child.kill('SIGKILL');
   await child.exit;
-  wake();
-  for (let turns = 0; turns < 50 && found === undefined; turns++) await settle();
-  assert.equal(found, ['ESRCH', 'waits for ever']);
+  nap.resolve();
+  assert.equal(await found.promise, ['ESRCH', 'waits for ever']);
   assert.ok(aborted);
 });
 
 test('stopped and continued: calls wait meanwhile', async ({ kernel }) => {
   kernel.installProgram('/bin/upper', upper);
-  const script =
-    'mkfifo f; upper <f >out & p=$!; exec 3>f; echo one >&3; sleep 0.05; kill -STOP $p; sleep 0.05; ' +
-    'echo two >&3; sleep 0.05; cut -d" " -f3 /proc/$p/stat; cat out; kill -CONT $p; sleep 0.05; exec 3>&-; wait $p; echo $?; cat out';
+  const script = `mkfifo f; upper <f >out & p=$!; exec 3>f; echo one >&3
+    until grep -q ONE out; do :; done; kill -STOP $p
+    until [ "$(cut -d" " -f3 /proc/$p/stat)" = T ]; do :; done
+    echo two >&3; sleep 0.05; cut -d" " -f3 /proc/$p/stat; cat out; kill -CONT $p
+    until grep -q TWO out; do :; done; exec 3>&-; wait $p; echo $?; cat out`;
   const { stdout } = await sh(kernel, script, { cwd: '/tmp' });
   assert.is(stdout, 'T\nONE\n0\nONE\nTWO\n');
 });
