@@ -54,6 +54,8 @@ export class PageTable {
   leaves = 0;
   /** Until `dispose`. */
   isLive = true;
+  /** How often a page that can be executed has gone, or become another. */
+  codeChanges = 0;
   #memory: PhysicalMemory;
   #leaves = new Map<number, Leaf>();
   #lastIndex = -1;
@@ -264,6 +266,7 @@ export class PageTable {
   }
 
   #invalidate(): void {
+    this.codeChanges++;
     if (!this.#hasValid) return;
     this.#hasValid = false;
     this.#memory.u8.fill(0, this.tlb + VALIDITY, this.tlb + VALIDITY + VALIDITY_BYTES);

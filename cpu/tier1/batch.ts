@@ -11,6 +11,8 @@ import type { StaleFlags } from './stale-flags.js';
 
 /** Instructions planned or emitted in one step; one block more than that when it is larger. */
 const STEP = 100;
+/** Nanoseconds after which a step is over, however little it has done: V8 may not have compiled the translator yet. */
+const STEP_TIME = 3_000_000;
 
 export class Batch {
   readonly regions: readonly Region[];
@@ -18,6 +20,8 @@ export class Batch {
   readonly plans: Plan[] = [];
   /** Page number → frame. */
   readonly frames: ReadonlyMap<number, number>;
+  /** Instructions worked on in the last step. */
+  worked = 0;
   /** Times that another address space was active when there was something to do. */
   waits = 0;
   #env: ModuleEnvironment;
@@ -50,15 +54,17 @@ export class Batch {
     return true;
   }
 
-  /** Does a part of the work. @returns instructions that were worked on; 0: all is done */
-  step(): number {
-    let size = 0;
-    while (size < STEP) {
+  /** Does a part of the work. @param clock nanoseconds @returns whether there is more to do */
+  step(clock: () => number): boolean {
+    const latest = clock() + STEP_TIME;
+    this.worked = 0;
+    while (this.worked < STEP) {
       const { done, value } = this.#work.next();
-      if (done) break;
-      size += value;
+      if (done) return false;
+      this.worked += value;
+      if (clock() > latest) break;
     }
-    return Math.ceil(size);
+    return true;
   }
 
   /** @returns undefined when the control flow of a region could not be laid out */
@@ -71,6 +77,8 @@ export class Batch {
     const emitter = new ModuleEmitter(this.plans, this.#env, this.#isWatched);
     for (const i of this.plans.keys()) if (!(yield* emitter.emit(i))) return;
     this.#emitted = emitter.finish();
+    // The module is made in a step of its own.
+    yield 0;
   }
 
   /** Has to be called in the end, after the module was put in place. */

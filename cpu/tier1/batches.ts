@@ -40,6 +40,8 @@ export interface BatchesParts {
   linker: Linker;
   kept: KeptCode | undefined;
   watcher: () => RegionWatcher | undefined;
+  /** Nanoseconds; a clock that stands lets every step do all that it may. */
+  clock: () => number;
   /** Regions in one batch, at most. */
   maxRegions: number;
   /** A region is about to be made anew. */
@@ -113,9 +115,9 @@ export class Batches {
       this.abandon(true);
       return;
     }
-    const size = batch.step();
-    if (size > this.largestStep) this.largestStep = size;
-    if (size > 0) return;
+    const goesOn = batch.step(this.#parts.clock);
+    this.largestStep = Math.max(this.largestStep, Math.ceil(batch.worked));
+    if (goesOn) return;
     this.#batch = undefined;
     const emitted = batch.finish();
     if (emitted !== undefined) this.#put(batch.plans, emitted);

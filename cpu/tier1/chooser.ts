@@ -135,6 +135,17 @@ export class Chooser {
     this.#deferred.delete(root);
   }
 
+  /** Roots whose code `choose` will look at, as far as that can be told before it does. */
+  candidates(): number[] {
+    const found = [...this.#redo, ...this.#deferred];
+    for (const address of this.#profile.fresh) if (this.#mayBeWorthy(address)) found.push(address);
+    for (const [number, links] of this.#links) {
+      const from = this.#regions.byNumber(number);
+      if (from !== undefined && some(links.values(), (times) => times >= HOT_LINKS)) found.push(from.root);
+    }
+    return found;
+  }
+
   /**
    * Roots to translate now. Those that have a region get a new one.
    * @returns with places where these regions shall have doors

@@ -52,6 +52,8 @@ export class CodeReader {
     const frame = this.frame(page);
     // A debugger wants to be told: that is for tier 0 to do.
     if (frame === 0 || this.#pageTable!.marks?.breakpoints.has(address) === true) return undefined;
+    // What is read may be kept: a change has to be noticed.
+    this.#memory.markCode(frame);
     const { u8 } = this.#memory;
     const start = frame * PAGE_SIZE + offset;
     const left = PAGE_SIZE - offset;
@@ -60,6 +62,7 @@ export class CodeReader {
     let end = start + left;
     if (left < MAX_INSTRUCTION) {
       const next = this.frame(page + 1);
+      if (next !== 0) this.#memory.markCode(next);
       bytes = this.#bytes;
       bytes.set(u8.subarray(start, end));
       if (next !== 0) bytes.set(u8.subarray(next * PAGE_SIZE, next * PAGE_SIZE + MAX_INSTRUCTION), left);

@@ -24,6 +24,7 @@ import { Profile, Site } from './profile.js';
 import { Profiler } from './profiler.js';
 import { SiteWindows } from './site-windows.js';
 import { StaleFlags } from './stale-flags.js';
+import { Survey } from './survey.js';
 import { includes, type RegionBody } from './translation.js';
 import type { RegionReturns, TranslatorOptions, TranslatorStats } from './translator-options.js';
 import type { RegionWatcher } from './watch.js';
@@ -67,6 +68,10 @@ export class Translator {
   #cache: TranslationCache | undefined;
   #kept: KeptCode | undefined;
   #batches: Batches;
+  /** On its way, and a round after it. */
+  #survey: Survey | undefined;
+  /** The program of the last survey ended before that: should all be so short, they would never get a round. */
+  #isHurried = false;
   /** The address space that the last batch was begun in. */
   #place: PageTable | undefined;
   /** Nanoseconds spent so far. */
@@ -121,13 +126,17 @@ export class Translator {
       stale: this.#stale,
       linker: this.#linker,
     };
-    memory.onCodeWrite((frame) => this.#batches.written(frame));
+    memory.onCodeWrite((frame) => {
+      this.#batches.written(frame);
+      this.#survey?.written();
+    });
     this.#cache = parts.store && new TranslationCache(memory, parts.store);
     this.#kept = this.#cache && new KeptCode({ ...shared, cache: this.#cache });
     this.#batches = new Batches({
       ...shared,
       kept: this.#kept,
       watcher: parts.watcher,
+      clock: parts.clock,
       maxRegions,
       remember: (body) => this.#remember(body),
     });
@@ -204,9 +213,9 @@ export class Translator {
     const next = this.#profiler.run(record, this.#options.burst);
     // What was executed may have run code of another address space.
     this.#reader.begin(this.#parts.space.pageTable!);
-    // A batch on its way comes first.
-    const isFruitful = this.#batches.isIdle && this.#chooser.isDue(this.interval) && this.#round();
-    this.interval = isFruitful ? this.#options.interval : Math.min(this.#options.maxInterval, this.interval * 2);
+    // What is on its way comes first.
+    this.interval = Math.min(this.#options.maxInterval, this.interval * 2);
+    if (this.#isIdle && this.#chooser.isDue(this.interval)) this.#beginRound();
     this.#account(start);
     return next;
   }
@@ -224,32 +233,40 @@ export class Translator {
 
   /** Whether there is work to do soon. */
   get isBusy(): boolean {
-    return !this.#batches.isIdle || this.#cache?.isDue === true;
+    return !this.#isIdle || this.#cache?.isDue === true;
   }
 
-  /** Whether the batch on its way was begun in the active address space. */
+  /** Whether what is on its way was begun in the active address space. */
   get worksHere(): boolean {
-    return !this.#batches.isIdle && this.#place === this.#parts.space.pageTable;
+    return !this.#isIdle && this.#place === this.#parts.space.pageTable;
+  }
+
+  get #isIdle(): boolean {
+    return this.#survey === undefined && this.#batches.isIdle;
   }
 
   /**
-   * Does a bounded part of the work that there is: takes code from the cache, or goes on with a batch. Between slices, when
-   * no record is executing.
+   * Does a bounded part of the work that there is: takes code from the cache, or goes on with a survey or a batch. Between
+   * slices, when no record is executing.
    */
   work(): void {
-    if (this.#batches.isIdle && this.#cache?.isWaiting !== true) return;
+    if (this.#isIdle && this.#cache?.isWaiting !== true) return;
     if (!this.#installed.isUsable) return;
     const start = this.#parts.clock();
     this.#reader.begin(this.#parts.space.pageTable!);
     // Who looks wants to see how code comes about.
     const isWatched = this.#parts.watcher() !== undefined;
-    if (isWatched || this.#kept?.install() !== true) this.#batches.goOn();
+    if (isWatched || this.#kept?.install() !== true) {
+      if (this.#survey === undefined) this.#batches.goOn();
+      else this.#goOnWith(this.#survey);
+    }
     this.#account(start);
   }
 
   /** Programs come and go: what was noted of code that ran long ago must not pile up. */
   #forgetOld(): void {
     if (this.#profile.sites.size <= MAX_SITES) return;
+    this.#survey = undefined;
     this.#profile.clear();
     this.#chooser.clear();
   }
@@ -281,14 +298,37 @@ export class Translator {
 
   // Choosing
 
-  /** @returns whether anything was translated */
-  #round(): boolean {
+  #beginRound(): void {
+    const space = this.#parts.space.pageTable!;
+    this.#place = space;
+    if (!this.#isHurried) {
+      const isWorthy = (root: number): boolean => this.#chooser.isWorthy(root);
+      this.#survey = new Survey(space, this.#former, this.#chooser.candidates(), isWorthy);
+      return;
+    }
+    this.#isHurried = false;
     this.#former.begin();
+    this.#round();
+  }
+
+  #goOnWith(survey: Survey): void {
+    if (survey.space !== this.#parts.space.pageTable) {
+      if (survey.wait()) return;
+      this.#survey = undefined;
+      this.#isHurried = true;
+      return;
+    }
+    if (survey.step(this.#parts.clock)) return;
+    this.#survey = undefined;
+    if (!survey.holds) this.#former.begin();
+    this.#round();
+  }
+
+  #round(): void {
     const { roots, doors } = this.#chooser.choose();
     const size = roots.size === 0 ? 0 : this.#batches.begin(roots, doors);
-    this.#place = this.#parts.space.pageTable;
     this.#chooser.endRound(size);
-    return size > 0;
+    if (size > 0) this.interval = this.#options.interval;
   }
 
   /** A region is made anew: what was known when it was made is so again. */
@@ -310,6 +350,7 @@ export class Translator {
 
   /** All decoded code is gone. */
   dropAll(): void {
+    this.#survey = undefined;
     this.#batches.abandon(false);
     this.#installed.dropAll();
   }
