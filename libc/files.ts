@@ -101,6 +101,17 @@ export class Files extends Calls {
     return this.blocking('writev', [fd, vectorOf(parts), parts.length]);
   }
 
+  /** As readv, from `offset` on. */
+  async preadv(fd: number, buffers: readonly Target[], offset: number): Promise<number> {
+    const parts = buffers.map((buffer, i) => memoryOf(buffer, `buffers[${i}]`));
+    return this.blocking('preadv', [fd, vectorOf(parts.map((bytes) => new InOut(bytes))), parts.length, offset]);
+  }
+
+  async pwritev(fd: number, buffers: readonly Source[], offset: number): Promise<number> {
+    const parts = buffers.map((buffer, i) => bytesOf(buffer, `buffers[${i}]`));
+    return this.blocking('pwritev', [fd, vectorOf(parts), parts.length, offset]);
+  }
+
   /** Writes everything, however often a write takes only a part. */
   async writeAll(fd: number, data: Source): Promise<void> {
     let rest = bytesOf(data, 'data');

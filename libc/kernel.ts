@@ -15,10 +15,7 @@ export class Kernel extends BootedKernel {
   #fs: FsPromises | null = null;
   #poller: Poller | null = null;
   /** Unix sockets of the guest with the shape of node:net. */
-  readonly net = new Net(() => {
-    this.#poller ??= new Poller(new NonBlocking(this.system));
-    return this.#poller;
-  });
+  readonly net = new Net(() => this.#waiting());
 
   /**
    * Makes `main` an executable file of the guest's: shells, programs and `spawn` start it by its name, and it runs as a
@@ -43,8 +40,14 @@ export class Kernel extends BootedKernel {
 
   /** The guest's files with the shape of node:fs/promises. */
   get fs(): FsPromises {
-    this.#fs ??= new FsPromises(this.libc);
+    this.#fs ??= new FsPromises(this.libc, () => this.#waiting());
     return this.#fs;
+  }
+
+  /** What the descriptors of `net` and of `fs.watch` wait with. */
+  #waiting(): Poller {
+    this.#poller ??= new Poller(new NonBlocking(this.system));
+    return this.#poller;
   }
 }
 

@@ -10,6 +10,8 @@ export const SYS = {
   ioctl: 16,
   pread64: 17,
   pwrite64: 18,
+  preadv: 295,
+  pwritev: 296,
   readv: 19,
   writev: 20,
   pipe2: 293,

@@ -1,14 +1,21 @@
 /** `FileHandle` of node:fs/promises, over a descriptor of the guest's kernel. */
+import { EventEmitter } from 'node:events';
+import type { ReadStream, WriteStream } from 'node:fs';
+import { createInterface, type Interface } from 'node:readline/promises';
+import type { ReadableStream } from 'node:stream/web';
 import { kindOf, wholeNumber } from '../calls.js';
 import type { Source, Target } from '../files.js';
 import type { Libc } from '../libc.js';
+import { calling, stateError, throwIfAborted } from './errors.js';
+import {
+  type ReadStreamOptions,
+  readStreamOn,
+  type WriteStreamOptions,
+  webStreamOn,
+  writeStreamOn,
+} from './file-streams.js';
 import { BigIntStats, Stats } from './stats.js';
-import { calling, modeOf, type NodeTime, timeOf } from './support.js';
-
-export type Encoding = BufferEncoding | 'buffer' | null;
-export type EncodingOption =
-  | Encoding
-  | { encoding?: Encoding; flag?: string | number; mode?: number; signal?: AbortSignal };
+import { type EncodingOption, encodingOf, modeOf, type NodeTime, signalOf, timeOf } from './support.js';
 
 export interface ReadOptions {
   buffer?: Target;
@@ -32,13 +39,6 @@ const CHUNK = 65536;
 /** So much is read at once at most: it takes that much of the guest's memory meanwhile. */
 const LARGEST_CHUNK = 2 ** 20;
 
-export function encodingOf(option: EncodingOption | undefined): Encoding {
-  const encoding = typeof option === 'object' && option !== null ? option.encoding : option;
-  if (encoding === undefined || encoding === null || encoding === 'buffer') return null;
-  if (!Buffer.isEncoding(encoding)) throw new TypeError(`unknown encoding: ${String(encoding)}`);
-  return encoding;
-}
-
 /** What writeFile takes: text, bytes, or something that gives them one after the other. */
 export type Writable =
   | string
@@ -46,12 +46,20 @@ export type Writable =
   | AsyncIterable<string | Uint8Array>
   | Iterable<string | Uint8Array>;
 
-export class FileHandle implements AsyncDisposable {
+/** Tells 'close' once. */
+export class FileHandle extends EventEmitter implements AsyncDisposable {
   readonly #libc: Libc;
   #fd: number;
+  /** What needs the descriptor: the user until `close`, and streams. */
+  #users = 1;
+  #closing: Promise<void> | null = null;
+  /** Lets `close` go on when the last user has let go. */
+  #released: (() => void) | null = null;
+  #isLocked = false;
 
   /** @internal */
   constructor(libc: Libc, fd: number) {
+    super();
     this.#libc = libc;
     this.#fd = fd;
   }
@@ -77,7 +85,7 @@ export class FileHandle implements AsyncDisposable {
     const buffer = (isBuffer ? first : (given.buffer ?? Buffer.alloc(16384))) as T;
     const bytes = windowOf(buffer, given.offset ?? 0, given.length);
     const at = given.position;
-    const bytesRead = await calling('read', null, () =>
+    const bytesRead = await this.#call('read', () =>
       at === null || at === undefined || Number(at) < 0
         ? this.#libc.read(this.#fd, bytes)
         : this.#libc.pread(this.#fd, bytes, Number(at)),
@@ -97,18 +105,35 @@ export class FileHandle implements AsyncDisposable {
       ? Buffer.from(data, (lengthOrEncoding as BufferEncoding | undefined) ?? 'utf8')
       : windowOf(data, offsetOrPosition ?? 0, (lengthOrEncoding as number | null) ?? undefined);
     const at = isText ? offsetOrPosition : position;
-    const bytesWritten = await calling('write', null, () =>
+    const bytesWritten = await this.#call('write', () =>
       typeof at === 'number' ? this.#libc.pwrite(this.#fd, bytes, at) : this.#libc.write(this.#fd, bytes),
     );
     return { bytesWritten, buffer: data };
   }
 
-  async readv(buffers: readonly Target[]): Promise<{ bytesRead: number; buffers: readonly Target[] }> {
-    return { bytesRead: await calling('read', null, () => this.#libc.readv(this.#fd, buffers)), buffers };
+  /** @param position bytes; null: where the file stands */
+  async readv(
+    buffers: readonly Target[],
+    position?: number | null,
+  ): Promise<{ bytesRead: number; buffers: readonly Target[] }> {
+    const bytesRead = await this.#call('read', () =>
+      typeof position === 'number'
+        ? this.#libc.preadv(this.#fd, buffers, position)
+        : this.#libc.readv(this.#fd, buffers),
+    );
+    return { bytesRead, buffers };
   }
 
-  async writev(buffers: readonly Source[]): Promise<{ bytesWritten: number; buffers: readonly Source[] }> {
-    return { bytesWritten: await calling('write', null, () => this.#libc.writev(this.#fd, buffers)), buffers };
+  async writev(
+    buffers: readonly Source[],
+    position?: number | null,
+  ): Promise<{ bytesWritten: number; buffers: readonly Source[] }> {
+    const bytesWritten = await this.#call('write', () =>
+      typeof position === 'number'
+        ? this.#libc.pwritev(this.#fd, buffers, position)
+        : this.#libc.writev(this.#fd, buffers),
+    );
+    return { bytesWritten, buffers };
   }
 
   readFile(options?: { encoding?: null | 'buffer' } | null): Promise<Buffer>;
@@ -116,21 +141,27 @@ export class FileHandle implements AsyncDisposable {
   readFile(options?: EncodingOption): Promise<Buffer | string>;
   async readFile(options?: EncodingOption): Promise<Buffer | string> {
     const encoding = encodingOf(options);
+    const signal = signalOf(options);
+    throwIfAborted(signal);
     const { st_size } = await this.#call('fstat', () => this.#libc.fstat(this.#fd));
     const chunks: Uint8Array[] = [];
     for (let next = st_size + 1; ; next = CHUNK) {
       const chunk = new Uint8Array(Math.min(next, LARGEST_CHUNK));
       const count = await this.#call('read', () => this.#libc.read(this.#fd, chunk));
+      throwIfAborted(signal);
       if (count === 0) break;
       chunks.push(chunk.subarray(0, count));
     }
     const bytes = Buffer.concat(chunks);
-    return encoding === null ? bytes : bytes.toString(encoding as BufferEncoding);
+    return encoding === null ? bytes : bytes.toString(encoding);
   }
 
   async writeFile(data: Writable, options?: EncodingOption): Promise<void> {
-    const encoding = (encodingOf(options) ?? 'utf8') as BufferEncoding;
+    const encoding = encodingOf(options) ?? 'utf8';
+    const signal = signalOf(options);
+    throwIfAborted(signal);
     for await (const piece of piecesOf(data)) {
+      throwIfAborted(signal);
       const bytes = typeof piece === 'string' ? Buffer.from(piece, encoding) : piece;
       await this.#call('write', () => this.#libc.writeAll(this.#fd, bytes));
     }
@@ -172,17 +203,67 @@ export class FileHandle implements AsyncDisposable {
     await this.#call('fdatasync', () => this.#libc.fdatasync(this.#fd));
   }
 
-  async close(): Promise<void> {
-    const fd = this.#fd;
-    this.#fd = -1;
-    if (fd >= 0) await this.#call('close', () => this.#libc.close(fd));
+  /** Reads from where the file stands, or from `start` on; closes the file at the end unless `autoClose` is false. */
+  createReadStream(options: ReadStreamOptions = {}): ReadStream {
+    return readStreamOn(this, this.#hold, options);
+  }
+
+  createWriteStream(options: WriteStreamOptions = {}): WriteStream {
+    return writeStreamOn(this, this.#hold, options);
+  }
+
+  /** The lines of the file, without their ends, for `for await`. */
+  readLines(options: ReadStreamOptions = {}): Interface {
+    return createInterface({ input: this.createReadStream(options), crlfDelay: Number.POSITIVE_INFINITY });
+  }
+
+  /** Once for each file; it does not close the file. @throws Error ERR_INVALID_STATE */
+  readableWebStream(options: { type?: 'bytes' } = {}): ReadableStream {
+    if (this.#fd < 0 || this.#closing !== null) throw stateError('ERR_INVALID_STATE', 'the file is closed');
+    if (this.#isLocked) throw stateError('ERR_INVALID_STATE', 'the file has a web stream already');
+    const type = options?.type;
+    if (type !== undefined && type !== 'bytes') throw new TypeError(`unknown kind of web stream: ${String(type)}`);
+    this.#isLocked = true;
+    return webStreamOn(this, type, this.#hold);
+  }
+
+  /** Waits for the streams on the file to let go of it. */
+  close(): Promise<void> {
+    if (this.#fd < 0) return this.#closing ?? Promise.resolve();
+    if (this.#closing !== null) return this.#closing;
+    this.#closing =
+      --this.#users === 0
+        ? this.#release()
+        : new Promise((resolve, reject) => {
+            this.#released = () => this.#release().then(resolve, reject);
+          });
+    this.emit('close');
+    return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  #call<T>(syscall: string, action: () => T | Promise<T>): Promise<T> {
+  /** Keeps the descriptor open. @returns what lets go of it */
+  readonly #hold = (): (() => void) => {
+    this.#users++;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (--this.#users === 0) this.#released?.();
+    };
+  };
+
+  async #release(): Promise<void> {
+    const fd = this.#fd;
+    this.#fd = -1;
+    await calling('close', null, () => this.#libc.close(fd));
+  }
+
+  async #call<T>(syscall: string, action: () => T | Promise<T>): Promise<T> {
+    if (this.#fd < 0) throw Object.assign(stateError('EBADF', 'the file is closed'), { syscall });
     return calling(syscall, null, action);
   }
 }

@@ -4,19 +4,31 @@
  */
 
 import * as fcntl from '../../abi/fcntl.js';
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_CREAT, O_EXCL, O_RDONLY, O_TRUNC, O_WRONLY } from '../../abi/fcntl.js';
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../abi/fcntl.js';
 import * as stat from '../../abi/stat.js';
-import type { StatFs } from '../attributes.js';
 import { shown } from '../calls.js';
 import type { Libc } from '../libc.js';
+import { Copy, type CopyOptions } from './copy.js';
+import { COPYFILE, COPYFILE_MASK, copyFile } from './copy-file.js';
 import { NodeDir } from './dir.js';
-import { type Encoding, type EncodingOption, FileHandle, type Writable } from './file-handle.js';
-import { BigIntStats, NodeDirent, Stats } from './stats.js';
-import { calling, flagsOf, hasCode, modeOf, type NodePath, type NodeTime, pathOf, timeOf } from './support.js';
-
-/** Bits of copyFile's mode; cloning is a file system's business here. @source nodejs.org/api/fs.html, file copy constants */
-const COPYFILE_EXCL = 1;
-const COPYFILE_MASK = 7;
+import { calling, hasCode } from './errors.js';
+import { FileHandle, type Writable } from './file-handle.js';
+import type { Poller } from './poller.js';
+import { BigIntStats, type FileSystemStats, fileSystemStats, NodeDirent, Stats } from './stats.js';
+import {
+  type Encoding,
+  type EncodingOption,
+  encodingOf,
+  flagsOf,
+  modeOf,
+  type NodePath,
+  type NodeTime,
+  namedAs,
+  pathOf,
+  timeOf,
+} from './support.js';
+import { entriesOf, makeDirectories, remove } from './trees.js';
+import { type WatchEvent, type WatchOptions, watch } from './watch.js';
 
 interface ReaddirOptions {
   encoding?: Encoding;
@@ -24,21 +36,21 @@ interface ReaddirOptions {
   recursive?: boolean;
 }
 
-const join = (directory: string, name: string): string =>
-  directory.endsWith('/') ? directory + name : `${directory}/${name}`;
-
 export class FsPromises {
   readonly #libc: Libc;
   // The type is written out: what is made of it for users must not depend on how the compiler prints each number.
-  readonly constants: typeof fcntl & typeof stat & { readonly COPYFILE_EXCL: number } = {
+  readonly constants: typeof fcntl & typeof stat & typeof COPYFILE = {
     ...fcntl,
     ...stat,
-    COPYFILE_EXCL,
+    ...COPYFILE,
   };
 
-  /** @internal */
-  constructor(libc: Libc) {
+  readonly #poller: () => Poller;
+
+  /** @internal @param poller asked for by `watch` */
+  constructor(libc: Libc, poller: () => Poller) {
     this.#libc = libc;
+    this.#poller = poller;
   }
 
   async open(path: NodePath, flags: string | number = 'r', mode?: number | string): Promise<FileHandle> {
@@ -90,20 +102,14 @@ export class FsPromises {
     return options?.bigint ? new BigIntStats(found) : new Stats(found);
   }
 
+  statfs(path: NodePath, options: { bigint: true }): Promise<FileSystemStats<bigint>>;
+  statfs(path: NodePath, options?: { bigint?: false }): Promise<FileSystemStats<number>>;
   async statfs(
     path: NodePath,
-  ): Promise<Record<'type' | 'bsize' | 'blocks' | 'bfree' | 'bavail' | 'files' | 'ffree', number>> {
-    const found: StatFs = await calling('statfs', path, () => this.#libc.statfs(pathOf(path)));
-    const { f_type, f_bsize, f_blocks, f_bfree, f_bavail, f_files, f_ffree } = found;
-    return {
-      type: f_type,
-      bsize: f_bsize,
-      blocks: f_blocks,
-      bfree: f_bfree,
-      bavail: f_bavail,
-      files: f_files,
-      ffree: f_ffree,
-    };
+    options: { bigint?: boolean } = {},
+  ): Promise<FileSystemStats<bigint> | FileSystemStats<number>> {
+    const found = await calling('statfs', path, () => this.#libc.statfs(pathOf(path)));
+    return options?.bigint ? fileSystemStats(found, BigInt) : fileSystemStats(found, Number);
   }
 
   /** @returns with `recursive` the first directory that was made, undefined when all were there */
@@ -115,35 +121,50 @@ export class FsPromises {
       typeof options === 'object' && options !== null ? options : { mode: options ?? undefined };
     const name = pathOf(path);
     return calling('mkdir', path, () => {
-      if (recursive) return this.#mkdirs(shown(name), modeOf(mode, 0o777));
+      if (recursive) return makeDirectories(this.#libc, shown(name), modeOf(mode, 0o777));
       this.#libc.mkdir(name, modeOf(mode, 0o777));
       return undefined;
     });
   }
 
   /** @returns a new directory's name: `prefix` and six letters */
-  async mkdtemp(prefix: string): Promise<string> {
-    return calling('mkdtemp', `${prefix}XXXXXX`, () => this.#libc.mkdtemp(`${prefix}XXXXXX`));
+  mkdtemp(prefix: string, options: 'buffer' | { encoding: 'buffer' }): Promise<Buffer>;
+  mkdtemp(prefix: string, options?: EncodingOption): Promise<string>;
+  async mkdtemp(prefix: string, options?: EncodingOption): Promise<string | Buffer> {
+    const made = await calling('mkdtemp', `${prefix}XXXXXX`, () => this.#libc.mkdtemp(`${prefix}XXXXXX`));
+    return namedAs(Buffer.from(made), options);
   }
 
-  readdir(path: NodePath, options: { withFileTypes: true; recursive?: boolean }): Promise<NodeDirent[]>;
+  readdir(path: NodePath, options: ReaddirOptions & { withFileTypes: true }): Promise<NodeDirent[]>;
   readdir(
     path: NodePath,
-    options?: BufferEncoding | { encoding?: Encoding; withFileTypes?: false; recursive?: boolean } | null,
+    options: 'buffer' | (ReaddirOptions & { encoding: 'buffer'; withFileTypes?: false }),
+  ): Promise<Buffer[]>;
+  readdir(
+    path: NodePath,
+    options?: BufferEncoding | (ReaddirOptions & { withFileTypes?: false }) | null,
   ): Promise<string[]>;
-  async readdir(path: NodePath, options?: BufferEncoding | ReaddirOptions | null): Promise<string[] | NodeDirent[]> {
+  async readdir(path: NodePath, options?: Encoding | ReaddirOptions): Promise<string[] | Buffer[] | NodeDirent[]> {
     const { withFileTypes = false, recursive = false } = typeof options === 'object' && options !== null ? options : {};
     const root = shown(pathOf(path));
-    const found: NodeDirent[] = [];
-    await calling('scandir', path, () => this.#list(root, recursive, found));
-    if (withFileTypes) return found;
-    const base = root.endsWith('/') ? root.length : root.length + 1;
-    return found.map(({ name, parentPath }) => join(parentPath, name).slice(base));
+    const found = await calling('scandir', path, () => [...entriesOf(this.#libc, root, recursive)]);
+    return withFileTypes
+      ? found.map((each) => new NodeDirent(each, options))
+      : (found.map(({ name }) => namedAs(name, options)) as string[] | Buffer[]);
   }
 
-  async opendir(path: NodePath): Promise<NodeDir> {
+  /** @param options `bufferSize` is of no use here: the kernel is asked for as much as one call gives */
+  async opendir(
+    path: NodePath,
+    options?: { encoding?: Encoding; bufferSize?: number; recursive?: boolean } | null,
+  ): Promise<NodeDir> {
     const name = pathOf(path);
-    return calling('opendir', path, () => new NodeDir(shown(name), this.#libc.opendir(name)));
+    encodingOf(options?.encoding);
+    return calling(
+      'opendir',
+      path,
+      () => new NodeDir(this.#libc, shown(name), options?.recursive === true, options?.encoding),
+    );
   }
 
   async rmdir(path: NodePath): Promise<void> {
@@ -159,35 +180,37 @@ export class FsPromises {
     { force = false, recursive = false }: { force?: boolean; recursive?: boolean } = {},
   ): Promise<void> {
     try {
-      await calling('rm', path, () => this.#remove(shown(pathOf(path)), recursive));
+      await remove(this.#libc, shown(pathOf(path)), recursive);
     } catch (error) {
       if (!(force && hasCode(error, 'ENOENT'))) throw error;
     }
   }
 
   async rename(from: NodePath, to: NodePath): Promise<void> {
-    await calling('rename', from, () => this.#libc.rename(pathOf(from), pathOf(to)));
+    await calling('rename', from, () => this.#libc.rename(pathOf(from), pathOf(to)), to);
   }
 
   async link(from: NodePath, to: NodePath): Promise<void> {
-    await calling('link', from, () => this.#libc.link(pathOf(from), pathOf(to)));
+    await calling('link', from, () => this.#libc.link(pathOf(from), pathOf(to)), to);
   }
 
   /** @param _type matters to Windows only */
   async symlink(target: NodePath, path: NodePath, _type?: string | null): Promise<void> {
-    await calling('symlink', target, () => this.#libc.symlink(pathOf(target), pathOf(path)));
+    await calling('symlink', target, () => this.#libc.symlink(pathOf(target), pathOf(path)), path);
   }
 
   readlink(path: NodePath, options: 'buffer' | { encoding: 'buffer' }): Promise<Buffer>;
   readlink(path: NodePath, options?: EncodingOption): Promise<string>;
   async readlink(path: NodePath, options?: EncodingOption): Promise<string | Buffer> {
     const target = await calling('readlink', path, () => this.#libc.readlink(pathOf(path)));
-    const encoding = typeof options === 'object' && options !== null ? options.encoding : options;
-    return encoding === 'buffer' ? Buffer.from(target) : target;
+    return namedAs(Buffer.from(target), options);
   }
 
-  async realpath(path: NodePath): Promise<string> {
-    return calling('realpath', path, () => this.#libc.realpath(shown(pathOf(path))));
+  realpath(path: NodePath, options: 'buffer' | { encoding: 'buffer' }): Promise<Buffer>;
+  realpath(path: NodePath, options?: EncodingOption): Promise<string>;
+  async realpath(path: NodePath, options?: EncodingOption): Promise<string | Buffer> {
+    const found = await calling('realpath', path, () => this.#libc.realpath(shown(pathOf(path))));
+    return namedAs(Buffer.from(found), options);
   }
 
   async truncate(path: NodePath, length = 0): Promise<void> {
@@ -215,28 +238,21 @@ export class FsPromises {
     await calling('lutime', path, () => this.#libc.utimensat(AT_FDCWD, pathOf(path), [...times], AT_SYMLINK_NOFOLLOW));
   }
 
-  /** @param mode COPYFILE_EXCL: there must be no file at `to` */
+  /** @param mode COPYFILE_EXCL: there must be no file at `to`; no file system here shares blocks, which COPYFILE_FICLONE_FORCE wants */
   async copyFile(from: NodePath, to: NodePath, mode = 0): Promise<void> {
     if ((mode & ~COPYFILE_MASK) !== 0) throw new RangeError(`unknown mode of copyFile: ${mode}`);
-    const libc = this.#libc;
-    await calling('copyfile', from, async () => {
-      const source = await libc.open(pathOf(from), O_RDONLY);
-      try {
-        const { st_mode } = libc.fstat(source);
-        const flags = O_WRONLY | O_CREAT | (mode & COPYFILE_EXCL ? O_EXCL : O_TRUNC);
-        const target = await libc.open(pathOf(to), flags, st_mode & 0o777);
-        try {
-          const buffer = new Uint8Array(65536);
-          for (let n = await libc.read(source, buffer); n > 0; n = await libc.read(source, buffer)) {
-            await libc.writeAll(target, buffer.subarray(0, n));
-          }
-        } finally {
-          libc.close(target);
-        }
-      } finally {
-        libc.close(source);
-      }
-    });
+    await calling('copyfile', from, () => copyFile(this.#libc, pathOf(from), pathOf(to), mode), to);
+  }
+
+  /** @throws Error SystemError: what cannot become the other */
+  async cp(from: NodePath, to: NodePath, options?: CopyOptions | null): Promise<void> {
+    await new Copy(this, options ?? {}).run(from, to);
+  }
+
+  /** Changes of a file or directory, for `for await`. */
+  watch(path: NodePath, options?: Encoding | WatchOptions): AsyncGenerator<WatchEvent, void, undefined> {
+    const given = typeof options === 'object' && options !== null ? options : { encoding: options };
+    return watch(this.#poller, path, given);
   }
 
   async #with<T>(
@@ -252,44 +268,6 @@ export class FsPromises {
     } finally {
       await file.close();
     }
-  }
-
-  #mkdirs(path: string, mode: number): string | undefined {
-    try {
-      this.#libc.mkdir(path, mode);
-      return path;
-    } catch (error) {
-      if (hasCode(error, 'ENOENT') && path.replace(/\/+$/, '').includes('/')) {
-        const parent = path.replace(/\/+[^/]*\/*$/, '') || '/';
-        const first = this.#mkdirs(parent, mode);
-        this.#mkdirs(path, mode);
-        return first ?? path;
-      }
-      if (hasCode(error, 'EEXIST') && (this.#libc.stat(path).st_mode & stat.S_IFMT) === stat.S_IFDIR) return undefined;
-      throw error;
-    }
-  }
-
-  #list(directory: string, recursive: boolean, into: NodeDirent[]): void {
-    using dir = this.#libc.opendir(directory);
-    for (const { d_name, d_type } of dir) {
-      if (d_name === '.' || d_name === '..') continue;
-      const entry = new NodeDirent(d_name, directory, d_type);
-      into.push(entry);
-      if (recursive && entry.isDirectory()) this.#list(join(directory, d_name), true, into);
-    }
-  }
-
-  #remove(path: string, recursive: boolean): void {
-    const { st_mode } = this.#libc.lstat(path);
-    if (!recursive || (st_mode & stat.S_IFMT) !== stat.S_IFDIR) {
-      this.#libc.unlink(path);
-      return;
-    }
-    const entries: NodeDirent[] = [];
-    this.#list(path, false, entries);
-    for (const { name } of entries) this.#remove(join(path, name), true);
-    this.#libc.rmdir(path);
   }
 }
 

@@ -1,6 +1,8 @@
-/** `fs.Stats` and `fs.Dirent`. */
+/** `fs.Stats`, `fs.Dirent` and `fs.StatFs`. */
 import { DT_BLK, DT_CHR, DT_DIR, DT_FIFO, DT_LNK, DT_REG, DT_SOCK } from '../../abi/stat.js';
-import type { Stat, Timespec } from '../attributes.js';
+import type { Stat, StatFs, Timespec } from '../attributes.js';
+import { type EncodingOption, namedAs } from './support.js';
+import type { Found } from './trees.js';
 
 /** DT_* value to the letter of the question. File types of st_mode are the same values, shifted. */
 const TYPE_SHIFT = 12;
@@ -172,16 +174,18 @@ export class BigIntStats extends Typed {
 
 /** An entry of a directory, as `readdir` with `withFileTypes` gives it. */
 export class NodeDirent extends Typed {
+  /** Text, unless another encoding was asked for. */
   readonly name: string;
   /** The directory that it is in. */
   readonly parentPath: string;
   readonly #type: number;
 
-  constructor(name: string, parentPath: string, type: number) {
+  /** @internal */
+  constructor({ entry, directory }: Found, options: EncodingOption | undefined) {
     super();
-    this.name = name;
-    this.parentPath = parentPath;
-    this.#type = type;
+    this.name = namedAs(entry.d_bytes, options) as string;
+    this.parentPath = directory;
+    this.#type = entry.d_type;
   }
 
   /** Older name of `parentPath`. */
@@ -193,3 +197,27 @@ export class NodeDirent extends Typed {
     return this.#type;
   }
 }
+
+export interface FileSystemStats<T extends number | bigint> {
+  type: T;
+  bsize: T;
+  blocks: T;
+  bfree: T;
+  bavail: T;
+  files: T;
+  ffree: T;
+}
+
+/** @param convert BigInt, or Number */
+export const fileSystemStats = <T extends number | bigint>(
+  found: StatFs,
+  convert: (value: number) => T,
+): FileSystemStats<T> => ({
+  type: convert(found.f_type),
+  bsize: convert(found.f_bsize),
+  blocks: convert(found.f_blocks),
+  bfree: convert(found.f_bfree),
+  bavail: convert(found.f_bavail),
+  files: convert(found.f_files),
+  ffree: convert(found.f_ffree),
+});

@@ -1,7 +1,6 @@
-/** What the faces for Node people share: their kinds of paths and flags, and errors that name Node's own calls. */
+/** What the faces for Node people share: their kinds of paths, flags, modes, times and encodings. */
 import { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_SYNC, O_TRUNC, O_WRONLY } from '../../abi/fcntl.js';
-import { type ErrnoError, errnoError } from '../../kernel-core/index.js';
-import { kindOf, type PathLike, shown, wholeNumber } from '../calls.js';
+import { kindOf, type PathLike, wholeNumber } from '../calls.js';
 
 /** A path as node:fs takes it; of a URL only `file:` without a host. */
 export type NodePath = PathLike | URL;
@@ -57,15 +56,26 @@ export function timeOf(time: NodeTime): { tv_sec: number; tv_nsec: number } {
   return { tv_sec, tv_nsec: Math.min(999_999_999, Math.round((milliseconds - tv_sec * 1000) * 1e6)) };
 }
 
-/** Runs `action`; an errno that it throws becomes one of Node's call `syscall` on `path`. */
-export async function calling<T>(syscall: string, path: NodePath | null, action: () => T | Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    const { errno } = error as Partial<ErrnoError>;
-    if (typeof errno !== 'number') throw error;
-    throw errnoError(errno, syscall, path === null ? undefined : path instanceof URL ? path.pathname : shown(path));
-  }
+export type Encoding = BufferEncoding | 'buffer' | null;
+export type EncodingOption =
+  | Encoding
+  | { encoding?: Encoding; flag?: string | number; mode?: number; signal?: AbortSignal };
+
+/** @returns null: bytes */
+export function encodingOf(option: EncodingOption | undefined): BufferEncoding | null {
+  const encoding = typeof option === 'object' && option !== null ? option.encoding : option;
+  if (encoding === undefined || encoding === null || encoding === 'buffer') return null;
+  if (!Buffer.isEncoding(encoding)) throw new TypeError(`unknown encoding: ${String(encoding)}`);
+  return encoding;
 }
 
-export const hasCode = (error: unknown, code: string): boolean => (error as Partial<ErrnoError>)?.code === code;
+/** A name as the option of a call asks for it: text of UTF-8 unless it says otherwise. */
+export function namedAs(bytes: Uint8Array, option: EncodingOption | undefined): string | Buffer {
+  const asked = typeof option === 'object' && option !== null ? option.encoding : option;
+  const encoding = encodingOf(option);
+  const name = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return asked === 'buffer' ? name : name.toString(encoding ?? 'utf8');
+}
+
+export const signalOf = (option: EncodingOption | undefined): AbortSignal | undefined =>
+  typeof option === 'object' && option !== null ? option.signal : undefined;

@@ -1,4 +1,5 @@
 /** Arguments of every wrong kind, and what may be thrown for them: for tests of the libc and of the faces for Node people. */
+import { EventEmitter } from 'node:events';
 
 /** An array buffer that was given away. */
 function detached(): ArrayBuffer {
@@ -82,10 +83,12 @@ export const isFair = (error: unknown): boolean =>
 export const someArguments = (random: () => number): unknown[] =>
   Array.from({ length: Math.floor(random() * 5) }, () => ARGUMENTS[Math.floor(random() * ARGUMENTS.length)]!());
 
+const NOT_OURS: ReadonlySet<object> = new Set([Object.prototype, EventEmitter.prototype]);
+
 /** The public functions of an object and of what it inherits, as far as they are the project's own. */
 export function functionsOf(of: object, except: ReadonlySet<string>): string[] {
   const names: string[] = [];
-  for (let part = Object.getPrototypeOf(of); part !== Object.prototype; part = Object.getPrototypeOf(part)) {
+  for (let part = Object.getPrototypeOf(of); !NOT_OURS.has(part); part = Object.getPrototypeOf(part)) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(part))) {
       if (typeof value === 'function' && !except.has(name)) names.push(name);
     }
