@@ -57,7 +57,7 @@ export class Copy {
     const target = shown(pathOf(to));
     if (!(await this.#isWanted(source, target))) return;
     const there = await this.#check(source, target);
-    await this.#checkParents(source, there.source, target);
+    if (there.source.isDirectory()) await this.#checkParents(source, target);
     await this.#fs.mkdir(posix.dirname(target), { recursive: true });
     await this.#copy(source, target, there);
   }
@@ -85,23 +85,21 @@ export class Copy {
     return pair;
   }
 
-  /** The target may lie in the source by way of a link, too. */
-  async #checkParents(source: string, stats: BigIntStats, target: string): Promise<void> {
-    const ownParent = posix.dirname(posix.resolve('/', source));
+  /**
+   * The target may lie in the source by way of a link, too. Node looks for the source among the target's parents only up
+   * to where the two names part, and copies for ever if the link points below the source.
+   */
+  async #checkParents(source: string, target: string): Promise<void> {
+    const real = await this.#fs.realpath(source);
     let parent = posix.dirname(posix.resolve('/', target));
-    while (parent !== ownParent && parent !== '/') {
-      let found: BigIntStats | null = null;
+    for (;;) {
       try {
-        found = await this.#fs.stat(parent, { bigint: true });
+        if (isWithin(real, await this.#fs.realpath(parent))) throw intoItself(source, target, target);
+        return;
       } catch (error) {
         if (!hasCode(error, 'ENOENT')) throw error;
-      }
-      if (found === null) {
         parent = posix.dirname(parent);
-        continue;
       }
-      if (isSame(stats, found)) throw intoItself(source, target, target);
-      parent = posix.dirname(parent);
     }
   }
 
