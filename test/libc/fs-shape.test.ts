@@ -49,15 +49,13 @@ const ABSENT: Readonly<Record<string, readonly string[]>> = {
 
 type Names = Record<string, string[]>;
 
-/** What `of` has, inherited things of Node's and of the language not counted. */
+/** What `of` has and inherits, but for the language's own and what begins with '_'. */
 function namesOf(of: object): string[] {
   const names = new Set(Object.keys(of));
-  for (let part = Object.getPrototypeOf(of); part !== null && part !== Object.prototype; ) {
-    if (part.constructor.name === 'EventEmitter') break;
-    for (const name of Object.getOwnPropertyNames(part)) if (!/^(_|constructor$)/.test(name)) names.add(name);
-    part = Object.getPrototypeOf(part);
+  for (let part = Object.getPrototypeOf(of); part !== Object.prototype; part = Object.getPrototypeOf(part)) {
+    for (const name of Object.getOwnPropertyNames(part)) names.add(name);
   }
-  return [...names].filter((name) => !name.startsWith('_')).sort();
+  return [...names].filter((name) => name !== 'constructor' && !name.startsWith('_')).sort();
 }
 
 async function shapeOf(fs: typeof hostFs): Promise<Names> {
