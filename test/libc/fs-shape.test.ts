@@ -52,8 +52,8 @@ type Names = Record<string, string[]>;
 /** What `of` has and inherits, but for the language's own and what begins with '_'. */
 function namesOf(of: object): string[] {
   const names = new Set(Object.keys(of));
-  for (let part = Object.getPrototypeOf(of); part !== Object.prototype; part = Object.getPrototypeOf(part)) {
-    for (const name of Object.getOwnPropertyNames(part)) names.add(name);
+  for (let part = Object.getPrototypeOf(of); part !== null; part = Object.getPrototypeOf(part)) {
+    if (part !== Object.prototype) for (const name of Object.getOwnPropertyNames(part)) names.add(name);
   }
   return [...names].filter((name) => name !== 'constructor' && !name.startsWith('_')).sort();
 }
