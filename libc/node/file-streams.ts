@@ -66,23 +66,31 @@ function callsOn(file: FileHandle, release: () => Promise<void>) {
 
 /** @param hold as of `FileHandle`: keeps the descriptor until what it gives is called */
 export function readStreamOn(file: FileHandle, hold: () => () => void, options: ReadStreamOptions): host.ReadStream {
-  if (file.fd < 0) throw stateError('EBADF', 'the file is closed');
-  const fs = callsOn(file, releasing(file, hold)) as never;
-  return closedWith(file, host.createReadStream('', { ...options, fd: file.fd || STAND_IN, fs } as never));
+  return streamOn(file, hold, (own) => host.createReadStream('', { ...options, ...own } as never));
 }
 
 export function writeStreamOn(file: FileHandle, hold: () => () => void, options: WriteStreamOptions): host.WriteStream {
-  if (file.fd < 0) throw stateError('EBADF', 'the file is closed');
-  const fs = callsOn(file, releasing(file, hold)) as never;
-  return closedWith(file, host.createWriteStream('', { ...options, fd: file.fd || STAND_IN, fs } as never));
+  return streamOn(file, hold, (own) => host.createWriteStream('', { ...options, ...own } as never));
 }
 
-function releasing(file: FileHandle, hold: () => () => void): () => Promise<void> {
+/** @param make may refuse its options: then nothing keeps the descriptor */
+function streamOn<T extends host.ReadStream | host.WriteStream>(
+  file: FileHandle,
+  hold: () => () => void,
+  make: (own: { fd: number; fs: object }) => T,
+): T {
+  if (file.fd < 0) throw stateError('EBADF', 'the file is closed');
   const release = hold();
-  return () => {
+  const fs = callsOn(file, () => {
     release();
     return file.close();
-  };
+  });
+  try {
+    return closedWith(file, make({ fd: file.fd || STAND_IN, fs }));
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /** Closing the file ends its streams. */

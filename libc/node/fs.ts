@@ -156,15 +156,12 @@ export class FsPromises {
   /** @param options `bufferSize` is of no use here: the kernel is asked for as much as one call gives */
   async opendir(
     path: NodePath,
-    options?: { encoding?: Encoding; bufferSize?: number; recursive?: boolean } | null,
+    options?: Encoding | { encoding?: Encoding; bufferSize?: number; recursive?: boolean },
   ): Promise<NodeDir> {
-    const name = pathOf(path);
-    encodingOf(options?.encoding);
-    return calling(
-      'opendir',
-      path,
-      () => new NodeDir(this.#libc, shown(name), options?.recursive === true, options?.encoding),
-    );
+    const name = shown(pathOf(path));
+    encodingOf(options);
+    const recursive = typeof options === 'object' && options?.recursive === true;
+    return calling('opendir', path, () => new NodeDir(this.#libc, name, recursive, options));
   }
 
   async rmdir(path: NodePath): Promise<void> {

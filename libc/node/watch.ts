@@ -64,6 +64,7 @@ class Watcher implements Pollable {
   readonly #id: number;
   #wake: (() => void) | null = null;
   #failed: Error | null = null;
+  #isKernelGone = false;
   readonly #base: string;
 
   /** @throws ErrnoError */
@@ -103,23 +104,30 @@ class Watcher implements Pollable {
   }
 
   close(): void {
+    if (this.#isKernelGone) return;
     this.#poller.remove(this.#id);
     this.#poller.libc.close(this.#fd);
   }
 
   ready(): void {
-    for (;;) {
-      const bytes = this.#poller.libc.tryRead(this.#fd);
-      if (typeof bytes === 'number') {
-        if (bytes < 0 && bytes !== -EAGAIN) this.fail(errnoError(bytes, 'watch', this.#root));
-        break;
+    try {
+      for (;;) {
+        const bytes = this.#poller.libc.tryRead(this.#fd);
+        if (typeof bytes === 'number') {
+          if (bytes < 0 && bytes !== -EAGAIN) throw errnoError(bytes, 'watch', this.#root);
+          break;
+        }
+        this.#take(bytes);
       }
-      this.#take(bytes);
+    } catch (error) {
+      // Of new directories too: there may be too many to be watched.
+      this.fail(error as Error);
     }
     this.#wakeUp();
   }
 
   kernelGone(): void {
+    this.#isKernelGone = true;
     this.fail(errnoError(-ESRCH, 'watch', this.#root));
   }
 

@@ -61,6 +61,15 @@ test('streams that read', ({ kernel }) =>
     });
   }));
 
+test('a stream whose options are refused does not keep the file open', async ({ kernel }) => {
+  const file = await kernel.fs.open('/tmp/f', 'w');
+  for (const make of ['createReadStream', 'createWriteStream'] as const) {
+    assert.throws(() => file[make]({ start: 'here' as never }), /start/);
+  }
+  await file.close();
+  assert.is(file.fd, -1);
+});
+
 test('streams that write', ({ kernel }) =>
   compare(kernel.fs, async (fs, dir, log) => {
     await log('pieces', async () => {

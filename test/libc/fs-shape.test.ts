@@ -166,7 +166,7 @@ test('encodings of names', ({ kernel }) =>
     );
     await log('opendir', async () => {
       const names: unknown[] = [];
-      for await (const { name } of await fs.opendir(dir, { encoding: 'base64' })) names.push(name);
+      for await (const { name } of await fs.opendir(dir, 'base64' as never)) names.push(name);
       return names.sort();
     });
     await log('realpath', async () => text(await fs.realpath(`${dir}/link`, 'buffer')));

@@ -217,7 +217,7 @@ test('watch: ends with the kernel', async ({ kernel }) => {
   await kernel.shutdown();
   await next.then(
     () => assert.unreachable('the kernel is gone'),
-    ({ code }) => assert.is(code, 'ESRCH'),
+    ({ code, syscall }) => assert.equal([code, syscall], ['ESRCH', 'watch']),
   );
 });
 
