@@ -268,12 +268,16 @@ static void fs_unmount(struct banos_fs *fs)
 static long fs_statfs(struct banos_fs *fs, struct banos_statfs *out)
 {
 	struct disk *disk = fs->data;
+	banos_u8 map = 0;
 
 	out->type = FS_MAGIC;
 	out->block_size = BLOCK_SIZE;
 	out->blocks = blocks - DATA_START;
-	for (banos_u32 block = DATA_START; block < blocks; block++)
-		out->blocks_free += !(*bitmap_of(disk, block) & 1 << block % 8);
+	for (banos_u32 block = DATA_START; block < blocks; block++) {
+		if (block == DATA_START || block % 8 == 0)
+			map = *bitmap_of(disk, block);
+		out->blocks_free += !(map & 1 << block % 8);
+	}
 	out->files = INODES - ROOT;
 	for (banos_u32 ino = ROOT; ino < INODES; ino++)
 		out->files_free += !inode_at(disk, ino, 0);

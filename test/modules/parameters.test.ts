@@ -130,7 +130,7 @@ else {
       // The blocks of the largest are counted before anybody takes that for an endless loop.
       assert.match(
         await say(
-          `insmod /drivers/ramdisk.o size=262144; mount -t ramdiskfs -o format /dev/ramdisk0 /mnt
+          `insmod /drivers/ramdisk.o count=1 size=262144; mount -t ramdiskfs -o format /dev/ramdisk /mnt
           df /mnt | tail -n 1 | tr -s ' ' | cut -d' ' -f2; umount /mnt; rmmod ramdisk`,
         ),
         /^261\d+\n$/,
