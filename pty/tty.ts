@@ -131,6 +131,7 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
   ldisc: LineDiscipline | null;
   /** How often one took the place of another under files that are open. */
   disciplineChanges = 0;
+  #isHangingUp = false;
 
   constructor(options: TtyOptions) {
     this.name = options.name;
@@ -215,7 +216,9 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
    * @param tellForeground whether the foreground group gets SIGHUP besides the session leader
    */
   hangUp(tellForeground: boolean): void {
-    if (this.ldisc === null) return;
+    // What a device or a discipline does when it hears of it may lead here again.
+    if (this.ldisc === null || this.#isHangingUp) return;
+    this.#isHangingUp = true;
     this.gate.enter();
     const { sid, pgid } = this;
     this.releaseSession();
@@ -237,6 +240,7 @@ export class Tty implements ControllingTerminal, LdiscHost, Notified {
       if (tellForeground && pgid !== 0) this.control.signalGroup(pgid, SIGHUP);
     }
     this.wake(HUNG_UP_POLL);
+    this.#isHangingUp = false;
     this.gate.leave();
   }
 

@@ -23,7 +23,7 @@ import type { IoIter } from '../../vfs/iter.js';
 import { Timer } from '../timers.js';
 import { asError } from './fs-layout.js';
 import type { DisciplineOperation, DriverDisciplineType } from './ldiscs.js';
-import { writeTermios } from './termios.js';
+import { CHUNK, TerminalBlock } from './terminal-block.js';
 
 /** struct banos_ldisc_tty. */
 const TTY_SIZE = 48;
@@ -31,12 +31,6 @@ const T_DEVICE = 4;
 const T_NAME = 16;
 const NAME_SIZE = 32;
 const MINOR_BITS = 2 ** 20;
-// Its block: the structure, settings now and before, and bytes on their way to `receive`.
-const NOW = 64;
-const OLD = 128;
-const BYTES = 256;
-const CHUNK = 2048;
-const BLOCK_SIZE = BYTES + CHUNK;
 /** Bytes that `receive` may have sent and that wait for their turn. */
 const QUEUE_SIZE = 4096;
 /** Bytes that are taken from a driver at once, and that a device can promise to take. */
@@ -59,6 +53,7 @@ export class DriverDiscipline implements LineDiscipline {
   /** Of its struct banos_ldisc_tty. */
   readonly address: number;
   readonly type: DriverDisciplineType;
+  readonly #block: TerminalBlock;
   readonly #host: LdiscHost;
   /** What answers for operations that the driver leaves out; null: nobody. */
   readonly #base: NTty | null;
@@ -66,6 +61,8 @@ export class DriverDiscipline implements LineDiscipline {
   /** Operations under way, one inside of another. */
   #depth = 0;
   #closesLater = false;
+  /** It is being told of its end, once. */
+  #isClosing = false;
   /** The driver's own references. */
   #holds = 0;
   #isReceiving = false;
@@ -78,21 +75,21 @@ export class DriverDiscipline implements LineDiscipline {
 
   /** @returns null when there is no memory */
   static create(type: DriverDisciplineType, host: LdiscHost): DriverDiscipline | null {
-    const { heap, space } = type.drivers;
-    const address = heap.alloc(type.owner, BLOCK_SIZE, 0);
-    if (address === 0) return null;
-    space.fill(address, 0, BLOCK_SIZE);
-    space.writeU32(address, TTY_SIZE);
+    const { space } = type.drivers;
+    const block = TerminalBlock.create(type.drivers, type.owner, TTY_SIZE);
+    if (block === null) return null;
+    const { address } = block;
     space.writeU32(address + T_DEVICE, majorOf(host.rdev) * MINOR_BITS + minorOf(host.rdev));
     space.write(address + T_NAME, Buffer.from(host.name, 'latin1').subarray(0, NAME_SIZE - 1));
-    return new DriverDiscipline(type, host, address);
+    return new DriverDiscipline(type, host, block);
   }
 
-  private constructor(type: DriverDisciplineType, host: LdiscHost, address: number) {
+  private constructor(type: DriverDisciplineType, host: LdiscHost, block: TerminalBlock) {
     this.number = type.number;
     this.type = type;
     this.#host = host;
-    this.address = address;
+    this.#block = block;
+    this.address = block.address;
     this.#base = type.inherits ? new NTty(host) : null;
     this.isTerminal = type.inherits && type.operations.read === 0;
   }
@@ -117,15 +114,14 @@ export class DriverDiscipline implements LineDiscipline {
   }
 
   close(): void {
-    if (!this.#isOpen) return;
+    if (!this.#isOpen || this.#isClosing) return;
     this.#base?.close();
     if (this.#depth > 0) {
       this.#closesLater = true;
       this.#isOpen = false;
       return;
     }
-    this.#tell('close');
-    this.#forget();
+    this.#close();
   }
 
   flushInput(): void {
@@ -168,14 +164,12 @@ export class DriverDiscipline implements LineDiscipline {
 
   receive(bytes: Uint8Array, start: number, end: number): number {
     if (!this.#has('receive')) return this.#base?.receive(bytes, start, end) ?? 0;
-    const { space } = this.type.drivers;
     const outer = this.#isReceiving;
     this.#isReceiving = true;
     let at = start;
     while (at < end && this.#isOpen) {
       const count = Math.min(end - at, CHUNK);
-      space.write(this.address + BYTES, bytes.subarray(at, at + count));
-      const taken = this.#call('receive', this.address + BYTES, count);
+      const taken = this.#call('receive', this.#block.putBytes(bytes.subarray(at, at + count)), count);
       // What is no count takes all of it: the bytes have been seen.
       const isCount = taken >= 0 && taken < count;
       at += isCount ? taken : count;
@@ -235,10 +229,11 @@ export class DriverDiscipline implements LineDiscipline {
     return 0;
   }
 
-  wantInput(): void {
-    if (!this.#isOpen) return;
+  wantInput(): number {
+    if (!this.#isOpen) return 0;
     this.#wantsInput = true;
     this.#turnSoon();
+    return 0;
   }
 
   /** @returns bytes taken, -EINVAL, -EIO; null: they are not there */
@@ -253,8 +248,9 @@ export class DriverDiscipline implements LineDiscipline {
     return taken;
   }
 
-  hold(): void {
+  hold(): number {
     this.#holds++;
+    return 0;
   }
 
   /** @returns false: the driver has no reference */
@@ -312,11 +308,7 @@ export class DriverDiscipline implements LineDiscipline {
 
   #setTermios(old: Readonly<Termios> | null): void {
     if (!this.#has('set_termios')) return;
-    const { space } = this.type.drivers;
-    const { address } = this;
-    writeTermios(space, address + NOW, this.#host.termios);
-    if (old !== null) writeTermios(space, address + OLD, old);
-    this.#call('set_termios', address + NOW, old === null ? 0 : address + OLD);
+    this.#call('set_termios', ...this.#block.putSettings(this.#host.termios, old));
   }
 
   #has(operation: DisciplineOperation): boolean {
@@ -367,9 +359,14 @@ export class DriverDiscipline implements LineDiscipline {
     } else if (this.#closesLater && this.#depth === 0) {
       this.#closesLater = false;
       this.#isOpen = true;
-      this.#tell('close');
-      this.#forget();
+      this.#close();
     } else this.#freeUnused();
+  }
+
+  #close(): void {
+    this.#isClosing = true;
+    this.#tell('close');
+    this.#forget();
   }
 
   /** The terminal has lost it. */

@@ -119,6 +119,7 @@ export function registerLines(call: KernelCall, address: number): number {
     const mode = structure.u32(D_MODE) & 0o777 || DEFAULT_MODE;
     const added = line === null ? fail(ENOMEM) : lines.add(line, firstMinor + i, `${name}${i}`, mode);
     if (!isErr(added)) continue;
+    if (line !== null) drivers.heap.free(line.address);
     lines.release();
     return added;
   }

@@ -14,7 +14,7 @@ import type { DriverFunction } from './calls.js';
 import type { Drivers } from './drivers.js';
 import { asError } from './fs-layout.js';
 import type { Owner } from './owner.js';
-import { writeTermios } from './termios.js';
+import { CHUNK, TerminalBlock } from './terminal-block.js';
 
 /** Operations of struct banos_tty_ops in their order, behind size and flags. */
 export const TTY_OPERATIONS = [
@@ -41,12 +41,6 @@ export type TtyOperations = Readonly<Record<TtyOperation, DriverFunction | null>
 
 /** struct banos_tty. */
 const TTY_SIZE = 16;
-// The block of a line: struct banos_tty, settings now and before, and bytes on their way to `write`.
-const NOW = 64;
-const OLD = 128;
-const BYTES = 256;
-const CHUNK = 2048;
-const BLOCK_SIZE = BYTES + CHUNK;
 /** Input that waits for its turn. */
 const INPUT_SIZE = 4096;
 /** Bytes that a driver can promise to take. */
@@ -58,41 +52,42 @@ export class DriverLine implements TtyDevice {
   /** Of its struct banos_tty; 0: the driver is gone. */
   address: number;
   tty!: Tty;
+  readonly #block: TerminalBlock;
   readonly #operations: TtyOperations;
   readonly #input = new Uint8Array(INPUT_SIZE);
   #start = 0;
   #end = 0;
   #isThrottled = false;
   #files = 0;
+  /** How often input was dropped. */
+  #flushes = 0;
   readonly #turn = new Timer(() => this.#deliver());
 
   /** @returns null when there is no memory */
   static create(drivers: Drivers, owner: Owner, line: number, operations: TtyOperations): DriverLine | null {
-    const { heap, space } = drivers;
-    const address = heap.alloc(owner, BLOCK_SIZE, 0);
-    if (address === 0) return null;
-    space.fill(address, 0, BLOCK_SIZE);
-    space.writeU32(address, TTY_SIZE);
-    space.writeU32(address + 4, line);
-    return new DriverLine(drivers, owner, address, operations);
+    const block = TerminalBlock.create(drivers, owner, TTY_SIZE);
+    if (block === null) return null;
+    drivers.space.writeU32(block.address + 4, line);
+    return new DriverLine(drivers, owner, block, operations);
   }
 
-  private constructor(drivers: Drivers, owner: Owner, address: number, operations: TtyOperations) {
+  private constructor(drivers: Drivers, owner: Owner, block: TerminalBlock, operations: TtyOperations) {
     this.drivers = drivers;
     this.owner = owner;
-    this.address = address;
+    this.address = block.address;
+    this.#block = block;
     this.#operations = operations;
   }
 
   // What the terminal asks.
 
   write(bytes: Uint8Array, start: number, end: number): number {
+    // A driver need not look whether there is room.
+    const limit = Math.min(end, start + this.writeRoom());
     let at = start;
-    while (at < end && this.address !== 0) {
-      const count = Math.min(end - at, CHUNK);
-      const to = this.address + BYTES;
-      this.drivers.space.write(to, bytes.subarray(at, at + count));
-      const taken = this.#call('write', to, count);
+    while (at < limit && this.address !== 0) {
+      const count = Math.min(limit - at, CHUNK);
+      const taken = this.#call('write', this.#block.putBytes(bytes.subarray(at, at + count)), count);
       if (taken <= 0 || taken > count) break;
       at += taken;
       if (taken < count) break;
@@ -141,8 +136,7 @@ export class DriverLine implements TtyDevice {
   }
 
   inputFlushed(): void {
-    this.#start = 0;
-    this.#end = 0;
+    this.#dropInput();
     this.inputReady();
   }
 
@@ -159,8 +153,7 @@ export class DriverLine implements TtyDevice {
   }
 
   hungUp(): void {
-    this.#start = 0;
-    this.#end = 0;
+    this.#dropInput();
     this.#isThrottled = false;
     this.#tell('hangup');
   }
@@ -228,12 +221,19 @@ export class DriverLine implements TtyDevice {
 
   #deliver(): void {
     const waiting = this.#end - this.#start;
-    // While it is processed, more may come in behind.
+    const flushes = this.#flushes;
+    // While it is processed, more may come in behind, or instead of what a character of it has dropped.
     const bytes = this.#input.slice(this.#start, this.#end);
     const taken = this.tty.receive(bytes);
-    this.#start = Math.min(this.#start + taken, this.#end);
+    if (this.#flushes === flushes) this.#start += taken;
     if (taken < waiting) this.#throttle();
     else this.inputReady();
+  }
+
+  #dropInput(): void {
+    this.#start = 0;
+    this.#end = 0;
+    this.#flushes++;
   }
 
   #throttle(): void {
@@ -244,10 +244,7 @@ export class DriverLine implements TtyDevice {
 
   #setTermios(old: Readonly<Termios> | null): void {
     if (!this.#has('set_termios')) return;
-    const now = this.address + NOW;
-    writeTermios(this.drivers.space, now, this.tty.termios);
-    if (old !== null) writeTermios(this.drivers.space, this.address + OLD, old);
-    this.#call('set_termios', now, old === null ? 0 : this.address + OLD);
+    this.#call('set_termios', ...this.#block.putSettings(this.tty.termios, old));
   }
 
   #has(operation: TtyOperation): boolean {

@@ -9,14 +9,15 @@ function disciplineAt(call: KernelCall, address: number): DriverDiscipline | und
   return discipline?.type.owner === call.owner ? discipline : undefined;
 }
 
-/** A handler that only tells the discipline of a struct banos_ldisc_tty something. */
-const tell =
-  (name: string, act: (discipline: DriverDiscipline) => void): ExportRow['fn'] =>
-  (call, tty) => {
+/**
+ * A handler that is about the discipline of its first argument, a struct banos_ldisc_tty.
+ * @param act answers null when an address leads nowhere
+ */
+const about =
+  (name: string, act: (discipline: DriverDiscipline, a: number, b: number) => number | null): ExportRow['fn'] =>
+  (call, tty, a, b) => {
     const discipline = disciplineAt(call, tty);
-    if (discipline === undefined) return call.bug(`${name} with a bad pointer`);
-    act(discipline);
-    return 0;
+    return (discipline === undefined ? null : act(discipline, a, b)) ?? call.bug(`${name} with a bad pointer`);
   };
 
 export const disciplineExports: readonly ExportRow[] = [
@@ -33,35 +34,32 @@ export const disciplineExports: readonly ExportRow[] = [
   {
     name: 'banos_ldisc_send',
     prototype: 'long banos_ldisc_send(struct banos_ldisc_tty *tty, const void *bytes, size_t count)',
-    fn: (call, tty, bytes, count) =>
-      disciplineAt(call, tty)?.send(bytes, count) ?? call.bug('banos_ldisc_send with a bad pointer'),
+    fn: about('banos_ldisc_send', (discipline, bytes, count) => discipline.send(bytes, count)),
   },
   {
     name: 'banos_ldisc_room',
     prototype: 'long banos_ldisc_room(struct banos_ldisc_tty *tty)',
-    fn: (call, tty) => disciplineAt(call, tty)?.room ?? call.bug('banos_ldisc_room with a bad pointer'),
+    fn: about('banos_ldisc_room', (discipline) => discipline.room),
   },
   {
     name: 'banos_ldisc_wake',
     prototype: 'void banos_ldisc_wake(struct banos_ldisc_tty *tty, banos_u32 mask)',
-    fn: (call, tty, mask) =>
-      disciplineAt(call, tty)?.wake(mask & 0xffff) ?? call.bug('banos_ldisc_wake with a bad pointer'),
+    fn: about('banos_ldisc_wake', (discipline, mask) => discipline.wake(mask & 0xffff)),
   },
   {
     name: 'banos_ldisc_input_wanted',
     prototype: 'void banos_ldisc_input_wanted(struct banos_ldisc_tty *tty)',
-    fn: tell('banos_ldisc_input_wanted', (discipline) => discipline.wantInput()),
+    fn: about('banos_ldisc_input_wanted', (discipline) => discipline.wantInput()),
   },
   {
     name: 'banos_ldisc_deliver',
     prototype: 'long banos_ldisc_deliver(struct banos_ldisc_tty *tty, const char *bytes, size_t count)',
-    fn: (call, tty, bytes, count) =>
-      disciplineAt(call, tty)?.deliver(bytes, count) ?? call.bug('banos_ldisc_deliver with a bad pointer'),
+    fn: about('banos_ldisc_deliver', (discipline, bytes, count) => discipline.deliver(bytes, count)),
   },
   {
     name: 'banos_ldisc_hold',
     prototype: 'void banos_ldisc_hold(struct banos_ldisc_tty *tty)',
-    fn: tell('banos_ldisc_hold', (discipline) => discipline.hold()),
+    fn: about('banos_ldisc_hold', (discipline) => discipline.hold()),
   },
   {
     name: 'banos_ldisc_put',
