@@ -51,15 +51,21 @@ interface Waiting {
 export class DriverScheduler implements SchedulingPolicy, Owned {
   readonly owner: Owner;
   readonly name: string;
+  /** struct banos_sched_task that the driver gets to see. */
+  readonly shown: number;
   readonly #drivers: Drivers;
   readonly #operations: SchedulerOperations;
-  /** struct banos_sched_task that the driver gets to see. */
-  readonly #shown: number;
   /** In the order of their coming. */
   readonly #waiting = new Map<Task, Waiting>();
   /** Those that the driver has not been told of. */
   readonly #arrivals: Task[] = [];
   readonly #slept = new WeakSet<Task>();
+  /** Tasks that the driver still has in mind from when it was chosen before: it may name each of them once more. */
+  #leftOver = 0;
+  /** The one picked last, if it had slept. */
+  #wokenTask: Task | null = null;
+  /** What the driver has named last. */
+  #picked = 0;
   #spent = 0;
 
   constructor(drivers: Drivers, owner: Owner, name: string, operations: SchedulerOperations, shown: number) {
@@ -67,7 +73,7 @@ export class DriverScheduler implements SchedulingPolicy, Owned {
     this.owner = owner;
     this.name = name;
     this.#operations = operations;
-    this.#shown = shown;
+    this.shown = shown;
   }
 
   add(task: Task): void {
@@ -81,11 +87,14 @@ export class DriverScheduler implements SchedulingPolicy, Owned {
     for (const task of this.#arrivals.splice(0)) {
       if (this.#call(this.#operations.enqueue, this.#show(task)) < 0) return this.#giveUp('has refused a task');
     }
-    const tid = this.#call(this.#operations.pickNext);
+    let task = this.#pick();
+    while (task === null && this.#leftOver > 0 && !this.owner.hasCrashed) {
+      this.#leftOver--;
+      task = this.#pick();
+    }
     if (this.owner.hasCrashed) return this.#giveUp('has crashed');
-    const { processes } = this.#drivers.kernel;
-    const task = processes.task(tid) ?? this.#deadTask(tid);
-    if (task === null || !this.#waiting.has(task)) return this.#giveUp(`has picked ${tid}, which does not wait`);
+    if (task === null) return this.#giveUp(`has picked ${this.#picked}, which does not wait`);
+    this.#wokenTask = this.#waiting.get(task)!.isWoken ? task : null;
     this.#waiting.delete(task);
     for (const [oldest, { since }] of this.#waiting) {
       if (this.#spent - since <= this.#drivers.schedulers.patience) break;
@@ -102,6 +111,7 @@ export class DriverScheduler implements SchedulingPolicy, Owned {
   }
 
   ran(task: Task, instructions: number, end: TurnEnd): void {
+    this.#wokenTask = null;
     this.#spent += instructions;
     if (end === 'slice' || end === 'yield') this.#slept.add(task);
     else this.#slept.delete(task);
@@ -111,6 +121,7 @@ export class DriverScheduler implements SchedulingPolicy, Owned {
 
   drain(): Task[] {
     const tasks = [...this.#waiting.keys()];
+    this.#leftOver += tasks.length - this.#arrivals.length;
     this.#waiting.clear();
     this.#arrivals.length = 0;
     return tasks;
@@ -119,6 +130,14 @@ export class DriverScheduler implements SchedulingPolicy, Owned {
   /** Its module goes. */
   release(): void {
     this.#drivers.schedulers.forget(this);
+  }
+
+  /** Asks the driver. @returns null: what it names does not wait */
+  #pick(): Task | null {
+    const tid = this.#call(this.#operations.pickNext);
+    this.#picked = tid;
+    const task = this.#drivers.kernel.processes.task(tid) ?? this.#deadTask(tid);
+    return task !== null && this.#waiting.has(task) ? task : null;
   }
 
   /** A task that ended while it waited is in no table any more. */
@@ -134,13 +153,13 @@ export class DriverScheduler implements SchedulingPolicy, Owned {
 
   #show(task: Task): number {
     const { space } = this.#drivers;
-    const at = this.#shown;
+    const at = this.shown;
     const isKernel = task.process.isKernelThread;
     space.writeU32(at, SCHED_TASK_SIZE);
     space.writeU32(at + T_TID, task.tid);
     space.writeU32(at + T_PID, task.pid);
     space.writeU32(at + T_NICE, task.process.nice >>> 0);
-    const isWoken = this.#waiting.get(task)?.isWoken === true;
+    const isWoken = this.#waiting.get(task)?.isWoken ?? task === this.#wokenTask;
     space.writeU32(at + T_FLAGS, (isWoken ? FLAG_WOKEN : 0) | (isKernel ? FLAG_KERNEL : 0));
     space.writeU32(at + T_POLICY, task.policy);
     space.write(at + T_NAME, Buffer.from(task.comm.slice(0, NAME_SIZE - 1).padEnd(NAME_SIZE, '\0'), 'latin1'));
@@ -181,6 +200,7 @@ export class DriverSchedulers {
     if (scheduler === this.#chosen) return fail(EBUSY);
     owner.remove(scheduler);
     this.forget(scheduler);
+    this.#drivers.heap.free(scheduler.shown);
     return 0;
   }
 

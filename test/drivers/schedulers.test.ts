@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { EBUSY, EEXIST, EINVAL } from '../../abi/errno.js';
 import { collect } from '../support/guest.js';
-import { bootWithPrograms, guestProgram } from './programs.js';
+import { bootWithPrograms, guestProgram, until } from './programs.js';
 import { callNow, compileDriver, hasCompiler, initDriver, loadDriver, type OpenKernel } from './support.js';
 
 if (!hasCompiler) console.log('SKIP schedulers of drivers: they need gcc on x86-64');
@@ -107,6 +107,82 @@ else {
     assert.is((await last).stdout, RESULT);
     assert.is(await current(kernel), '[fifo]\n');
     assert.equal([driver.owner.holds, inner.drivers.heap.blocks], [0, 0]);
+    kernel.assertIdle();
+    await kernel.shutdown();
+  });
+
+  test('a scheduler that is left and chosen again: what it has in mind from before does no harm', async () => {
+    const kernel = await bootWithPrograms();
+    const { inner } = kernel;
+    const { schedulers } = inner.drivers;
+    const roundRobin = compileDriver(readFileSync('drivers/examples/round_robin.c', 'utf8'));
+    const driver = loadDriver(inner, roundRobin, 'round_robin');
+    assert.is(initDriver(inner, driver), 0);
+    const endless = guestProgram('endless', 'int main(void) { for (;;) ; }');
+    for (let i = 0; i < 3; i++) {
+      assert.is(schedulers.choose('round_robin'), 0);
+      const running = [0, 1, 2].map(() => kernel.spawn([endless]));
+      const { runner } = inner.drivers;
+      const { count } = runner;
+      await until(() => runner.count > count + 50);
+      assert.is(schedulers.choose('fifo'), 0);
+      for (const one of running) one.kill('SIGKILL');
+      await Promise.all(running.map((one) => one.exit));
+      assert.is(schedulers.choose('round_robin'), 0);
+      assert.is((await collect(kernel.spawn(['true']))).code, 0);
+      assert.is(schedulers.describe(), 'fifo [round_robin]\n');
+    }
+    driver.owner.release();
+    kernel.assertIdle();
+    await kernel.shutdown();
+  });
+
+  test('a scheduler sees who has slept, also when it is asked for a slice; registering again and again takes no memory', async () => {
+    const kernel = await bootWithPrograms();
+    const { inner } = kernel;
+    const driver = loadDriver(
+      inner,
+      compileDriver(`
+        #include <banos/banos.h>
+        static int ring[256];
+        static unsigned head, count, was[64];
+        long enqueued[2], sliced[2], ran[2], wrong;
+        static int flag(const struct banos_sched_task *task) { return (task->flags & BANOS_SCHED_WOKEN) != 0; }
+        static long enqueue(const struct banos_sched_task *task) {
+          ring[count++ % 256] = task->tid;
+          was[task->tid % 64] = flag(task);
+          enqueued[flag(task)]++;
+          return 0;
+        }
+        static long pick_next(void) { return ring[head++ % 256]; }
+        static long after(const struct banos_sched_task *task, banos_u64 instructions, int why) { ran[flag(task)]++; return 0; }
+        static long slice(const struct banos_sched_task *task) {
+          sliced[flag(task)]++;
+          if (flag(task) != was[task->tid % 64]) wrong++;
+          return 0;
+        }
+        static struct banos_scheduler one = {
+          .size = sizeof one, .name = "seeing", .enqueue = enqueue, .pick_next = pick_next, .ran = after, .slice = slice};
+        long reg(void) { return banos_register_scheduler(&one); }
+        long unreg(void) { return banos_unregister_scheduler("seeing"); }
+        static int init(Banos_Driver *driver) { return 0; }
+        BANOS_DRIVER("seeing", "MIT", 1, init, init);`),
+      'seeing',
+    );
+    const { drivers } = inner;
+    const { blocks } = drivers.heap;
+    for (let i = 0; i < 3; i++) assert.equal([callNow(inner, driver, 'reg'), callNow(inner, driver, 'unreg')], [0, 0]);
+    assert.is(drivers.heap.blocks, blocks);
+    assert.is(callNow(inner, driver, 'reg'), 0);
+    assert.is(drivers.schedulers.choose('seeing'), 0);
+    const running = [collect(kernel.spawn([work])), collect(kernel.spawn([work]))];
+    for (const { stdout } of await Promise.all(running)) assert.is(stdout, RESULT);
+    assert.is(drivers.schedulers.describe(), 'fifo [seeing]\n');
+    const read = (name: string, index: number): number => drivers.space.readI64(driver.at(name) + 8 * index);
+    for (const name of ['enqueued', 'sliced']) for (const i of [0, 1]) assert.ok(read(name, i) > 0, `${name} ${i}`);
+    assert.ok(read('ran', 0) > 0);
+    assert.equal([read('ran', 1), read('wrong', 0)], [0, 0]);
+    driver.owner.release();
     kernel.assertIdle();
     await kernel.shutdown();
   });
