@@ -81,6 +81,8 @@ export class EventProbes {
 
   /** Is it to be told now? Then its structure is to be filled, and `tell` called. */
   mayTell(probe: EventProbe): boolean {
+    // A handler of the same event may have taken it away, and its structure with it.
+    if (!probe.isRegistered) return false;
     if (!this.#isTelling) return true;
     probe.missed++;
     return false;

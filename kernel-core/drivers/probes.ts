@@ -287,7 +287,7 @@ export class Probes {
 
   /** An exported function has returned; the registers are anybody's by now. */
   tellResult(probe: Probe, call: KernelCall, result: number): void {
-    if (!probe.isRegistered || !this.events.mayTell(probe)) return;
+    if (!this.events.mayTell(probe)) return;
     const { space } = this.#drivers;
     const { event } = probe;
     space.writeU32(event + E_PID, call.task?.pid ?? 0);
@@ -313,7 +313,7 @@ export class Probes {
     // Those that were left by another way do not return any more.
     while (found !== undefined && found.rsp < rsp) found = call.returns.pop();
     if (found === undefined || found.rsp !== rsp) return EXIT_FAULT;
-    for (const probe of found.probes) if (probe.isRegistered) this.tell(probe, call, probe.returned, false);
+    for (const probe of found.probes) this.tell(probe, call, probe.returned, false);
     cpu.rip = found.address;
     return EXIT_SLICE;
   }
