@@ -32,7 +32,6 @@ class DriverAttribute implements Owned {
   readonly #directory: SysDirectory;
   readonly #name: string;
   readonly #text: DriverText;
-  #isGone = false;
 
   constructor(device: DriverDevice, directory: SysDirectory, name: string, mode: number, calls: AttributeCalls) {
     this.#directory = directory;
@@ -52,12 +51,11 @@ class DriverAttribute implements Owned {
   }
 
   release(): void {
-    this.#isGone = true;
     if (this.#directory.lookup(this.#name) === this.file) this.#directory.remove(this.#name);
   }
 
   #refusal(caller: Caller): 0 | Err {
-    return this.#isGone && !this.#text.isUnderWay(caller) ? fail(ENODEV) : 0;
+    return !this.file.isAlive && !this.#text.isUnderWay(caller) ? fail(ENODEV) : 0;
   }
 }
 

@@ -80,6 +80,35 @@ else {
       );
     }));
 
+  /** An attribute of a device that its uninit takes away itself. */
+  const SHY = driver(
+    'shy',
+    `static long number;
+     static long show(void *data, char *buffer, size_t size) { return banos_snprintf(buffer, size, "here\\n"); }
+     static long store(void *data, const char *text, size_t size) { return 0; }
+     static const struct banos_attribute attribute = {
+       .size = sizeof attribute, .mode = 0600, .name = "about", .show = show, .store = store };
+     static const struct banos_chrdev_ops ops = { .size = sizeof ops };
+     static const struct banos_chrdev device = { .size = sizeof device, .minors = 1, .name = "shy", .ops = &ops };`,
+    {
+      init: 'number = banos_chrdev_register(&device); return number < 0 ? number : banos_attribute_add(number, &attribute);',
+      uninit: 'return banos_chrdev_unregister(number);',
+    },
+  );
+
+  test('an attribute that has gone with its device is gone for whoever has it open', () =>
+    withMachine({ 'shy.o': SHY }, async ({ say, news }) => {
+      const printed = await say(
+        `insmod /drivers/shy.o; exec 3<> /sys/class/shy/shy/about; cat <&3; rmmod shy
+        cat <&3; echo x >&3; exec 3< /proc/modules; cat <&3`,
+      );
+      assert.match(printed, /^here\ncat: read error: No such device\n.*write error: No such device\n$/s);
+      assert.equal(
+        news().filter((line) => /BUG|Oops/.test(line)),
+        [],
+      );
+    }));
+
   test('a timer that is armed does not hold its module, and does not fire into nothing', () =>
     withMachine(
       {

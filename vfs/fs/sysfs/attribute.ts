@@ -68,14 +68,15 @@ export class AttributeFile extends OpenFile {
 
   override read(to: IoIter, position: number, caller: Caller): number | Err {
     const { inode } = this;
-    if (!inode.isAlive && !this.waitsByItself) return fail(ENODEV);
-    if (position === 0 || this.#bytes === null) {
+    const isAsked = position === 0 || this.#bytes === null;
+    if (!inode.isAlive && !(isAsked && this.waitsByItself)) return fail(ENODEV);
+    if (isAsked) {
       this.#seen = inode.changes;
       const shown = inode.attribute.show!(caller);
       if (isErr(shown)) return shown;
       this.#bytes = typeof shown === 'string' ? latin1(shown) : shown;
     }
-    const bytes = this.#bytes;
+    const bytes = this.#bytes!;
     return position >= bytes.length ? 0 : to.put(bytes, position, bytes.length);
   }
 
