@@ -206,6 +206,7 @@ export class CallRunner {
     if (call.isAborted) return this.#finish(call, fail(ENODEV));
     // A debugger has stopped it just now: whoever waits tries at once.
     if (this.kernel.scheduler.isHeld) return SUSPENDED;
+    if (this.#nesting.isFull) return SUSPENDED;
     const { attempt } = call;
     let result = 0;
     if (attempt !== null) {
@@ -218,7 +219,6 @@ export class CallRunner {
       call.attempt = null;
       call.hasSlept();
     }
-    if (this.#nesting.isFull) return SUSPENDED;
     const { cpu } = this.kernel;
     this.#nesting.begin(this.space.pageTable);
     cpu.loadContext(call.context);
