@@ -9,15 +9,12 @@ function disciplineAt(call: KernelCall, address: number): DriverDiscipline | und
   return discipline?.type.owner === call.owner ? discipline : undefined;
 }
 
-/**
- * A handler that is about the discipline of its first argument, a struct banos_ldisc_tty.
- * @param act answers null when an address leads nowhere
- */
-const about =
-  (name: string, act: (discipline: DriverDiscipline, a: number, b: number) => number | null): ExportRow['fn'] =>
-  (call, tty, a, b) => {
+/** A handler that only asks the discipline of a struct banos_ldisc_tty, or tells it something. */
+const ask =
+  (name: string, act: (discipline: DriverDiscipline) => number): ExportRow['fn'] =>
+  (call, tty) => {
     const discipline = disciplineAt(call, tty);
-    return (discipline === undefined ? null : act(discipline, a, b)) ?? call.bug(`${name} with a bad pointer`);
+    return discipline === undefined ? call.bug(`${name} with a bad pointer`) : act(discipline);
   };
 
 export const disciplineExports: readonly ExportRow[] = [
@@ -34,32 +31,35 @@ export const disciplineExports: readonly ExportRow[] = [
   {
     name: 'banos_ldisc_send',
     prototype: 'long banos_ldisc_send(struct banos_ldisc_tty *tty, const void *bytes, size_t count)',
-    fn: about('banos_ldisc_send', (discipline, bytes, count) => discipline.send(bytes, count)),
+    fn: (call, tty, bytes, count) =>
+      disciplineAt(call, tty)?.send(bytes, count) ?? call.bug('banos_ldisc_send with a bad pointer'),
   },
   {
     name: 'banos_ldisc_room',
     prototype: 'long banos_ldisc_room(struct banos_ldisc_tty *tty)',
-    fn: about('banos_ldisc_room', (discipline) => discipline.room),
+    fn: ask('banos_ldisc_room', (discipline) => discipline.room),
   },
   {
     name: 'banos_ldisc_wake',
     prototype: 'void banos_ldisc_wake(struct banos_ldisc_tty *tty, banos_u32 mask)',
-    fn: about('banos_ldisc_wake', (discipline, mask) => discipline.wake(mask & 0xffff)),
+    fn: (call, tty, mask) =>
+      disciplineAt(call, tty)?.wake(mask & 0xffff) ?? call.bug('banos_ldisc_wake with a bad pointer'),
   },
   {
     name: 'banos_ldisc_input_wanted',
     prototype: 'void banos_ldisc_input_wanted(struct banos_ldisc_tty *tty)',
-    fn: about('banos_ldisc_input_wanted', (discipline) => discipline.wantInput()),
+    fn: ask('banos_ldisc_input_wanted', (discipline) => discipline.wantInput()),
   },
   {
     name: 'banos_ldisc_deliver',
     prototype: 'long banos_ldisc_deliver(struct banos_ldisc_tty *tty, const char *bytes, size_t count)',
-    fn: about('banos_ldisc_deliver', (discipline, bytes, count) => discipline.deliver(bytes, count)),
+    fn: (call, tty, bytes, count) =>
+      disciplineAt(call, tty)?.deliver(bytes, count) ?? call.bug('banos_ldisc_deliver with a bad pointer'),
   },
   {
     name: 'banos_ldisc_hold',
     prototype: 'void banos_ldisc_hold(struct banos_ldisc_tty *tty)',
-    fn: about('banos_ldisc_hold', (discipline) => discipline.hold()),
+    fn: ask('banos_ldisc_hold', (discipline) => discipline.hold()),
   },
   {
     name: 'banos_ldisc_put',
