@@ -22,6 +22,7 @@ import { takeOverPid } from './events/pidfd.js';
 import { EXEC_FATAL, type LoadedProgram, loadProgram } from './exec/load-program.js';
 import type { ProcessorFacts, ProgramIdentity } from './exec/stack-image.js';
 import { exitTask, releaseMemory } from './exit.js';
+import { isRaised } from './inspect.js';
 import { Program } from './program/program.js';
 import { SS_DISABLE } from './signals/frame.js';
 import { exitGroup } from './signals/send.js';
@@ -186,7 +187,7 @@ function commit(task: Task, loaded: LoadedProgram, cred: Credentials, name: stri
   if (loaded.program === null) startMachineCode(task, loaded);
 
   const { uid, euid, gid, egid } = task.cred;
-  const changed = cred.euid !== euid || cred.egid !== egid;
+  const changed = isRaised(task.cred, cred);
   const isOrdinary = !changed && isReadable && uid === euid && gid === egid;
   task.cred = cred;
   process.dumpable = isOrdinary ? DUMP_USER : kernel.coreSettings.setIdDumpable;

@@ -30,7 +30,7 @@ import { NamespaceFile, nextNamespaceIno } from '../vfs/fs/nsfs.js';
 import { holdPath } from '../vfs/namei.js';
 import { UserNamespace } from '../vfs/user-namespace.js';
 import { PidFd } from './events/pidfd.js';
-import { mayInspect } from './inspect.js';
+import { changeCredentials, mayInspect } from './inspect.js';
 import type { SharedFsContext, Task } from './task.js';
 
 /** Kinds of namespaces that are not built. */
@@ -120,7 +120,7 @@ export function unshareTask(task: Task, given: number): number | Err {
   if (isErr(made)) return made;
   if ((flags & CLONE_FS) !== 0) unshareFs(task);
   if ((flags & CLONE_FILES) !== 0) unshareFiles(task);
-  task.cred = made.cred;
+  changeCredentials(task, made.cred);
   task.netNamespace = made.netNamespace;
   return 0;
 }
@@ -161,6 +161,6 @@ function enter(task: Task, users: UserNamespace | null, network: NetNamespace | 
     if (!capableIn(task.cred, cred.userNamespace, CAP_SYS_ADMIN)) return fail(EPERM);
     task.netNamespace = network;
   }
-  task.cred = cred;
+  changeCredentials(task, cred);
   return 0;
 }

@@ -17,7 +17,7 @@ import { AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../abi/fcntl.js'
 import { MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../abi/mount.js';
 import { S_IFDIR, S_IFMT, S_IFREG, S_ISGID } from '../abi/stat.js';
 import { type Caller, isInGroup, type Timespec } from './caller.js';
-import { capableHere, capableOver, ofRealUser } from './capability.js';
+import { capableOver, ofRealUser } from './capability.js';
 import type { Dentry } from './dentry.js';
 import { type Path, releasePath } from './dentry.js';
 import type { OpenFile } from './file.js';
@@ -26,7 +26,7 @@ import { attributesChanged } from './fsnotify.js';
 import type { AttributeChange, Inode } from './inode.js';
 import type { Mount } from './mount.js';
 import { type FsContext, LOOKUP_EMPTY, LOOKUP_FOLLOW, resolve, type Start } from './namei.js';
-import { isOwner, MAY_EXEC, MAY_WRITE, permission, withoutSetId } from './permission.js';
+import { isOwner, MAY_EXEC, MAY_WRITE, permission, withoutSetId, writeDropsSetId } from './permission.js';
 
 /** Largest file in bytes: offsets beyond are not exact numbers here. */
 export const MAX_FILE_SIZE = Number.MAX_SAFE_INTEGER;
@@ -236,8 +236,7 @@ export function truncateInode(dentry: Dentry, caller: Caller, size: number): num
   const { inode } = dentry;
   if (size > MAX_FILE_SIZE) return fail(EFBIG);
   const change: AttributeChange = { size };
-  const mode = capableHere(caller.cred, CAP_FSETID) ? inode.mode : withoutSetId(inode, caller);
-  if (mode !== inode.mode) change.mode = mode;
+  if (writeDropsSetId(inode, caller)) change.mode = withoutSetId(inode, caller);
   return apply({ dentry, inode }, change);
 }
 

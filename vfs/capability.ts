@@ -68,6 +68,16 @@ export const setOf = (...capabilities: readonly number[]): CapabilitySet =>
     NO_CAPABILITIES,
   );
 
+/** Is `next` permitted what `old` is not? Who makes a user namespace gains nothing by entering it. @source Linux cred_cap_issubset */
+export function gains(old: Credentials, next: Credentials): boolean {
+  const before = old.userNamespace;
+  if (before === next.userNamespace) return !isSubset(next.capabilities.permitted, old.capabilities.permitted);
+  for (let one: UserNamespace | null = next.userNamespace; one !== null; one = one.parent) {
+    if (one.parent === before && one.owner === old.euid) return false;
+  }
+  return true;
+}
+
 /** What a change of the file system's user id takes and gives. @source Linux CAP_FS_SET */
 const FILE_CAPABILITIES = setOf(
   CAP_CHOWN,

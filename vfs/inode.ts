@@ -147,8 +147,18 @@ export abstract class Inode {
     return fail(EPERM);
   }
 
+  /** Who may do what its permission bits do not say, where that is not up to capabilities: rwx of `caller`. @returns null: it is */
+  granted(_caller: Caller): number | null {
+    return null;
+  }
+
   /** A directory whose names come and go without the kernel's doing (procfs, hostfs): nothing is remembered about them. */
   get volatileNames(): boolean {
+    return false;
+  }
+
+  /** A directory in which nobody makes names: each call that would is told -ENOENT, whoever makes it. @source procfs of Linux, whose lookup fails */
+  get namesAreGiven(): boolean {
     return false;
   }
 

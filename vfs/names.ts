@@ -224,7 +224,7 @@ function makeIn(walk: Walk, directory: boolean, make: RawMaker): Inode | Err {
     there.unref();
     return fail(EEXIST);
   }
-  if (there !== -ENOENT) return there;
+  if (there !== -ENOENT || walk.inode.namesAreGiven) return there;
   if (walk.trailing && !directory) return fail(ENOENT);
   if (walk.mount.readOnly) return fail(EROFS);
   return make(walk.dentry, walk.last, walk.mount);
@@ -299,7 +299,7 @@ function renameBetween(from: Walk, to: Walk, caller: Caller, flags: number): num
   if (isErr(source)) return source;
   const target = to.dentry.child(to.last);
   let result: number | Err;
-  if (isErr(target) && target !== -ENOENT) result = target;
+  if (isErr(target) && (target !== -ENOENT || to.inode.namesAreGiven)) result = target;
   else result = renameTo(from, source, to, isErr(target) ? null : target, caller, flags);
   if (!isErr(target)) target.unref();
   source.unref();

@@ -148,7 +148,7 @@ function finishOrCreate(walk: Walk, ctx: FsContext, caller: Caller, flags: numbe
     if (walk.trailing) return fail(EISDIR);
     const child = walk.dentry.child(walk.last, caller);
     if (isErr(child)) {
-      if (child !== -ENOENT) return child;
+      if (child !== -ENOENT || walk.inode.namesAreGiven) return child;
       const made = create(walk, ctx, caller, mode);
       return made === 0 ? 1 : made;
     }

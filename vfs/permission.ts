@@ -4,7 +4,7 @@ import { EACCES, EPERM, EROFS, type Err, fail } from '../abi/errno.js';
 import { MS_RDONLY } from '../abi/mount.js';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_ISVTX, S_IXGRP } from '../abi/stat.js';
 import { type Caller, type Credentials, isInGroup } from './caller.js';
-import { type CapabilitySet, capableHere, capableIn, capableOver, capableOverOwner, isSubset } from './capability.js';
+import { type CapabilitySet, capable, capableIn, capableOver, capableOverOwner, isSubset } from './capability.js';
 import type { Inode } from './inode.js';
 
 export const MAY_EXEC = 1;
@@ -27,6 +27,8 @@ export function permission(inode: Inode, caller: Caller, mask: number): 0 | Err 
   const { cred } = caller;
   const granted = cred.fsuid === inode.uid ? mode >> 6 : isInGroup(cred, inode.gid) ? mode >> 3 : mode;
   if ((mask & ~granted & 7) === 0) return 0;
+  const special = inode.granted(caller);
+  if (special !== null) return (mask & ~special & 7) === 0 ? 0 : fail(EACCES);
   // The superuser still needs some x bit to execute a file.
   if ((type === S_IFDIR || !(mask & MAY_EXEC) || mode & ANY_EXEC) && capableOver(cred, inode, CAP_DAC_OVERRIDE))
     return 0;
@@ -70,7 +72,7 @@ export function withoutSetId(inode: Inode, caller: Caller): number {
 export const writeDropsSetId = (inode: Inode, caller: Caller): boolean =>
   (inode.mode & (S_ISUID | S_ISGID)) !== 0 &&
   (inode.mode & S_IFMT) === S_IFREG &&
-  !capableHere(caller.cred, CAP_FSETID) &&
+  !capable(caller.cred, CAP_FSETID) &&
   withoutSetId(inode, caller) !== inode.mode;
 
 /** Group and mode of a new node in `dir`. @source Linux inode_init_owner, mode_strip_sgid */

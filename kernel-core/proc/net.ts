@@ -1,7 +1,9 @@
 /** Network namespaces and their sockets as procfs shows them. */
 
+import { CAP_NET_ADMIN } from '../../abi/capability.js';
 import type { NetNamespace } from '../../net/namespace.js';
 import { ESTABLISHED, type UnixSocket } from '../../net/unix/socket.js';
+import { capableIn } from '../../vfs/capability.js';
 import { namespaceInode } from '../../vfs/fs/nsfs.js';
 import type { ProcNetwork, ProcUnixSocket } from '../../vfs/fs/procfs/source.js';
 import { INVALID_ID } from '../../vfs/user-namespace.js';
@@ -61,6 +63,7 @@ const makeNetwork = (kernel: Kernel, namespace: NetNamespace): ProcNetwork => ({
     const { users, groups } = namespace.userNamespace;
     return { uid: orSuperuser(users.toKernel(0)), gid: orSuperuser(groups.toKernel(0)) };
   },
+  isAdministrator: (cred) => capableIn(cred, namespace.userNamespace, CAP_NET_ADMIN),
   inode: namespaceInode(kernel.vfsEnv, namespace),
   unixSockets: () => unixSockets(kernel, namespace),
 });

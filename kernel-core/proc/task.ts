@@ -15,6 +15,7 @@ import type {
   TaskStateLetter,
 } from '../../vfs/fs/procfs/source.js';
 import type { Inode } from '../../vfs/inode.js';
+import { DUMP_USER } from '../core-dump/settings.js';
 import type { Usage } from '../process.js';
 import { SigSet } from '../signals/sigset.js';
 import { SIG_DFL, SIG_IGN } from '../signals/state.js';
@@ -106,7 +107,7 @@ export class TaskView implements ProcTask {
     return this.#task.noNewPrivs;
   }
   get dumpable(): boolean {
-    return this.#task.process.dumpable !== 0;
+    return this.#task.process.dumpable === DUMP_USER;
   }
   threads(): Iterable<ProcTask> {
     const { threads, leader } = this.#task.process;

@@ -35,13 +35,14 @@ function capabilityWords(task: Task, headerAddress: number): number | Err {
 
 function capget(task: Task, header: number, data: number): number {
   const words = capabilityWords(task, header);
-  if (words < 0) return data === 0 && words === fail(EINVAL) ? 0 : words;
+  // Without room for an answer it is only asked for the version.
+  if (data === 0) return words === fail(EFAULT) ? words : 0;
+  if (words < 0) return words;
   const pid = task.mm!.readU32(header + 4);
   if (isErr(pid)) return pid;
   if ((pid | 0) < 0) return fail(EINVAL);
   const target = (pid | 0) === 0 ? task : task.kernel.processes.task(pid | 0);
   if (target === null) return fail(ESRCH);
-  if (data === 0) return 0;
   const { effective, permitted, inheritable } = target.cred.capabilities;
   const out = [effective, permitted, inheritable].map(({ lo }) => lo);
   if (words === 2) out.push(...[effective, permitted, inheritable].map(({ hi }) => hi));

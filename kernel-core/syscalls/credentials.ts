@@ -7,6 +7,7 @@ import { EFAULT, EINVAL, EPERM, fail } from '../../abi/errno.js';
 import type { Credentials } from '../../vfs/caller.js';
 import { afterFileUserChange, afterUserChange, capableHere } from '../../vfs/capability.js';
 import { INVALID_ID } from '../../vfs/user-namespace.js';
+import { changeCredentials } from '../inspect.js';
 import type { Task } from '../task.js';
 import type { SyscallHandler, SyscallRows } from './row.js';
 
@@ -34,6 +35,9 @@ function setresuid(task: Task, r: number, e: number, s: number): number {
   const [uid, euid, suid] = [userOf(task, r), userOf(task, e), userOf(task, s)];
   if (Number.isNaN(uid + euid + suid)) return fail(EINVAL);
   const old = task.cred;
+  // What asks for nothing new leaves the file system's identity, too.
+  const keepsEffective = euid === KEEP || (euid === old.euid && euid === old.fsuid);
+  if (keepsEffective && [KEEP, old.uid].includes(uid) && [KEEP, old.suid].includes(suid)) return 0;
   const allowed = (id: number): boolean =>
     id === KEEP || id === old.uid || id === old.euid || id === old.suid || mayChangeUsers(old);
   if (!allowed(uid) || !allowed(euid) || !allowed(suid)) return fail(EPERM);
@@ -44,6 +48,8 @@ function setresgid(task: Task, r: number, e: number, s: number): number {
   const [gid, egid, sgid] = [groupOf(task, r), groupOf(task, e), groupOf(task, s)];
   if (Number.isNaN(gid + egid + sgid)) return fail(EINVAL);
   const old = task.cred;
+  const keepsEffective = egid === KEEP || (egid === old.egid && egid === old.fsgid);
+  if (keepsEffective && [KEEP, old.gid].includes(gid) && [KEEP, old.sgid].includes(sgid)) return 0;
   const allowed = (id: number): boolean =>
     id === KEEP || id === old.gid || id === old.egid || id === old.sgid || mayChangeGroups(old);
   if (!allowed(gid) || !allowed(egid) || !allowed(sgid)) return fail(EPERM);
@@ -71,14 +77,8 @@ function setGroups(task: Task, gid: number, egid: number, sgid: number): number 
   return commit(task, { ...old, ...next, fsgid: next.egid });
 }
 
-/** Whoever changes the effective identities has memory that others must not see. */
 function commit(task: Task, next: Credentials): number {
-  const changed = next.euid !== task.cred.euid || next.egid !== task.cred.egid;
-  task.cred = next;
-  if (changed) {
-    task.process.dumpable = task.kernel.coreSettings.setIdDumpable;
-    task.parentDeathSignal = 0;
-  }
+  changeCredentials(task, next);
   return 0;
 }
 
@@ -131,7 +131,7 @@ function setfsuid(task: Task, argument: number): number {
   const old = shownUser(task, cred.fsuid);
   if (Number.isNaN(uid) || uid === KEEP) return old;
   if ([cred.uid, cred.euid, cred.suid, cred.fsuid].includes(uid) || mayChangeUsers(cred)) {
-    task.cred = { ...cred, fsuid: uid, capabilities: afterFileUserChange(cred, uid) };
+    changeCredentials(task, { ...cred, fsuid: uid, capabilities: afterFileUserChange(cred, uid) });
   }
   return old;
 }
@@ -142,7 +142,7 @@ function setfsgid(task: Task, argument: number): number {
   const old = shownGroup(task, cred.fsgid);
   if (Number.isNaN(gid) || gid === KEEP) return old;
   if ([cred.gid, cred.egid, cred.sgid, cred.fsgid].includes(gid) || mayChangeGroups(cred)) {
-    task.cred = { ...cred, fsgid: gid };
+    changeCredentials(task, { ...cred, fsgid: gid });
   }
   return old;
 }

@@ -149,6 +149,23 @@ test('suid_dumpable: programs with other rights', async () => {
   await kernel.shutdown();
 });
 
+test('suid_dumpable 2: nobody but the superuser looks into such programs', async () => {
+  const kernel = await boot();
+  const script = `
+    mkdir /tmp/unreadable; cd /tmp/unreadable; cp -L /bin/busybox .; chmod 711 busybox
+    for kind in 1 2; do
+      echo $kind >/proc/sys/fs/suid_dumpable
+      setuidgid 2000:2000 ./busybox sleep 1000 & until grep -q sleep /proc/$!/cmdline; do :; done
+      echo $kind $(stat -c %u /proc/$!/status /proc/$!/fd /proc/$!) $(setuidgid 2000:2000 cat /proc/$!/environ | wc -c)
+      kill $!
+    done`;
+  const { stdout } = await collect(kernel.spawn(['sh', '-c', script], { env: { A: 'b' } }));
+  const [readable = '', refused] = stdout.split('\n');
+  assert.match(readable, /^1 2000 2000 2000 [1-9]/);
+  assert.is(refused, '2 0 0 2000 0');
+  await kernel.shutdown();
+});
+
 test('a program’s name leads nowhere else', () => {
   const facts = { pid: 7, tid: 8, uid: 1, gid: 2, dumpable: 1, signal: 11, time: 5, limit: 4096 };
   const name = (comm: string, executable: string | null, hostname = 'h'): string =>

@@ -244,6 +244,7 @@ export class FakeSource implements ProcSource {
           maxDatagrams: 10,
         },
         isFirst: true,
+        isAdministrator: ({ euid }) => euid === 0,
         owner: { uid: 0, gid: 0 },
         get inode(): Inode {
           throw new Error('nobody follows links here');

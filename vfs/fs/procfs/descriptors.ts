@@ -78,6 +78,7 @@ export const FD_ROW: NumbersRow<ProcTask> = {
   kind: 'numbers',
   name: 'fd',
   mode: 0o500,
+  isForItself: true,
   size: count,
   numbers: (task) => task.descriptors(),
   entry: (task, fd) => {

@@ -5,12 +5,13 @@
 import { ENOENT, type Err, fail } from '../../../abi/errno.js';
 import { PROC_SUPER_MAGIC } from '../../../abi/mount.js';
 import { S_IFDIR } from '../../../abi/stat.js';
-import type { Caller } from '../../caller.js';
+import type { Caller, Credentials } from '../../caller.js';
 import { FileSystem, type FsStatistics, type VfsEnv } from '../../filesystem.js';
 import type { DirectoryEntry, Inode } from '../../inode.js';
 import { makeInode, ProcDirectory, type ProcInode, parseNumber, type Subject } from './nodes.js';
 import { type DirectoryRow, directory, type Reader, type Row } from './row.js';
 import type { ProcNetwork, ProcSource, ProcTask } from './source.js';
+import { SETTINGS_ROW } from './sysctl.js';
 import { SYSTEM_ROWS } from './system.js';
 import { PROCESS_ROW, THREAD_ROW } from './task.js';
 
@@ -55,6 +56,8 @@ export class Procfs extends FileSystem {
   override readonly root: ProcRoot;
   readonly #numbers = new Map<Row<never>, number>();
   readonly #subject: Subject<ProcSource>;
+  /** Of /proc/sys. */
+  readonly settings: Subject<ProcSource>;
 
   constructor(env: VfsEnv, device: number, source: ProcSource) {
     super(env, 'proc', device);
@@ -65,6 +68,7 @@ export class Procfs extends FileSystem {
       task: null,
       ino: (row) => this.#ino(row),
     };
+    this.settings = { ...this.#subject, granted: settingsGranted };
     this.root = new ProcRoot(this.#subject, directory('', [...SYSTEM_ROWS].sort(inListingOrder)), ROOT_INO);
   }
 
@@ -111,6 +115,8 @@ export class Procfs extends FileSystem {
       get owner() {
         return network.owner;
       },
+      // Who administers the network is as good as the superuser.
+      granted: (mode, cred) => (network.isAdministrator(cred) ? mode >> 6 : settingsGranted(mode, cred)),
       ino: (row) => this.#ino(row),
     };
   }
@@ -143,6 +149,10 @@ export class Procfs extends FileSystem {
 export function procTaskOf(inode: Inode): ProcTask | null {
   return inode instanceof ProcDirectory && inode.row === PROCESS_ROW ? inode.subject.task : null;
 }
+
+/** Settings go by the effective ids, and no capability opens what their permission bits keep shut. @source Linux sysctl_perm */
+const settingsGranted = (mode: number, { euid, egid, groups }: Credentials): number =>
+  euid === 0 ? mode >> 6 : egid === 0 || groups.includes(0) ? mode >> 3 : mode;
 
 /** /proc itself: rows of the system, and a directory for each process. */
 class ProcRoot extends ProcDirectory<ProcSource> {
@@ -186,6 +196,10 @@ class ProcRoot extends ProcDirectory<ProcSource> {
       if (this.#tasks.get(tid) === inode) this.#tasks.delete(tid);
     };
     return inode;
+  }
+
+  protected override subjectOf(row: Row<ProcSource>): Subject<ProcSource> {
+    return row === SETTINGS_ROW ? this.fs.settings : this.subject;
   }
 
   override readdir(cookie: number, emit: (entry: DirectoryEntry, next: number) => boolean): number | Err {

@@ -7,7 +7,7 @@
 
 import { EACCES, ELOOP, ENOENT, EPERM, type Err, ESRCH, fail } from '../../../abi/errno.js';
 import { DT_DIR, DT_LNK, DT_REG, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/stat.js';
-import { type Caller, KERNEL_CALLER } from '../../caller.js';
+import { type Caller, type Credentials, KERNEL_CALLER } from '../../caller.js';
 import type { Path } from '../../dentry.js';
 import { DirectoryFile } from '../../directory-file.js';
 import type { OpenFile } from '../../file.js';
@@ -20,6 +20,10 @@ import type { ProcTask } from './source.js';
 import { ProcText } from './text-file.js';
 
 const BLOCK_SIZE = 1024;
+/** What stays the task's own when it must not be inspected: only directories in which anybody may look. */
+const PUBLIC_DIRECTORY = S_IFDIR | 0o555;
+/** rwx */
+const EVERYTHING = 7;
 
 /** What an inode is about: the whole system (null) or a task, and where it finds its numbers. */
 export interface Subject<S> {
@@ -27,6 +31,11 @@ export interface Subject<S> {
   readonly value: S;
   /** The task, whose end is the end of the inode; null for the system. */
   readonly task: ProcTask | null;
+  /**
+   * rwx that `cred` has, where capabilities do not add to what permission bits give.
+   * @param mode permission bits
+   */
+  granted?(mode: number, cred: Credentials): number;
   /** Whom its files belong to where that is not the superuser, kernel's numbers. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Inode number of row `row` of this subject; `number` sets entries of numbered directories apart. */
@@ -60,19 +69,28 @@ export abstract class ProcInode<S> extends Inode {
     return BLOCK_SIZE;
   }
 
-  /** The owner is the task's at the moment, or root while it must not be inspected. */
+  /** The owner is the task's at the moment, or root while it must not be inspected. @source Linux task_dump_owner */
   updateOwner(): void {
     const { task, owner } = this.subject;
     this.uid = owner?.uid ?? 0;
     this.gid = owner?.gid ?? 0;
     if (task === null) return;
-    this.uid = task.dumpable || this.isDirectory ? task.cred.euid : 0;
-    this.gid = task.dumpable || this.isDirectory ? task.cred.egid : 0;
+    const isPublic = task.dumpable || this.mode === PUBLIC_DIRECTORY;
+    this.uid = isPublic ? task.cred.euid : 0;
+    this.gid = isPublic ? task.cred.egid : 0;
   }
 
   get isAlive(): boolean {
     const { task } = this.subject;
     return task === null || this.fs.source.task(task.tid) === task;
+  }
+
+  override get namesAreGiven(): boolean {
+    return true;
+  }
+
+  override granted({ cred }: Caller): number | null {
+    return this.subject.granted?.(this.mode, cred) ?? null;
   }
 
   protected mayInspect(caller: Caller): boolean {
@@ -168,20 +186,6 @@ abstract class ProcParent<S> extends ProcInode<S> {
     return this.subject.task !== null;
   }
 
-  /** Names are made by nobody. @source host: every creating call answers ENOENT */
-  override create(): Inode | Err {
-    return fail(ENOENT);
-  }
-  override mkdir(): Inode | Err {
-    return fail(ENOENT);
-  }
-  override symlink(): Inode | Err {
-    return fail(ENOENT);
-  }
-  override link(): number | Err {
-    return fail(ENOENT);
-  }
-
   /** The child that is in use already, if it still stands for `subject` and `row`. */
   protected keep(name: string, subject: unknown, row: unknown, make: () => ProcInode<never>): Inode {
     const known = this.#children.get(name) as (ProcInode<never> & { row?: unknown }) | undefined;
@@ -218,7 +222,7 @@ export class ProcDirectory<S> extends ProcParent<S> {
     const row = this.isAlive ? this.row.rows.find((one) => one.name === name) : undefined;
     if (row === undefined) return fail(ENOENT);
     if (row.kind === 'network') return this.#ofNetwork(name, row, caller);
-    const { subject } = this;
+    const subject = this.subjectOf(row);
     return this.keep(name, subject.value, row, () => makeInode(subject, row, subject.ino(row)));
   }
 
@@ -230,6 +234,11 @@ export class ProcDirectory<S> extends ProcParent<S> {
       if (!emit({ name: row.name, ino: this.subject.ino(row), type: typeOf(row) }, i + 1)) break;
     }
     return 0;
+  }
+
+  /** What a row is about. */
+  protected subjectOf(_row: Row<S>): Subject<S> {
+    return this.subject;
   }
 
   #ofNetwork(name: string, { row }: NetworkRow, caller: Caller): Inode {
@@ -249,6 +258,12 @@ export class ProcNumbers<S> extends ProcParent<S> {
 
   override get size(): number {
     return this.isAlive ? (this.row.size?.(this.subject.value) ?? 0) : 0;
+  }
+
+  /** @source Linux proc_fd_permission */
+  override granted(caller: Caller): number | null {
+    const { task } = this.subject;
+    return this.row.isForItself === true && task?.tgid === caller.pid ? EVERYTHING : super.granted(caller);
   }
 
   override lookup(name: string): Inode | Err {

@@ -73,6 +73,8 @@ export interface NetworkRow extends RowBase {
 /** A directory whose names are numbers that come and go. */
 export interface NumbersRow<S> extends RowBase {
   readonly kind: 'numbers';
+  /** The process itself may look there whomever it belongs to: who must not be inspected loses it to the superuser. */
+  readonly isForItself?: boolean;
   /** st_size, in entries. */
   size?(subject: S): number;
   numbers(subject: S): Iterable<number>;

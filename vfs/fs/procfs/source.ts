@@ -160,6 +160,7 @@ export interface ProcTask {
   /** What the link of its user namespace leads to. */
   readonly userNamespaceInode: Inode;
   readonly noNewPrivs: boolean;
+  /** Those of the same user may look into it. */
   readonly dumpable: boolean;
   /** Tasks of the process, ascending by number. */
   threads(): Iterable<ProcTask>;
@@ -289,6 +290,8 @@ export interface ProcNetwork {
   readonly isFirst: boolean;
   /** Superuser of its user namespace, kernel's numbers: whom its settings belong to. */
   readonly owner: { readonly uid: number; readonly gid: number };
+  /** May `cred` do with its settings what the superuser may? */
+  isAdministrator(cred: Credentials): boolean;
   /** What the link in /proc/PID/ns leads to. */
   readonly inode: Inode;
   unixSockets(): Iterable<ProcUnixSocket>;

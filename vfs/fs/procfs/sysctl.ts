@@ -1,6 +1,5 @@
 /** /proc/sys: what can be asked of, and a little that can be told to, the running kernel. Only what holds here is there. */
-import { EACCES, EINVAL, fail } from '../../../abi/errno.js';
-import { O_ACCMODE, O_RDONLY } from '../../../abi/fcntl.js';
+import { EINVAL, fail } from '../../../abi/errno.js';
 import { directory, type FileRow, file, type NetworkRow, type Row } from './row.js';
 import type { ProcBufferSettings, ProcEventLimits, ProcNetSettings } from './settings.js';
 import type { ProcNetwork, ProcSource, ProcSystem } from './source.js';
@@ -139,7 +138,6 @@ const limit = (name: string, key: keyof ProcNetSettings): FileRow<ProcNetwork> =
 const bufferSize = (name: string, key: keyof ProcBufferSettings, least: number): FileRow<ProcNetwork> => ({
   ...number<ProcNetwork, typeof key>(name, ({ settings }) => settings.buffers, key, least),
   modeOf: ({ isFirst }) => (isFirst ? NAME_MODE : 0o444),
-  refusal: ({ isFirst }, flags) => ((flags & O_ACCMODE) === O_RDONLY || isFirst ? 0 : fail(EACCES)),
 });
 
 const network = (name: string, rows: readonly Row<ProcNetwork>[]): NetworkRow => {
@@ -149,7 +147,7 @@ const network = (name: string, rows: readonly Row<ProcNetwork>[]): NetworkRow =>
 
 const fileMax = ({ openFilesMax: max }: ProcSystem): string => (max >= Number.MAX_SAFE_INTEGER ? UNLIMITED : `${max}`);
 
-export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
+const ROWS: readonly Row<ProcSource>[] = [
   directory('fs', [
     figure('dentry-state', (s) => `${s.dentries}\t${s.unusedDentries}\t45\t0\t0\t0`),
     directory('epoll', [setting('max_user_watches', 'epollWatches', Number.MAX_SAFE_INTEGER)]),
@@ -218,3 +216,5 @@ export const SYSCTL_ROWS: readonly Row<ProcSource>[] = [
   },
   directory('vm', [figure('max_map_count', (s) => s.maxMapCount), figure('overcommit_memory', () => 0)]),
 ];
+
+export const SETTINGS_ROW = directory('sys', ROWS);

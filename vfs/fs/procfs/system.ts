@@ -5,7 +5,7 @@ import { capable } from '../../capability.js';
 import { hundredths, kib, ticks } from './format.js';
 import { directory, file, link, type Reader, type Row } from './row.js';
 import type { ProcCpuInfo, ProcCpuTimes, ProcMemoryInfo, ProcSource, ProcSystem, ProcTtyDriver } from './source.js';
-import { SYSCTL_ROWS } from './sysctl.js';
+import { SETTINGS_ROW } from './sysctl.js';
 
 /** Size of the vmalloc area of x86-64, in KiB. */
 const VMALLOC_TOTAL = 34_359_738_367;
@@ -230,7 +230,7 @@ export const SYSTEM_ROWS: readonly Row<ProcSource>[] = [
   file('softirqs', softirqs),
   file('stat', stat),
   file('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n'),
-  directory('sys', SYSCTL_ROWS),
+  SETTINGS_ROW,
   link('thread-self', (source, { caller }) => {
     const task = source.taskOf(caller);
     return task === null ? fail(ENOENT) : `${task.tgid}/task/${task.tid}`;
