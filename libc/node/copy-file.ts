@@ -33,7 +33,11 @@ export async function copyFile(libc: Libc, from: PathLike, to: PathLike, mode: n
       libc.fchmod(target, permissions);
       await copyBytes(libc, source, target);
     } catch (error) {
-      libc.unlink(to);
+      try {
+        libc.unlink(to);
+      } catch {
+        // It stays; why the copy failed is what is told.
+      }
       throw error;
     } finally {
       libc.close(target);

@@ -105,9 +105,8 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
       ? Buffer.from(data, (lengthOrEncoding as BufferEncoding | undefined) ?? 'utf8')
       : windowOf(data, offsetOrPosition ?? 0, (lengthOrEncoding as number | null) ?? undefined);
     const at = isText ? offsetOrPosition : position;
-    const bytesWritten = await this.#call('write', () =>
-      typeof at === 'number' ? this.#libc.pwrite(this.#fd, bytes, at) : this.#libc.write(this.#fd, bytes),
-    );
+    const here = () => this.#libc.write(this.#fd, bytes);
+    const bytesWritten = await this.#at(at, 'write', here, (from) => this.#libc.pwrite(this.#fd, bytes, from));
     return { bytesWritten, buffer: data };
   }
 
@@ -116,11 +115,8 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     buffers: readonly Target[],
     position?: number | null,
   ): Promise<{ bytesRead: number; buffers: readonly Target[] }> {
-    const bytesRead = await this.#call('read', () =>
-      typeof position === 'number'
-        ? this.#libc.preadv(this.#fd, buffers, position)
-        : this.#libc.readv(this.#fd, buffers),
-    );
+    const here = () => this.#libc.readv(this.#fd, buffers);
+    const bytesRead = await this.#at(position, 'read', here, (from) => this.#libc.preadv(this.#fd, buffers, from));
     return { bytesRead, buffers };
   }
 
@@ -128,11 +124,8 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     buffers: readonly Source[],
     position?: number | null,
   ): Promise<{ bytesWritten: number; buffers: readonly Source[] }> {
-    const bytesWritten = await this.#call('write', () =>
-      typeof position === 'number'
-        ? this.#libc.pwritev(this.#fd, buffers, position)
-        : this.#libc.writev(this.#fd, buffers),
-    );
+    const here = () => this.#libc.writev(this.#fd, buffers);
+    const bytesWritten = await this.#at(position, 'write', here, (from) => this.#libc.pwritev(this.#fd, buffers, from));
     return { bytesWritten, buffers };
   }
 
@@ -260,6 +253,16 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     const fd = this.#fd;
     this.#fd = -1;
     await calling('close', null, () => this.#libc.close(fd));
+  }
+
+  /** Moves bytes at `position`, or where the file stands if that is no number. */
+  #at(
+    position: number | null | undefined,
+    syscall: string,
+    here: () => Promise<number>,
+    there: (from: number) => Promise<number>,
+  ): Promise<number> {
+    return this.#call(syscall, () => (typeof position === 'number' ? there(position) : here()));
   }
 
   async #call<T>(syscall: string, action: () => T | Promise<T>): Promise<T> {

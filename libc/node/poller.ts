@@ -37,6 +37,8 @@ export class Poller {
   readonly #pollables = new Map<number, Pollable>();
   #set = -1;
   #nextId = 1;
+  /** From the first wait on there is always one. */
+  #isWaiting = false;
   /** What the wait that has ended answered: events, or a negative errno. */
   #found = 0;
 
@@ -46,12 +48,11 @@ export class Poller {
 
   /** @param fd does not block @returns what `remove` takes @throws ErrnoError */
   add(fd: number, pollable: Pollable): number {
-    const isFirst = this.#set < 0;
-    if (isFirst) this.#set = this.libc.epoll_create1(EPOLL_CLOEXEC);
+    if (this.#set < 0) this.#set = this.libc.epoll_create1(EPOLL_CLOEXEC);
+    if (!this.#isWaiting) this.#wait();
     const id = this.#nextId++;
     this.libc.epoll_ctl(this.#set, EPOLL_CTL_ADD, fd, { events: EVENTS, data: id });
     this.#pollables.set(id, pollable);
-    if (isFirst) this.#wait();
     return id;
   }
 
@@ -68,8 +69,10 @@ export class Poller {
     this.#pollables.delete(id);
   }
 
+  /** @throws ErrnoError ENOMEM, at the first time */
   #wait(): void {
     const found = this.libc.waitForEvents(this.#set, this.#told);
+    this.#isWaiting = true;
     if (found !== null) this.#told(found);
   }
 

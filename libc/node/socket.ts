@@ -107,7 +107,10 @@ export class Socket extends Duplex implements Pollable {
 
   override _construct(callback: Done): void {
     this.#open().then(
-      () => callback(),
+      () => {
+        callback();
+        process.nextTick(this.#begin);
+      },
       (error: Error) => {
         this.connecting = false;
         callback(error);
@@ -161,6 +164,11 @@ export class Socket extends Duplex implements Pollable {
     this.destroy();
   }
 
+  /** Reads from the start, as node:net does: who only writes hears of the peer's end, too. */
+  readonly #begin = (): void => {
+    if (!this.isPaused()) this.read(0);
+  };
+
   async #open(): Promise<void> {
     const { libc } = this.#poller;
     if (this.#path !== null) {
@@ -198,9 +206,15 @@ export class Socket extends Duplex implements Pollable {
         continue;
       }
       this.#wanted = false;
-      if (got === 0) this.push(null);
+      if (got === 0) this.#end();
       else this.destroy(errnoError(got, 'read'));
     }
+  }
+
+  /** The peer sends no more. Told at once if nothing waits to be read, be there a reader or not. */
+  #end(): void {
+    this.push(null);
+    this.read(0);
   }
 
   #start(chunks: readonly Uint8Array[], done: Done): void {

@@ -42,15 +42,22 @@ const SLASH = Buffer.from('/');
 /** @returns the first directory that was made; undefined when all were there */
 export function makeDirectories(libc: Libc, path: string, mode: number): string | undefined {
   try {
+    return makeDirectory(libc, path, mode);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT') || !path.replace(/\/+$/, '').includes('/')) throw error;
+    const first = makeDirectories(libc, path.replace(/\/+[^/]*\/*$/, '') || '/', mode);
+    // Where nobody makes names, as in /proc, it fails once more.
+    const last = makeDirectory(libc, path, mode);
+    return first ?? last;
+  }
+}
+
+/** @returns `path`; undefined when it was there */
+function makeDirectory(libc: Libc, path: string, mode: number): string | undefined {
+  try {
     libc.mkdir(path, mode);
     return path;
   } catch (error) {
-    if (hasCode(error, 'ENOENT') && path.replace(/\/+$/, '').includes('/')) {
-      const parent = path.replace(/\/+[^/]*\/*$/, '') || '/';
-      const first = makeDirectories(libc, parent, mode);
-      makeDirectories(libc, path, mode);
-      return first ?? path;
-    }
     if (hasCode(error, 'EEXIST') && isDirectory(libc.stat(path).st_mode)) return undefined;
     throw error;
   }

@@ -220,7 +220,9 @@ export async function* watch(
   throwIfAborted(signal);
   const watcher = await calling('watch', path, () => new Watcher(poller(), root, recursive));
   const stop = (): void => watcher.fail(abortError(signal!));
-  signal?.addEventListener('abort', stop, { once: true });
+  // It may have fired while the watch was made.
+  if (signal?.aborted) stop();
+  else signal?.addEventListener('abort', stop, { once: true });
   try {
     for (;;) {
       const { eventType, name } = await watcher.next();

@@ -1,6 +1,7 @@
 /** cp and watch of kernel.fs against Node's. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { constants } from '../../libc/index.js';
 import { compare, type Fs } from './fs-compare.js';
 import { bootTestKernel, type Context, leave, sh } from './support.js';
 
@@ -219,6 +220,36 @@ test('watch: ends with the kernel', async ({ kernel }) => {
     () => assert.unreachable('the kernel is gone'),
     ({ code, syscall }) => assert.equal([code, syscall], ['ESRCH', 'watch']),
   );
+});
+
+test('bug: a watch whose signal fired while it was made waited for ever', ({ kernel }) =>
+  compare(kernel.fs, async (fs, dir, log) => {
+    const controller = new AbortController();
+    const next = fs.watch(dir, { signal: controller.signal }).next();
+    controller.abort();
+    await log('aborted', () => next);
+  }));
+
+test('bug: directories where nobody makes names were tried without end', async ({ kernel }) => {
+  for (const path of ['/proc/x', '/proc/x/y/z', '/proc/self/x/y']) {
+    await kernel.fs.mkdir(path, { recursive: true }).then(
+      () => assert.unreachable(path),
+      ({ code, syscall }) => assert.equal([code, syscall], ['ENOENT', 'mkdir'], path),
+    );
+  }
+  assert.is(await kernel.fs.mkdir('/tmp/new/../other', { recursive: true }), '/tmp/new');
+});
+
+test('bug: a copy that failed told why its target could not be removed', async ({ kernel }) => {
+  const { fs, libc } = kernel;
+  await fs.writeFile('/tmp/from', 'x');
+  await fs.writeFile('/tmp/to', 'y');
+  libc.mount('/tmp/from', '/tmp/to', '', constants.MS_BIND);
+  await fs.copyFile('/etc/passwd', '/tmp/to', fs.constants.COPYFILE_FICLONE_FORCE).then(
+    () => assert.unreachable('nothing is cloned here'),
+    ({ code }) => assert.is(code, 'ENOTSUP'),
+  );
+  libc.umount2('/tmp/to');
 });
 
 test.run();

@@ -69,6 +69,29 @@ test('a question, an answer, the end of both sides', ({ kernel }) =>
     log(await once(server, 'close'), serverSawEnd, server.listening, server.address());
   }));
 
+test('bug: a server that only wrote never heard of its client’s end', ({ kernel }) =>
+  compare(kernel.net, async (net, path, log) => {
+    const server = net.createServer((socket) => {
+      socket.on('close', (failed) => log('closed', failed));
+      socket.end('answer');
+    });
+    server.listen(path);
+    const client = net.connect(path);
+    client.on('data', (data) => log('data', String(data)));
+    await once(client, 'close');
+    server.close();
+    await once(server, 'close');
+    // One that neither reads nor writes.
+    const idle = net.createServer((socket) => void socket.on('close', (failed) => log('closed', failed)));
+    idle.listen(path);
+    const other = net.connect(path);
+    await once(other, 'connect');
+    other.end();
+    await once(other, 'close');
+    idle.close();
+    await once(idle, 'close');
+  }));
+
 test('allowHalfOpen: writing goes on behind the end of the peer', ({ kernel }) =>
   compare(kernel.net, async (net, path, log) => {
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
@@ -116,11 +139,11 @@ test('a peer that is destroyed: end here, EPIPE for who writes on', ({ kernel })
       once(server, 'connection') as Promise<[hostNet.Socket]>,
       net.connect(path),
     ]);
+    const end = once(accepted, 'end');
     client.destroy();
     await once(client, 'close');
     log(client.destroyed);
-    accepted.resume();
-    await once(accepted, 'end');
+    await end;
     accepted.write('into the void');
     const [error] = (await once(accepted, 'error')) as NodeJS.ErrnoException[];
     log(error.code, error.syscall);
@@ -263,6 +286,22 @@ test('programs of the guest at the other end', async ({ kernel }) => {
     await libc.write(1, text(buffer, await libc.recv(fd, buffer)));
   });
   assert.is(stdout, 'from a program!');
+  server.close();
+  await once(server, 'close');
+});
+
+test('bug: when the first socket could not be watched, those that came later heard nothing', async ({ kernel }) => {
+  const limit = '/proc/sys/fs/epoll/max_user_watches';
+  const usual = await kernel.fs.readFile(limit, 'utf8');
+  await kernel.fs.writeFile(limit, '0');
+  const refused = once(kernel.net.createServer().listen('/tmp/first'), 'error');
+  assert.is(((await refused)[0] as NodeJS.ErrnoException).code, 'ENOSPC');
+  await kernel.fs.writeFile(limit, usual);
+  const server = kernel.net.createServer((socket) => socket.end('answer'));
+  server.listen('/tmp/second');
+  const pieces: Buffer[] = [];
+  for await (const piece of kernel.net.connect('/tmp/second')) pieces.push(piece as Buffer);
+  assert.is(text(Buffer.concat(pieces)), 'answer');
   server.close();
   await once(server, 'close');
 });
