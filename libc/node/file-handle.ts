@@ -8,6 +8,7 @@ import type { Source, Target } from '../files.js';
 import type { Libc } from '../libc.js';
 import { calling, stateError, throwIfAborted } from './errors.js';
 import {
+  type Hold,
   type ReadStreamOptions,
   readStreamOn,
   type WriteStreamOptions,
@@ -50,10 +51,10 @@ export type Writable =
 export class FileHandle extends EventEmitter implements AsyncDisposable {
   readonly #libc: Libc;
   #fd: number;
-  /** What needs the descriptor: the user until `close`, and streams. */
-  #users = 1;
+  /** What else needs the descriptor: streams, each by what ends it. */
+  readonly #streams = new Set<() => void>();
   #closing: Promise<void> | null = null;
-  /** Lets `close` go on when the last user has let go. */
+  /** Lets `close` go on when the last stream has let go. */
   #released: (() => void) | null = null;
   #isLocked = false;
 
@@ -225,12 +226,13 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     if (this.#fd < 0) return this.#closing ?? Promise.resolve();
     if (this.#closing !== null) return this.#closing;
     this.#closing =
-      --this.#users === 0
+      this.#streams.size === 0
         ? this.#release()
         : new Promise((resolve, reject) => {
             this.#released = () => this.#release().then(resolve, reject);
           });
     this.emit('close');
+    for (const end of [...this.#streams]) end();
     return this.#closing;
   }
 
@@ -238,14 +240,10 @@ export class FileHandle extends EventEmitter implements AsyncDisposable {
     await this.close();
   }
 
-  /** Keeps the descriptor open. @returns what lets go of it */
-  readonly #hold = (): (() => void) => {
-    this.#users++;
-    let isHeld = true;
+  readonly #hold: Hold = (closed) => {
+    this.#streams.add(closed);
     return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      if (--this.#users === 0) this.#released?.();
+      if (this.#streams.delete(closed) && this.#streams.size === 0) this.#released?.();
     };
   };
 

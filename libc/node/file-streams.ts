@@ -3,7 +3,6 @@
  * by node:fs's own streams, which take other calls than the host's for what they read and write.
  */
 import * as host from 'node:fs';
-import type { Stream } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
 import { stateError } from './errors.js';
 import type { FileHandle } from './file-handle.js';
@@ -64,64 +63,58 @@ function callsOn(file: FileHandle, release: () => Promise<void>) {
   };
 }
 
-/** @param hold as of `FileHandle`: keeps the descriptor until what it gives is called */
-export function readStreamOn(file: FileHandle, hold: () => () => void, options: ReadStreamOptions): host.ReadStream {
+/** Keeps the descriptor of a file open. @param closed called when the file is closed by its user @returns what lets go of it */
+export type Hold = (closed: () => void) => () => void;
+
+export function readStreamOn(file: FileHandle, hold: Hold, options: ReadStreamOptions): host.ReadStream {
   return streamOn(file, hold, (own) => host.createReadStream('', { ...options, ...own } as never));
 }
 
-export function writeStreamOn(file: FileHandle, hold: () => () => void, options: WriteStreamOptions): host.WriteStream {
+export function writeStreamOn(file: FileHandle, hold: Hold, options: WriteStreamOptions): host.WriteStream {
   return streamOn(file, hold, (own) => host.createWriteStream('', { ...options, ...own } as never));
 }
 
-/** @param make may refuse its options: then nothing keeps the descriptor */
+/** A stream that ends when the file is closed. @param make may refuse its options: then nothing keeps the descriptor */
 function streamOn<T extends host.ReadStream | host.WriteStream>(
   file: FileHandle,
-  hold: () => () => void,
+  hold: Hold,
   make: (own: { fd: number; fs: object }) => T,
 ): T {
   if (file.fd < 0) throw stateError('EBADF', 'the file is closed');
-  const release = hold();
+  let stream: T | null = null;
+  const release = hold(() => stream?.close());
   const fs = callsOn(file, () => {
     release();
     return file.close();
   });
   try {
-    return closedWith(file, make({ fd: file.fd || STAND_IN, fs }));
+    stream = make({ fd: file.fd || STAND_IN, fs });
+    return stream;
   } catch (error) {
     release();
     throw error;
   }
 }
 
-/** Closing the file ends its streams. */
-function closedWith<T extends host.ReadStream | host.WriteStream>(file: FileHandle, stream: T): T {
-  const close = (): void => stream.close();
-  file.once('close', close);
-  (stream as Stream).once('close', () => file.off('close', close));
-  return stream;
-}
-
 /**
  * It ends when the file is closed.
  * @param type 'bytes': chunks are Uint8Arrays and readers may bring their own buffers; otherwise they are ArrayBuffers
  */
-export function webStreamOn(file: FileHandle, type: 'bytes' | undefined, hold: () => () => void): ReadableStream {
-  const release = hold();
+export function webStreamOn(file: FileHandle, type: 'bytes' | undefined, hold: Hold): ReadableStream {
   let isOver = false;
-  /** Nobody reads any more. */
-  const end = (): void => {
-    isOver = true;
-    file.off('close', closed);
-    release();
-  };
   let finish: () => void;
   const closed = (): void => {
     end();
     finish();
   };
+  const release = hold(closed);
+  /** Nobody reads any more. */
+  const end = (): void => {
+    isOver = true;
+    release();
+  };
   const start = (controller: { close(): void }): void => {
     finish = () => controller.close();
-    file.once('close', closed);
   };
   /** @returns bytes, none at the end */
   const fill = async (bytes: Uint8Array): Promise<number> => {

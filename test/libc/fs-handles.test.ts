@@ -70,6 +70,16 @@ test('a stream whose options are refused does not keep the file open', async ({ 
   assert.is(file.fd, -1);
 });
 
+test('bug: a file with many streams warned of a leak of listeners', async ({ kernel }) => {
+  await kernel.fs.writeFile('/tmp/many', 'text');
+  const file = await kernel.fs.open('/tmp/many');
+  const streams = Array.from({ length: 12 }, () => file.createReadStream({ start: 0 }));
+  assert.is(file.listenerCount('close'), 0);
+  await file.close();
+  assert.ok(streams.every(({ destroyed }) => destroyed));
+  assert.is(file.fd, -1);
+});
+
 test('streams that write', ({ kernel }) =>
   compare(kernel.fs, async (fs, dir, log) => {
     await log('pieces', async () => {

@@ -225,7 +225,7 @@ test('watch: ends with the kernel', async ({ kernel }) => {
 test('bug: a watch whose signal fired while it was made waited for ever', ({ kernel }) =>
   compare(kernel.fs, async (fs, dir, log) => {
     const controller = new AbortController();
-    const next = fs.watch(dir, { signal: controller.signal }).next();
+    const next = fs.watch(dir, { signal: controller.signal })[Symbol.asyncIterator]().next();
     controller.abort();
     await log('aborted', () => next);
   }));
