@@ -42,18 +42,29 @@ export interface Sample {
   check: string;
 }
 
+export interface CompareOptions {
+  /** False where qemu does not emulate what is measured. */
+  qemu?: boolean;
+  /**
+   * Before anything counts: a function, for every engine; 'runs', Banos measures until that gets no faster, and the first
+   * run is a row of its own.
+   */
+  warmUp?: 'runs' | ((engine: Engine) => Promise<unknown>);
+  /** How often each measurement is made; as many as the bench says if not given. */
+  repeats?: number;
+}
+
 /**
- * Measures on native, qemu and every Banos in turn, `repeats` times over, so that a busy moment of the machine hits all
+ * Measures on native, qemu and every Banos in turn, several times over, so that a busy moment of the machine hits all
  * of them, and keeps each engine's best. A value whose `check` is not that of the first engine is no result.
- * @param options.qemu false where qemu does not emulate what is measured
- * @param options.warmUp Banos runs it until that gets no faster, before anything counts; the first run is a row of its own
+ * @returns the row, which has been added
  */
 export async function compare(
   bench: Bench,
   head: Head,
   measure: (engine: Engine) => Promise<Sample>,
-  options: { qemu?: boolean; warmUp?: boolean } = {},
-): Promise<void> {
+  options: CompareOptions = {},
+): Promise<Row> {
   progress(`${head.group}: ${head.name} ${head.library ?? ''}`);
   const { native, qemu, banos } = bench;
   // Native comes twice: it is what everything is divided by.
@@ -61,14 +72,10 @@ export async function compare(
   const best = new Map<Engine, number>();
   const broken = new Set<Engine>();
   let check: string | null = null;
-  const once = async (engine: Engine): Promise<number | null> => {
+  const trying = async <T>(engine: Engine, what: () => Promise<T>): Promise<T | null> => {
     if (broken.has(engine)) return null;
     try {
-      const sample = await measure(engine);
-      // The first answer of this machine itself decides; a warm-up run comes before it and is not compared.
-      if (engine === native) check ??= sample.check;
-      if (check !== null && sample.check !== check) throw new Error(`answers ${sample.check}, natively ${check}`);
-      return sample.value;
+      return await what();
     } catch (error) {
       broken.add(engine);
       best.delete(engine);
@@ -76,21 +83,35 @@ export async function compare(
       return null;
     }
   };
+  const once = (engine: Engine): Promise<number | null> =>
+    trying(engine, async () => {
+      const sample = await measure(engine);
+      // The first answer of this machine itself decides; a warm-up run comes before it and is not compared.
+      if (engine === native) check ??= sample.check;
+      if (check !== null && sample.check !== check) throw new Error(`answers ${sample.check}, natively ${check}`);
+      return sample.value;
+    });
+  const { warmUp, repeats = bench.repeats } = options;
   const first: (number | null)[] = [];
-  if (options.warmUp) for (const engine of banos) first.push(await settle(() => once(engine)));
-  for (let repeat = 0; repeat < bench.repeats; repeat++) {
+  if (warmUp === 'runs') for (const engine of banos) first.push(await settle(() => once(engine)));
+  else if (warmUp) for (const engine of new Set(engines)) await trying(engine, () => warmUp(engine));
+  for (let repeat = 0; repeat < repeats; repeat++) {
     for (const engine of engines) {
       const value = await once(engine);
       if (value !== null) best.set(engine, Math.min(value, best.get(engine) ?? Number.POSITIVE_INFINITY));
     }
   }
   const value = (engine: Engine | null): number | null => (engine === null ? null : (best.get(engine) ?? null));
-  const measured = { native: value(native), qemu: value(qemu) };
-  addRow(bench, { ...head, ...measured, banos: banos.map(value) });
-  if (!options.warmUp) return;
-  // What is asked for is asked of later runs.
-  const { goal: _, ...run } = head;
-  addRow(bench, { ...run, group: 'first runs', name: `${head.name}, first run`, ...measured, banos: first });
+  const row: Row = { ...head, native: value(native), qemu: value(qemu), banos: banos.map(value) };
+  addRow(bench, row);
+  if (warmUp === 'runs') addFirst(bench, row, 'first run', first);
+  return row;
+}
+
+/** The beginning of what `row` measures, with nothing warm, as a row of its own: what is asked for is asked of later runs. */
+export function addFirst(bench: Bench, row: Row, what: string, banos: (number | null)[]): void {
+  const { goal: _, ...rest } = row;
+  addRow(bench, { ...rest, group: 'first runs', name: `${row.name}, ${what}`, banos });
 }
 
 /** A run that is not this much faster than the best before it is no progress, and so many of them in a row are the end. */

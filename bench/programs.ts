@@ -98,7 +98,7 @@ export async function measurePrograms(bench: Bench): Promise<void> {
         const { output, ms } = await engine.run(words);
         return { value: ms, check: output.replaceAll(folder, '') };
       },
-      { warmUp: true },
+      { warmUp: 'runs' },
     );
   }
 }

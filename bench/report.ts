@@ -1,8 +1,8 @@
 /** Rows of the bench, what is summed up from them, and the table that people read. */
 
 /**
- * `checks`: accesses that must fault; mostly signal delivery, so in no mean. `first runs`: of the programs, with nothing
- * translated yet.
+ * `checks`: accesses that must fault; mostly signal delivery, so in no mean. `first runs`: of programs and rates, with nothing
+ * translated yet, or in a kernel that nothing has run in.
  */
 export type Group = 'kernels' | 'checks' | 'programs' | 'first runs' | 'rates' | 'typescript' | 'start' | 'memory';
 

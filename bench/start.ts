@@ -89,7 +89,7 @@ async function shellRows(bench: Bench, busybox: string): Promise<void> {
         const { output, ms } = await engine.run([busybox, 'sh', '-c', LOOP]);
         return { value: ms, check: output };
       },
-      { warmUp: true },
+      { warmUp: 'runs' },
     );
   }
   const spawn = { group: 'start', name: 'busybox true through spawn', unit: 'ms', goal: '< 1 ms' } as const;

@@ -1,10 +1,12 @@
 /*
  * System call rates, the same static program natively, in qemu-user and in Banos.
  *
- *   calls WHAT MS [BUSYBOX]
- *   calls ioctl MS MODULE
+ *   calls WHAT WARMUP_MS MEASURE_MS [BUSYBOX|MODULE]
  *
- * Prints the nanoseconds of one round of WHAT, the best of five measurements of about MS milliseconds each:
+ * Prints two times of one round of WHAT in nanoseconds: the mean of the first 1000 rounds of this process, and the one it settles
+ * at. It has settled when for as long as it took to get there (but at least a tenth of WARMUP_MS, and WARMUP_MS at most in all) no
+ * 10 ms have been 3 % faster; then MEASURE_MS are measured in seven pieces, and the middle one counts. The same rule in every
+ * engine. WHAT is
  * getpid, clock (clock_gettime as libc makes it), pipe (a byte to another process and back), fork (fork, exit, wait),
  * exec (fork, exec of `BUSYBOX true`, wait), fault (a load that faults, through a SIGSEGV handler that steps over it),
  * stream, packet (a byte, 64 bytes, over a unix socket to another process and back), rights (the same with a descriptor),
@@ -304,7 +306,41 @@ static void ioctls(long rounds) {
 static double timed(void (*run)(long rounds), long rounds) {
   double start = now();
   run(rounds);
-  return now() - start;
+  return (now() - start) / rounds;
+}
+
+enum { FIRST = 1000, PIECES = 7, MILLISECOND = 1000000 };
+static const double piece_of_warm_up = 10.0 * MILLISECOND, progress = 0.97;
+
+/* As many rounds as fit into `span` nanoseconds when one takes `each`. */
+static long rounds_in(double span, double each) {
+  double rounds = span / each;
+  return rounds < 1 ? 1 : (long)rounds;
+}
+
+/* Runs until that gets no faster. @each of a round, as far as known, in ns @most ns @returns the best time of a round in ns */
+static double warm_up(void (*run)(long rounds), double each, double most) {
+  double start = now(), best = each, least = most / 10, reached = 0;
+  for (double elapsed = 0; elapsed < most && elapsed < reached + (reached < least ? least : reached);) {
+    double time = timed(run, rounds_in(piece_of_warm_up, best));
+    elapsed = now() - start;
+    if (time < best * progress) reached = elapsed;
+    if (time < best) best = time;
+  }
+  return best;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* @budget ns @returns the median time of a round in ns */
+static double measure(void (*run)(long rounds), double each, double budget) {
+  double times[PIECES];
+  for (int i = 0; i < PIECES; i++) times[i] = timed(run, rounds_in(budget / PIECES, each));
+  qsort(times, PIECES, sizeof *times, by_value);
+  return times[PIECES / 2];
 }
 
 int main(int argc, char **argv) {
@@ -315,22 +351,16 @@ int main(int argc, char **argv) {
                {"idle", idles},     {"fork", forks},   {"exec", execs}, {"fault", segvs},
                {"stream", streams}, {"packet", packets}, {"rights", rights}, {"raw", raws}, {"line", lines},
                {"ioctl", ioctls}};
-  double budget = argc >= 3 ? atof(argv[2]) * 1e6 : 0;
-  busybox = argc == 4 ? argv[3] : "/bin/busybox";
-  for (unsigned i = 0; budget > 0 && i < sizeof table / sizeof *table; i++) {
+  busybox = argc == 5 ? argv[4] : "/bin/busybox";
+  for (unsigned i = 0; argc >= 4 && i < sizeof table / sizeof *table; i++) {
     if (strcmp(table[i].name, argv[1])) continue;
-    long rounds = 8;
-    double time;
-    /* Growing rounds are the warm-up too. */
-    while ((time = timed(table[i].run, rounds)) < budget / 2) rounds = time < budget / 16 ? rounds * 8 : rounds * 2;
-    double best = time / rounds;
-    for (int k = 0; k < 5; k++) {
-      time = timed(table[i].run, rounds) / rounds;
-      if (time < best) best = time;
-    }
-    printf("%.2f\n", best);
+    void (*run)(long rounds) = table[i].run;
+    run(0); /* Makes what it needs. */
+    double first = timed(run, FIRST);
+    double best = warm_up(run, first, atof(argv[2]) * MILLISECOND);
+    printf("%.2f %.2f\n", first, measure(run, best, atof(argv[3]) * MILLISECOND));
     return 0;
   }
-  fprintf(stderr, "usage: calls getpid|clock|pipe|event|idle|fork|exec|fault|stream|packet|rights|raw|line|ioctl MS [BUSYBOX|MODULE]\n");
+  fprintf(stderr, "usage: calls getpid|clock|pipe|event|idle|fork|exec|fault|stream|packet|rights|raw|line|ioctl WARMUP_MS MEASURE_MS [BUSYBOX|MODULE]\n");
   return 1;
 }
