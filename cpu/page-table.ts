@@ -34,6 +34,8 @@ const LEAF_MASK = LEAF_PAGES - 1;
 /** Leaves are numbered by 27 bits, so that a page has one whether its number is signed or not. */
 const LEAF_NUMBER = 0x7ffffff;
 const TLB_PARTS = [0, TLB_WRITE, TLB_EXEC];
+/** A TLB that had so many entries filled is cleared as a whole. */
+const MOST_FILLED = 256;
 
 interface Leaf {
   readonly entries: Uint32Array;
@@ -61,8 +63,11 @@ export class PageTable {
   #lastIndex = -1;
   #lastLeaf: Leaf | undefined;
   #tlbFrame: number;
-  /** Some region has been found to have its code here. */
+  /** Some region has been found to have its code here; since the last change of code, and ever. */
   #hasValid = false;
+  #hadValid = false;
+  /** Entries of the TLB that were filled, as indices of words, as long as they are few. */
+  readonly #filled: number[] = [];
   #marks: DebugMarks | null = null;
 
   /** @returns -ENOMEM when there are no frames for the TLB */
@@ -75,7 +80,7 @@ export class PageTable {
     this.#memory = memory;
     this.#tlbFrame = tlbFrame;
     this.tlb = tlbFrame * PAGE_SIZE;
-    memory.tlbBlocks.add(this.tlb);
+    memory.tlbBlocks.push(this.tlb);
     this.windows = new Windows(memory, this.tlb, (vpn) =>
       this.#marks?.isWatched(vpn) === true ? 0 : this.entryOf(vpn),
     );
@@ -90,8 +95,9 @@ export class PageTable {
     leaf.entries[at] = (frame << FRAME_SHIFT) | prot;
     if (at < leaf.low) leaf.low = at;
     if (at >= leaf.end) leaf.end = at + 1;
-    this.#drop(vpn, old);
+    // Nothing is cached of a page that was absent.
     if (old === 0) this.windows.extend(vpn);
+    else this.#drop(vpn, old);
   }
 
   clear(vpn: number): void {
@@ -144,6 +150,7 @@ export class PageTable {
     i32[at + 1] = high;
     i32[at + 2] = value;
     i32[at + 3] = frame;
+    if (this.#filled.length < MOST_FILLED) this.#filled.push(at);
   }
 
   /** Visits the present pages of [fromVpn, toVpn) in ascending order. The visitor may change the visited page only. */
@@ -161,6 +168,32 @@ export class PageTable {
     for (const index of within.sort((a, b) => a - b)) {
       visitLeaf(this.#leaves.get(index)!, index * LEAF_PAGES, fromVpn, toVpn, visit);
     }
+  }
+
+  /** The first present page of [fromVpn, toVpn); `toVpn` when there is none. */
+  firstPresent(fromVpn: number, toVpn: number): number {
+    let vpn = fromVpn;
+    while (vpn < toVpn) {
+      const leaf = this.#leaf(leafOf(vpn));
+      const start = vpn - (vpnLow(vpn) & LEAF_MASK);
+      if (leaf !== undefined) {
+        const end = Math.min(leaf.end, toVpn - start);
+        for (let i = Math.max(vpn - start, leaf.low); i < end; i++) if (leaf.entries[i] !== 0) return start + i;
+      }
+      vpn = start + LEAF_PAGES;
+      if (toVpn - vpn > LEAF_PAGES * this.#leaves.size) vpn = this.#firstLeaf(vpn, toVpn);
+    }
+    return toVpn;
+  }
+
+  /** The first page of [fromVpn, toVpn) that has a leaf, where leaves are few in it. */
+  #firstLeaf(fromVpn: number, toVpn: number): number {
+    let first = toVpn;
+    const from = leafOf(fromVpn);
+    for (const index of this.#leaves.keys()) {
+      if (index >= from && index * LEAF_PAGES < first) first = index * LEAF_PAGES;
+    }
+    return Math.max(first, fromVpn);
   }
 
   /** What a debugger wants to be told of; null: nothing. */
@@ -192,6 +225,7 @@ export class PageTable {
   /** Notes that the code of a region is here as it was translated; holds until an executable page changes. */
   setValid(region: number): void {
     this.#hasValid = true;
+    this.#hadValid = true;
     this.#memory.u8[this.tlb + VALIDITY + region] = 1;
   }
 
@@ -211,9 +245,25 @@ export class PageTable {
   dispose(): void {
     this.isLive = false;
     this.#marks = null;
-    this.#memory.tlbBlocks.delete(this.tlb);
+    const { tlbBlocks } = this.#memory;
+    const last = tlbBlocks.pop()!;
+    if (last !== this.tlb) tlbBlocks[tlbBlocks.indexOf(this.tlb)] = last;
     this.#dropLeaves();
-    for (let i = 0; i < TLB_FRAMES; i++) this.#memory.unref(this.#tlbFrame + i);
+    const isZero = this.#clear();
+    for (let i = 0; i < TLB_FRAMES; i++) this.#memory.unref(this.#tlbFrame + i, isZero);
+  }
+
+  /**
+   * Makes the TLB block zero again, as the next one has to be: a process that ends soon has written little of it.
+   * @returns false: it was left as it is, because it would all have to be cleared
+   */
+  #clear(): boolean {
+    if (this.#filled.length === MOST_FILLED || !this.windows.clear()) return false;
+    const { u32, u8 } = this.#memory;
+    for (const at of this.#filled) u32.fill(0, at, at + 4);
+    for (const part of TLB_PARTS) for (const entry of MARKED_ENTRIES) u32[((this.tlb + part) >>> 2) + entry * 4] = 0;
+    if (this.#hadValid) u8.fill(0, this.tlb + VALIDITY, this.tlb + VALIDITY + VALIDITY_BYTES);
+    return true;
   }
 
   #dropLeaves(): void {

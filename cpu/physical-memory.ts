@@ -4,7 +4,7 @@
  * A frame number is a physical address divided by 4096; 0 is never a valid frame. Frames below `RESERVED_FRAMES`
  * hold the CPU state. A frame that has been decoded is marked as code; whoever writes into it must say so
  * (`willWrite`), so that its decodings are dropped. Which frame is given out is the business of `FrameAllocator`; what is
- * known here is which frames were never given out: they are zero and cost the host nothing. No locks.
+ * known here is which frames are zero: those that were never given out, which cost the host nothing, and those that came back so. No locks.
  */
 import { FrameAllocator, type Reservation } from './frame-allocator.js';
 import { emptyTag, PAGE_SIZE, RESERVED_FRAMES, TLB_ENTRIES, TLB_WRITE } from './state.js';
@@ -20,7 +20,7 @@ const MAX_GROWTH = 1024;
 /** Bits of `#flags`. */
 const CODE = 1;
 const WRITE_CACHED = 2;
-/** The frame was given out once: it may hold anything. */
+/** The frame was given out once and not cleared since: it may hold anything. */
 const DIRTY = 4;
 
 export class PhysicalMemory {
@@ -32,8 +32,8 @@ export class PhysicalMemory {
   i32!: Int32Array;
   view!: DataView;
   readonly limitFrames: number;
-  /** Addresses of the TLB blocks of all live address spaces (kept by PageTable). */
-  readonly tlbBlocks = new Set<number>();
+  /** Addresses of the TLB blocks of all live address spaces, in no order (kept by PageTable). */
+  readonly tlbBlocks: number[] = [];
   /** How often a frame became one with code. */
   codeMarks = 0;
   /** Slots of WINDOWS that may be open, as bits (kept by Windows). */
@@ -129,12 +129,12 @@ export class PhysicalMemory {
     this.#refs[frame]!++;
   }
 
-  /** Drops one reference; at zero the frame is free and its decodings are dropped. */
-  unref(frame: number): void {
+  /** Drops one reference; at zero the frame is free and its decodings are dropped. @param isZero it holds nothing but zeros */
+  unref(frame: number, isZero = false): void {
     if (--this.#refs[frame]! !== 0) return;
     if (this.#flags[frame]! & CODE) this.#announce(frame);
     this.#used--;
-    this.#flags[frame] = DIRTY;
+    this.#flags[frame] = isZero ? 0 : DIRTY;
     this.#frames.give(frame);
   }
 

@@ -34,6 +34,8 @@ const MAX_PAGES = TWO_20 - 1;
 
 /** Extents that the records by address are made from. */
 const MAX_EXTENTS = 32;
+/** Records by address that are cleared one by one when the address space goes. */
+const MOST_NOTED = 64;
 /** The second windows: translated code copies records of the extents by address to those of the active address space. */
 const SECOND_SLOTS = -1 << SITE_SLOTS;
 
@@ -48,6 +50,9 @@ interface Extent {
   readonly delta: number;
 }
 
+const isPart = (extent: Extent, vpn: number, delta: number, writable: boolean): boolean =>
+  extent.low <= vpn && vpn < extent.end && extent.delta === delta && extent.writable === writable;
+
 export const CLOSED = 0;
 export const OPENED = 1;
 export const TAKEN = 2;
@@ -61,9 +66,13 @@ export class Windows {
   /** Slots that may be open, as bits. */
   #open = 0;
   /** What the records of the extents by address are made from; all of them that there are, and perhaps more. */
-  #extents: Extent[] = [];
+  readonly #extents: Extent[] = [];
   /** `PhysicalMemory.codeMarks` when they were made. */
   #codeMarks = 0;
+  /** Some slot has been open. */
+  #wasOpen = false;
+  /** Records of extents by address that were written, as indices of words, as long as they are few. */
+  readonly #noted: number[] = [];
 
   /** @param tlb physical address of the TLB block */
   constructor(memory: PhysicalMemory, tlb: number, entryOf: EntryOf) {
@@ -119,14 +128,14 @@ export class Windows {
     const at = (this.#base + slot * WINDOW_SIZE) >> 2;
     // Of what is known already, only what is new needs a look.
     const old = this.#held(slot);
-    const known = this.#known();
-    if (old !== undefined) known.push(old);
-    const extent = this.#around(vpn, entry, known);
+    this.#forgetOld();
+    const extent = this.#around(vpn, entry, old);
     const isTaken = old !== undefined && (old.low < extent.low || old.low >= extent.end);
     if (isTaken && !replace) return TAKEN;
     this.#write(at, extent);
-    this.#noteWrites(extent, known);
+    this.#noteWrites(extent, old);
     this.#open |= 1 << slot;
+    this.#wasOpen = true;
     if (this.#isActive()) {
       this.#memory.activeWindows |= 1 << slot;
       this.#copySlot(slot);
@@ -141,47 +150,65 @@ export class Windows {
   note(vpn: number, write: boolean): void {
     const entry = this.#entryOf(vpn);
     if ((entry & PTE_ANY) === 0 || (write && !this.#isWritable(entry))) return;
-    this.#extents = this.#known();
+    this.#forgetOld();
     const writable = this.#isWritable(entry);
-    let extent = this.#extents.find((known) => known.writable === writable && known.low <= vpn && vpn < known.end);
+    let extent = this.#partAt(vpn, (entry >>> FRAME_SHIFT) - vpn, writable, undefined);
     if (extent === undefined) {
-      const { low, end } = (extent = this.#around(vpn, entry, this.#extents));
-      this.#noteWrites(extent, this.#extents);
-      // It takes the place of its parts.
-      this.#extents = this.#extents.filter((known) => known.low < low || known.end > end);
+      extent = this.#around(vpn, entry, undefined);
+      this.#noteWrites(extent, undefined);
+      this.#dropParts(extent);
       if (this.#extents.length === MAX_EXTENTS) this.#clearExtents();
       this.#extents.push(extent);
     }
-    this.#write((this.#tlb + TLB_EXTENTS + extentIndex(vpn) * WINDOW_SIZE) >> 2, extent);
+    const at = (this.#tlb + TLB_EXTENTS + extentIndex(vpn) * WINDOW_SIZE) >> 2;
+    if (this.#noted.length < MOST_NOTED) this.#noted.push(at);
+    this.#write(at, extent);
     if (this.#isActive()) this.#memory.activeWindows |= SECOND_SLOTS;
   }
 
-  /** What the records by address are made from, if no frame has become code since. */
-  #known(): Extent[] {
+  /** What the records by address are made from holds while no frame becomes code. */
+  #forgetOld(): void {
     const { codeMarks } = this.#memory;
-    if (this.#codeMarks === codeMarks) return [...this.#extents];
+    if (this.#codeMarks === codeMarks) return;
     this.#codeMarks = codeMarks;
     this.#extents.length = 0;
-    return [];
+  }
+
+  /** The extent that is known to hold a page with these rights and this distance. @param old one more that is known */
+  #partAt(vpn: number, delta: number, writable: boolean, old: Extent | undefined): Extent | undefined {
+    if (old !== undefined && isPart(old, vpn, delta, writable)) return old;
+    const extents = this.#extents;
+    for (let i = 0; i < extents.length; i++) if (isPart(extents[i]!, vpn, delta, writable)) return extents[i];
+    return undefined;
+  }
+
+  /** An extent takes the place of its parts. */
+  #dropParts({ low, end }: Extent): void {
+    const extents = this.#extents;
+    let kept = 0;
+    for (let i = 0; i < extents.length; i++) {
+      const known = extents[i]!;
+      if (known.low < low || known.end > end) extents[kept++] = known;
+    }
+    extents.length = kept;
   }
 
   /**
-   * All pages around one that have its rights and its distance.
-   * @param known extents of this address space: where one of them goes on, its pages need no look
+   * All pages around one that have its rights and its distance. Where an extent that is known goes on, its pages need no look.
+   * @param old one more that is known
    */
-  #around(vpn: number, entry: number, known: readonly Extent[]): Extent {
+  #around(vpn: number, entry: number, old: Extent | undefined): Extent {
     const writable = this.#isWritable(entry);
     const delta = (entry >>> FRAME_SHIFT) - vpn;
-    const isPart = (other: Extent): boolean => other.delta === delta && other.writable === writable;
-    const inside = known.find((other) => other.low <= vpn && vpn < other.end && isPart(other));
-    let low = inside?.low ?? vpn;
-    let end = inside?.end ?? vpn + 1;
+    const inside = this.#partAt(vpn, delta, writable, old);
+    let low = inside === undefined ? vpn : inside.low;
+    let end = inside === undefined ? vpn + 1 : inside.end;
     for (; end - low < MAX_PAGES && this.#fits(end, delta, writable); end++) {
-      const part = known.find((other) => other.low === end && isPart(other));
+      const part = this.#partAt(end, delta, writable, old);
       if (part !== undefined) end = part.end - 1;
     }
     for (; end - low < MAX_PAGES && this.#fits(low - 1, delta, writable); low--) {
-      const part = known.find((other) => other.end === low && isPart(other));
+      const part = this.#partAt(low - 1, delta, writable, old);
       if (part !== undefined) low = part.low + 1;
     }
     return { low, end: Math.min(end, low + MAX_PAGES), writable, delta };
@@ -197,11 +224,11 @@ export class Windows {
     return { low, end: low + u32[at + W_PAGES / 4]!, writable: u32[at + W_WRITE / 4] !== 0, delta };
   }
 
-  /** The frames of a writable extent may be written without a look from now on. @param known for these it was said before */
-  #noteWrites({ low, end, writable, delta }: Extent, known: readonly Extent[]): void {
+  /** The frames of a writable extent may be written without a look from now on. @param old for it, too, that was said before */
+  #noteWrites({ low, end, writable, delta }: Extent, old: Extent | undefined): void {
     if (!writable) return;
     for (let page = low; page < end; page++) {
-      const part = known.find((other) => other.low === page && other.delta === delta && other.writable);
+      const part = this.#partAt(page, delta, true, old);
       if (part !== undefined) page = part.end - 1;
       else this.#memory.noteWriteCached(page + delta);
     }
@@ -238,7 +265,21 @@ export class Windows {
       isClosed = true;
     }
     // What the extents still know would keep the window closed: it opens where they are missed, too.
-    if (isClosed || this.#extents.some(({ low, end }) => low <= vpn && vpn < end)) this.#clearExtents();
+    if (isClosed || this.#hasExtentAt(vpn)) this.#clearExtents();
+  }
+
+  #hasExtentAt(vpn: number): boolean {
+    for (const { low, end } of this.#extents) if (low <= vpn && vpn < end) return true;
+    return false;
+  }
+
+  /** The address space is gone: what was written to its TLB block becomes zero. @returns false: so much that it was left */
+  clear(): boolean {
+    if (this.#noted.length === MOST_NOTED) return false;
+    const { u32 } = this.#memory;
+    for (const at of this.#noted) u32.fill(0, at, at + WINDOW_SIZE / 4);
+    if (this.#wasOpen) u32.fill(0, this.#base >> 2, (this.#base + WINDOW_BYTES) >> 2);
+    return true;
   }
 
   dropAll(): void {

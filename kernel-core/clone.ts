@@ -36,7 +36,7 @@ import { copyFs, makeNamespaces } from './unshare.js';
 const RAX = 0;
 const RSP = 4;
 /** What a new task counts for, in instructions, and each page that it shares. */
-const TASK_COST = 40_000;
+const TASK_COST = 15_000;
 const PAGE_COST = 30;
 
 export interface CloneArguments {

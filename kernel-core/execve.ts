@@ -31,7 +31,7 @@ import { unshareFiles } from './unshare.js';
 
 const RSP = 4;
 /** What loading a program counts for, in instructions. */
-const EXEC_COST = 300_000;
+const EXEC_COST = 60_000;
 /** Longest task name, without its zero byte. */
 const COMM_LENGTH = 15;
 /** Bytes of the largest signal frame: what AT_MINSIGSTKSZ tells. */
@@ -158,6 +158,7 @@ function identityOf(old: Credentials, next: Credentials): ProgramIdentity {
 function becomeLeader(task: Task): void {
   const { kernel, process } = task;
   kernel.processes.removeTask(task);
+  kernel.processes.removeTask(process.leader);
   takeOverPid(task, process.leader);
   task.tid = process.pid;
   process.leader = task;

@@ -14,7 +14,7 @@ import { LAST_SIGNAL, makeSignalInfo, SIG_IGN } from './signals/state.js';
 import type { Task } from './task.js';
 
 /** What letting go of an address space counts for, in instructions, and each of its pages. */
-const EXIT_COST = 20_000;
+const EXIT_COST = 8_000;
 const PAGE_COST = 30;
 
 /** Ends one task. @param status wait(2) status word of the process if this was its last task */

@@ -1,5 +1,6 @@
 /** All processes and tasks by number; process groups and sessions as the sets of their members. */
 import { EAGAIN, type Err, fail } from '../abi/errno.js';
+import { MemberSet } from '../vfs/member-set.js';
 import type { Process, Session } from './process.js';
 import type { Task } from './task.js';
 
@@ -11,8 +12,8 @@ const RESERVED_PIDS = 300;
 const MAX_RESERVED_TASKS = 64;
 
 export class ProcessTable {
-  readonly #processes = new Map<number, Process>();
-  readonly #tasks = new Map<number, Task>();
+  readonly #processes = new MemberSet<Process>();
+  readonly #tasks = new MemberSet<Task>();
   #lastPid = 0;
   #zombies = 0;
   /** Tasks that may exist at once, zombies included. */
@@ -32,7 +33,7 @@ export class ProcessTable {
   /** Tasks and zombies of a real user: what RLIMIT_NPROC bounds. */
   taskCountOf(uid: number): number {
     let count = 0;
-    for (const { leader, threads } of this.#processes.values()) {
+    for (const { leader, threads } of this.#processes) {
       if (leader.cred.uid === uid) count += Math.max(1, threads.size);
     }
     return count;
@@ -43,20 +44,20 @@ export class ProcessTable {
   }
 
   /** In the order of their making. */
-  all(): IterableIterator<Process> {
-    return this.#processes.values();
+  all(): Iterable<Process> {
+    return this.#processes;
   }
 
-  tasks(): IterableIterator<Task> {
-    return this.#tasks.values();
+  tasks(): Iterable<Task> {
+    return this.#tasks;
   }
 
   get(pid: number): Process | null {
-    return this.#processes.get(pid) ?? null;
+    return this.#processes.findLast((process) => process.pid === pid) ?? null;
   }
 
   task(tid: number): Task | null {
-    return this.#tasks.get(tid) ?? null;
+    return this.#tasks.findLast((task) => task.tid === tid) ?? null;
   }
 
   /**
@@ -74,36 +75,36 @@ export class ProcessTable {
   }
 
   add(process: Process): void {
-    this.#processes.set(process.pid, process);
+    this.#processes.add(process);
   }
 
   addTask(task: Task): void {
-    this.#tasks.set(task.tid, task);
+    this.#tasks.add(task);
   }
 
   /** The last task of `process` ended. */
   entomb(process: Process): void {
-    this.#tasks.delete(process.leader.tid);
+    this.#tasks.delete(process.leader);
     this.#zombies++;
   }
 
   /** A zombie is gone for good. */
   remove(process: Process): void {
-    this.#processes.delete(process.pid);
+    this.#processes.delete(process);
     this.#zombies--;
   }
 
   removeTask(task: Task): void {
-    this.#tasks.delete(task.tid);
+    this.#tasks.delete(task);
   }
 
   /** Members of a process group, zombies included. */
   *inGroup(pgid: number): IterableIterator<Process> {
-    for (const process of [...this.#processes.values()]) if (process.pgid === pgid) yield process;
+    for (const process of [...this.#processes]) if (process.pgid === pgid) yield process;
   }
 
   groupInSession(pgid: number, sid: number): boolean {
-    for (const process of this.#processes.values()) {
+    for (const process of this.#processes) {
       if (process.pgid === pgid && process.session.sid === sid) return true;
     }
     return false;
@@ -114,7 +115,7 @@ export class ProcessTable {
    * @param leaving a process to be taken as gone already
    */
   isOrphanedGroup(pgid: number, session: Session, leaving: Process | null): boolean {
-    for (const process of this.#processes.values()) {
+    for (const process of this.#processes) {
       if (process.pgid !== pgid || process === leaving || process.isZombie) continue;
       const { parent } = process;
       if (parent === null || parent === process.kernel.init) continue;
@@ -124,14 +125,14 @@ export class ProcessTable {
   }
 
   hasStoppedMember(pgid: number): boolean {
-    for (const process of this.#processes.values()) if (process.pgid === pgid && process.stopSignal !== 0) return true;
+    for (const process of this.#processes) if (process.pgid === pgid && process.stopSignal !== 0) return true;
     return false;
   }
 
   /** Processor time of all processes, ended and waited-for ones included, in nanoseconds. */
   totals(): { user: number } {
     let user = 0;
-    for (const process of this.#processes.values()) {
+    for (const process of this.#processes) {
       user += process.usage.utime;
       if (process === process.kernel.init) user += process.childUsage.utime;
     }
@@ -139,8 +140,9 @@ export class ProcessTable {
   }
 
   #isUsed(id: number): boolean {
-    if (this.#processes.has(id) || this.#tasks.has(id)) return true;
-    for (const process of this.#processes.values()) if (process.pgid === id || process.session.sid === id) return true;
+    if (this.task(id) !== null) return true;
+    for (const { pid, pgid, session } of this.#processes)
+      if (pid === id || pgid === id || session.sid === id) return true;
     return false;
   }
 }

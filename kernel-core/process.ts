@@ -20,6 +20,7 @@ import {
 } from '../abi/resource.js';
 import type { ControllingTerminal } from '../pty/job-control.js';
 import { capable } from '../vfs/capability.js';
+import { MemberSet } from '../vfs/member-set.js';
 import type { CpuTimers } from './cpu-time.js';
 import type { Kernel } from './kernel.js';
 import type { PosixTimers } from './posix-timers.js';
@@ -96,13 +97,13 @@ export class Process {
   readonly kernel: Kernel;
   readonly pid: number;
   parent: Process | null;
-  readonly children = new Set<Process>();
+  readonly children = new MemberSet<Process>();
   pgid: number;
   session: Session;
   /** Controlling terminal; fork hands it down, setsid lets go of it. */
   tty: ControllingTerminal | null = null;
   /** Threads that have not ended; the first is the leader. */
-  readonly threads = new Set<Task>();
+  readonly threads = new MemberSet<Task>();
   leader!: Task;
   readonly pending = new PendingSignals();
   limits: ResourceLimit[];

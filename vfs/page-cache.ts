@@ -3,6 +3,7 @@
  * A regular file system's inode owns one; the memory manager maps its frames into address spaces.
  */
 import type { Err } from '../abi/errno.js';
+import type { MemberSet } from './member-set.js';
 
 /** Somebody who has frames of a cache mapped and must let go when the file gets shorter. */
 export interface PageMapper {
@@ -32,5 +33,5 @@ export interface PageCache {
   resident(index: number): number;
   /** The page was, or may soon be, written through a shared mapping. */
   markDirty(index: number): void;
-  readonly mappers: Set<PageMapper>;
+  readonly mappers: MemberSet<PageMapper>;
 }

@@ -3,6 +3,7 @@
  * made; a page that it does not name is not there (SIGBUS).
  */
 import { EFAULT, EINVAL, EIO, type Err, fail } from '../../abi/errno.js';
+import { MemberSet } from '../../vfs/member-set.js';
 import type { MappingRequest, PageCache, PageMapper } from '../../vfs/page-cache.js';
 import { PAGE_SIZE } from '../mm/layout.js';
 import type { Companion, KernelCall } from './call.js';
@@ -22,11 +23,11 @@ export class DriverMapping implements PageCache, Companion {
     page: () => fail(EIO),
     resident: () => 0,
     markDirty: () => {},
-    mappers: new Set(),
+    mappers: new MemberSet(),
   };
 
   readonly size = Number.POSITIVE_INFINITY;
-  readonly mappers = new Set<PageMapper>();
+  readonly mappers = new MemberSet<PageMapper>();
   readonly #drivers: Drivers;
   readonly #request: MappingRequest;
   /** Index of a page in the file → frame, with a reference. */

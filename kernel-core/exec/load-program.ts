@@ -2,39 +2,25 @@
  * From an executable file to an address space that is ready to run: scripts, ELF programs, their interpreters, the
  * first stack. Everything happens in a new space; on any failure it is given back and the old program goes on.
  *
- *   loadProgram → resolveScripts (`#!`, at most five deep) → planProgram → mapProgram, mapInterpreter → buildStack
+ *   loadProgram → resolveScripts (`#!`, at most five deep) → readPlan → mapProgram, mapInterpreter → buildStack
  *
  * @source execve(2), fs/exec.c, fs/binfmt_elf.c
  */
-import {
-  E2BIG,
-  EACCES,
-  EINVAL,
-  EIO,
-  ELIBBAD,
-  ELOOP,
-  ENOEXEC,
-  ENOMEM,
-  type Err,
-  ETXTBSY,
-  fail,
-  isErr,
-} from '../../abi/errno.js';
+import { E2BIG, EACCES, ELIBBAD, ELOOP, ENOEXEC, ENOMEM, type Err, ETXTBSY, fail, isErr } from '../../abi/errno.js';
 import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.js';
 import { RLIMIT_STACK } from '../../abi/resource.js';
 import type { PhysicalMemory } from '../../cpu/index.js';
 import { EHDR_SIZE } from '../../elf/fields.js';
-import { locateProgram, type ProgramPlan, planProgram } from '../../elf/program.js';
-import { KERNEL_CALLER } from '../../vfs/caller.js';
+import type { ProgramPlan } from '../../elf/program.js';
 import type { OpenFile } from '../../vfs/file.js';
-import { BytesIter } from '../../vfs/iter.js';
 import { AddressSpace } from '../mm/address-space.js';
-import { PAGE_SIZE, PIE_BASE, pageCeil, pageFloor, STACK_TOP, USER_END } from '../mm/layout.js';
+import { PIE_BASE, pageCeil, pageFloor, STACK_TOP, USER_END } from '../mm/layout.js';
 import type { MmLimits } from '../mm/limits.js';
 import { mapStack } from '../mm/stack.js';
 import type { ProgramMain, ProgramStart } from '../program/program.js';
 import { ArgumentBudget } from './arguments.js';
 import { mapInterpreter, mapProgram } from './map-program.js';
+import { knownPlan, readExact, readHead, readPlan } from './program-file.js';
 import { HEAD_SIZE, isScript, parseScript } from './script.js';
 import { buildStack, type Placement, type ProcessorFacts, type ProgramIdentity, stringsStart } from './stack-image.js';
 import { mapVdso, type Vdso } from './vdso.js';
@@ -78,8 +64,6 @@ export interface LoadedProgram {
 export const EXEC_FATAL = -4096 as Err;
 
 const MAX_SCRIPT_DEPTH = 5;
-/** Reads beyond it would overflow a signed 64-bit offset. */
-const MAX_OFFSET = 2 ** 63 - 4096;
 /** Bytes of an interpreter's path in a program, its zero byte included. */
 const MIN_INTERPRETER = 2;
 const MAX_INTERPRETER = 4096;
@@ -98,6 +82,10 @@ export function loadProgram(request: LoadRequest): LoadedProgram | Err {
   file.unref();
   return loaded;
 }
+
+/** Where heads of files are read to, one after the other. */
+const scriptHead = new Uint8Array(HEAD_SIZE);
+const elfHead = new Uint8Array(EHDR_SIZE);
 
 /** Follows `#!` lines, changing `argv`. @returns the ELF file (or what might be one), referenced */
 function resolveScripts(request: LoadRequest, argv: string[], budget: ArgumentBudget): OpenFile | Err {
@@ -140,72 +128,6 @@ function enterScript(
 const openNamed = (request: LoadRequest, path: string): OpenFile | Err =>
   path === '' ? fail(EACCES) : request.open(path);
 
-/** Where heads of files are read to, one after the other. */
-const scriptHead = new Uint8Array(HEAD_SIZE);
-const elfHead = new Uint8Array(EHDR_SIZE);
-
-/** Fills `head`, with zeros behind the end of the file. @returns it */
-function readHead(file: OpenFile, head: Uint8Array): Uint8Array | Err {
-  head.fill(0);
-  const count = readAt(file, head, 0);
-  return isErr(count) ? count : head;
-}
-
-/** Reads until `target` is full or the file ends. @returns bytes */
-function readAt(file: OpenFile, target: Uint8Array, position: number): number | Err {
-  if (readResident(file, target, position)) return target.length;
-  const iter = new BytesIter(target);
-  while (iter.remaining > 0) {
-    const count = file.read(iter, position + iter.position, KERNEL_CALLER);
-    if (isErr(count)) return count;
-    if (count === 0) break;
-  }
-  return iter.position;
-}
-
-/** Reads from a page that is in memory already, as it is when the program has run before. */
-function readResident(file: OpenFile, target: Uint8Array, position: number): boolean {
-  const within = position % PAGE_SIZE;
-  if (within + target.length > PAGE_SIZE) return false;
-  const cache = file.mapping();
-  if (isErr(cache) || position + target.length > cache.size) return false;
-  const frame = cache.resident((position - within) / PAGE_SIZE);
-  if (frame === 0) return false;
-  const start = frame * PAGE_SIZE + within;
-  target.set(file.inode.fs.env.frames.u8.subarray(start, start + target.length));
-  return true;
-}
-
-/** Reads exactly `size` bytes. @returns -EIO when the file is shorter, -EINVAL when no file is that long */
-function readExact(file: OpenFile, size: number, position: number): Uint8Array | Err {
-  if (position > Number.MAX_SAFE_INTEGER) return fail(position < MAX_OFFSET ? EIO : EINVAL);
-  const bytes = new Uint8Array(size);
-  const count = readAt(file, bytes, position);
-  if (isErr(count)) return count;
-  return count === size ? bytes : fail(EIO);
-}
-
-/** Plans by the bytes that they follow from: the same few programs run again and again. */
-const plans = new Map<string, ProgramPlan>();
-const MOST_PLANS = 64;
-const latin1 = (bytes: Uint8Array): string => Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
-
-/** @returns -ENOEXEC whatever is wrong with the headers */
-function readPlan(file: OpenFile, head: Uint8Array): ProgramPlan | Err {
-  const table = locateProgram(head);
-  if (isErr(table)) return table;
-  const headers = readExact(file, table.size, table.offset);
-  if (isErr(headers)) return fail(ENOEXEC);
-  const key = latin1(head) + latin1(headers);
-  let plan = plans.get(key);
-  if (plan === undefined) {
-    if (plans.size === MOST_PLANS) plans.clear();
-    plan = planProgram(table, headers);
-    plans.set(key, plan);
-  }
-  return plan;
-}
-
 /** A TypeScript program has a stack as every program has, for those who read its arguments from there (procfs), and no code. */
 function loadTypeScript(
   request: LoadRequest,
@@ -239,11 +161,12 @@ interface Interpreter {
 }
 
 function loadElf(request: LoadRequest, file: OpenFile, argv: readonly string[]): LoadedProgram | Err {
-  const head = readHead(file, elfHead);
+  const known = knownPlan(file);
+  const head = known === null ? readHead(file, elfHead) : 0;
   if (isErr(head)) return head;
   if (file.inode.writeCount > 0) return fail(ETXTBSY);
   if (isErr(file.mapping())) return fail(ENOEXEC);
-  const plan = readPlan(file, head);
+  const plan = known ?? readPlan(file, elfHead);
   if (isErr(plan)) return plan;
   if (!plan.isRunnable) return fail(ENOEXEC);
   const interpreter = plan.interpreter === null ? null : openInterpreter(request, file, plan.interpreter);
@@ -264,6 +187,8 @@ function openInterpreter(
   if (path[path.length - 1] !== 0) return fail(ENOEXEC);
   const opened = openNamed(request, String.fromCharCode(...path.subarray(0, path.indexOf(0))));
   if (isErr(opened)) return opened;
+  const known = knownPlan(opened);
+  if (known !== null) return { file: opened, plan: known };
   const head = readExact(opened, EHDR_SIZE, 0);
   const plan = isErr(head) ? head : readPlan(opened, head);
   if (!isErr(plan)) return { file: opened, plan };
@@ -341,10 +266,15 @@ function writeStack(
 ): number | Err {
   const { name, envp, processor, random } = request;
   const image = buildStack({ name, argv, envp, placement, identity: request.identify(file), processor, random });
-  const written = space.write(image.stackPointer, image.bytes);
+  const { stackPointer } = image;
+  const written = space.write(stackPointer, image.bytes);
   if (isErr(written)) return written;
-  const { argStart, argEnd, envStart, envEnd, auxv, stackPointer } = image;
-  Object.assign(space.program, { argStart, argEnd, envStart, envEnd, startStack: stackPointer });
-  space.auxv = auxv;
+  const { program } = space;
+  program.argStart = image.argStart;
+  program.argEnd = image.argEnd;
+  program.envStart = image.envStart;
+  program.envEnd = image.envEnd;
+  program.startStack = stackPointer;
+  space.auxiliary = image.auxiliary;
   return stackPointer;
 }

@@ -70,7 +70,7 @@ export interface Placement {
 }
 
 export interface StackImage {
-  /** Bytes from `stackPointer` up to STACK_TOP. */
+  /** Bytes from `stackPointer` up to STACK_TOP, until the next image is built. */
   readonly bytes: Uint8Array;
   readonly stackPointer: number;
   /** First byte of the strings: what lies below is written after the stack has got its size. */
@@ -79,7 +79,8 @@ export interface StackImage {
   readonly argEnd: number;
   readonly envStart: number;
   readonly envEnd: number;
-  readonly auxv: Uint8Array;
+  /** The words of the auxiliary vector. */
+  readonly auxiliary: readonly number[];
 }
 
 const CLOCK_TICKS = 100;
@@ -120,26 +121,16 @@ export function buildStack(contents: StackContents): StackImage {
   const unaligned = randomAt - auxiliary.length * WORD - words * WORD;
   const stackPointer = unaligned - (unaligned % 16);
 
-  const bytes = new Uint8Array(STACK_TOP - stackPointer);
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  const word = (value: number): void => {
-    const high = Math.floor(value / 2 ** 32);
-    view.setUint32(at, value - high * 2 ** 32, true);
-    view.setUint32(at + 4, high, true);
-    at += WORD;
-  };
-  word(argv.length);
-  pointers(argv, argStart, word);
-  pointers(envp, envStart, word);
-  const auxvStart = at;
-  for (const value of auxiliary) word(value);
-  const auxv = bytes.slice(auxvStart, at);
+  const bytes = clearImage(STACK_TOP - stackPointer);
+  let at = putWord(0, argv.length);
+  at = putPointers(at, argv, argStart);
+  at = putPointers(at, envp, envStart);
+  for (const value of auxiliary) at = putWord(at, value);
   bytes.set(random.subarray(0, RANDOM_BYTES), randomAt - stackPointer);
-  putStrings(bytes, platformAt - stackPointer, [PLATFORM]);
+  putString(bytes, platformAt - stackPointer, PLATFORM);
   putStrings(bytes, argStart - stackPointer, argv);
   putStrings(bytes, envStart - stackPointer, envp);
-  putStrings(bytes, nameAt - stackPointer, [name]);
+  putString(bytes, nameAt - stackPointer, name);
   return {
     bytes,
     stackPointer,
@@ -148,25 +139,53 @@ export function buildStack(contents: StackContents): StackImage {
     argEnd: envStart,
     envStart,
     envEnd: nameAt,
-    auxv,
+    auxiliary,
   };
 }
 
-function pointers(texts: readonly string[], start: number, word: (value: number) => void): void {
+/** Where images are built, one after the other: memory of its own for each costs more than filling it. */
+let image = new Uint8Array(PAGE_SIZE);
+let imageView = new DataView(image.buffer);
+/** An image of more bytes is not kept for the next. */
+const MOST_KEPT = 16 * PAGE_SIZE;
+
+function clearImage(size: number): Uint8Array {
+  if (size <= image.length && image.length <= MOST_KEPT) image.fill(0, 0, size);
+  else {
+    image = new Uint8Array(Math.max(size, PAGE_SIZE));
+    imageView = new DataView(image.buffer);
+  }
+  return image.subarray(0, size);
+}
+
+/** @returns where the next word goes */
+function putWord(at: number, value: number): number {
+  const high = Math.floor(value / 2 ** 32);
+  imageView.setUint32(at, value - high * 2 ** 32, true);
+  imageView.setUint32(at + 4, high, true);
+  return at + WORD;
+}
+
+/** Pointers to strings that lie one behind the other from `start` on, and a null pointer. @returns where the next word goes */
+function putPointers(from: number, texts: readonly string[], start: number): number {
+  let at = from;
   let address = start;
   for (const text of texts) {
-    word(address);
+    at = putWord(at, address);
     address += text.length + 1;
   }
-  word(0);
+  return putWord(at, 0);
 }
 
 function putStrings(bytes: Uint8Array, start: number, texts: readonly string[]): void {
   let at = start;
-  for (const text of texts) {
-    for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i);
-    bytes[at++] = 0;
-  }
+  for (const text of texts) at = putString(bytes, at, text);
+}
+
+/** @returns behind its final zero byte, which is there already */
+function putString(bytes: Uint8Array, start: number, text: string): number {
+  for (let i = 0; i < text.length; i++) bytes[start + i] = text.charCodeAt(i);
+  return start + text.length + 1;
 }
 
 interface Addresses {
@@ -179,8 +198,8 @@ interface Addresses {
 function auxiliaryVector(contents: StackContents, addresses: Addresses): readonly number[] {
   const { placement, identity, processor } = contents;
   // biome-ignore format: a pair per line
-  return [
-    ...(placement.vdso === null ? [] : [AT_SYSINFO_EHDR, placement.vdso]),
+  const pairs = [
+    AT_SYSINFO_EHDR, placement.vdso ?? 0,
     AT_MINSIGSTKSZ, processor.minSignalStack,
     AT_HWCAP, processor.hwcap,
     AT_PAGESZ, PAGE_SIZE,
@@ -202,4 +221,5 @@ function auxiliaryVector(contents: StackContents, addresses: Addresses): readonl
     AT_PLATFORM, addresses.platformAt,
     AT_NULL, 0,
   ];
+  return placement.vdso === null ? pairs.slice(2) : pairs;
 }

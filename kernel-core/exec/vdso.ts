@@ -7,6 +7,7 @@ import { PROT_EXEC, PROT_READ } from '../../abi/mman.js';
 import type { PhysicalMemory } from '../../cpu/index.js';
 import { vdsoImage } from '../../elf/vdso.js';
 import type { Timespec } from '../../vfs/caller.js';
+import { MemberSet } from '../../vfs/member-set.js';
 import type { PageCache, PageMapper } from '../../vfs/page-cache.js';
 import { mayExpand } from '../mm/accounting.js';
 import type { AddressSpace } from '../mm/address-space.js';
@@ -18,7 +19,7 @@ import { addVma } from '../mm/vma-ops.js';
 /** The page, as a cache that never changes. */
 export class Vdso implements PageCache {
   readonly size = PAGE_SIZE;
-  readonly mappers = new Set<PageMapper>();
+  readonly mappers = new MemberSet<PageMapper>();
   readonly #memory: PhysicalMemory;
   readonly #frame: number;
 

@@ -47,6 +47,8 @@ import { acquireZeroFrame, releaseZeroFrame } from './zero-frame.js';
 /** Memory without a file, first pages of programs and libraries, private huge pages. @source core(5) */
 const DEFAULT_CORE_FILTER = 0x33;
 
+const NOTHING: readonly number[] = [];
+
 /** Where the parts of the running program lie, for brk and procfs. Addresses in bytes; 0 when unknown. */
 export interface ProgramLayout {
   startCode: number;
@@ -82,8 +84,8 @@ export class AddressSpace implements UserMemory {
   #executable: OpenFile | null = null;
   /** Which mappings a core file gets: bits of /proc/PID/coredump_filter. */
   coreFilter = DEFAULT_CORE_FILTER;
-  /** The auxiliary vector as the program got it. */
-  auxv: Uint8Array = new Uint8Array(0);
+  /** The auxiliary vector as the program got it, in words. */
+  auxiliary: readonly number[] = NOTHING;
   program: ProgramLayout = {
     startCode: 0,
     endCode: 0,
@@ -156,6 +158,12 @@ export class AddressSpace implements UserMemory {
       old.inode.writeCount++;
       old.unref();
     }
+  }
+
+  /** The bytes of the auxiliary vector. */
+  get auxv(): Uint8Array {
+    const bytes = new BigInt64Array(this.auxiliary.map(BigInt));
+    return new Uint8Array(bytes.buffer);
   }
 
   /** Mappings in ascending order. */

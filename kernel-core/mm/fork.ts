@@ -22,7 +22,7 @@ export function mayFork(parent: AddressSpace): number | Err {
 export function copySpace(parent: AddressSpace, child: AddressSpace): void {
   child.mmapBase = parent.mmapBase;
   child.program = { ...parent.program };
-  child.auxv = parent.auxv;
+  child.auxiliary = parent.auxiliary;
   child.coreFilter = parent.coreFilter;
   child.executable = parent.executable;
   gatherScattered(parent, true);
@@ -70,25 +70,32 @@ const isCopied = (vma: Vma): boolean =>
 /** Gives the child every present page of `vma`: the same one or, where `copies` is not null, a copy of one that is the parent's alone. */
 function passPages(parent: AddressSpace, child: AddressSpace, vma: Vma, copies: PageCopier | null): void {
   const { memory, pageTable, zeroFrame } = parent;
+  const { pageTable: childTable, figures } = child;
   const isPrivate = !vma.isShared;
   const copier = isCopied(vma) ? copies : null;
-  pageTable.forEach(pageOf(vma.start), pageOf(vma.end), (vpn, frame, rights) => {
-    if (frame !== zeroFrame) child.figures.resident++;
+  const end = pageOf(vma.end);
+  for (
+    let vpn = pageTable.firstPresent(pageOf(vma.start), end);
+    vpn < end;
+    vpn = pageTable.firstPresent(vpn + 1, end)
+  ) {
+    const frame = pageTable.frameOf(vpn);
+    let rights = pageTable.protOf(vpn);
+    if (frame !== zeroFrame) figures.resident++;
     if (copier !== null && memory.refs(frame) === 1 && frame !== zeroFrame) {
       const copy = copier.copy(vpn, frame);
       if (copy !== 0) {
-        child.pageTable.set(vpn, copy, rights);
-        return;
+        childTable.set(vpn, copy, rights);
+        continue;
       }
     }
-    let shared = rights;
     if (isPrivate && (rights & PTE_WRITE) !== 0) {
-      shared = rights & ~PTE_WRITE;
-      pageTable.protect(vpn, shared);
+      rights &= ~PTE_WRITE;
+      pageTable.protect(vpn, rights);
     }
     memory.ref(frame);
-    child.pageTable.set(vpn, frame, shared);
-  });
+    childTable.set(vpn, frame, rights);
+  }
 }
 
 /** Copies pages of the parent to the same places of the child's extents; what lies side by side on both sides, in one go. */

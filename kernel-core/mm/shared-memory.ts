@@ -5,6 +5,7 @@
 import { ENOMEM, type Err, fail } from '../../abi/errno.js';
 import type { FrameStore } from '../../vfs/filesystem.js';
 import { FrameExtents } from '../../vfs/frame-extents.js';
+import { MemberSet } from '../../vfs/member-set.js';
 import type { PageCache } from '../../vfs/page-cache.js';
 import type { CacheMapper } from './cache-mapper.js';
 import { PAGE_SIZE } from './layout.js';
@@ -12,7 +13,7 @@ import { PAGE_SIZE } from './layout.js';
 export class SharedMemory implements PageCache {
   /** Bytes. */
   readonly size: number;
-  readonly mappers = new Set<CacheMapper>();
+  readonly mappers = new MemberSet<CacheMapper>();
   #memory: FrameStore;
   #frames = new Map<number, number>();
   #extents: FrameExtents;

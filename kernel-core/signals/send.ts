@@ -146,7 +146,7 @@ function discardEverywhere(process: Process, signal: number): void {
 function pickThread(process: Process, signal: number): Task {
   if (!process.leader.blocked.has(signal) && process.leader.state !== 'dead') return process.leader;
   for (const task of process.threads) if (!task.blocked.has(signal)) return task;
-  return process.threads.values().next().value!;
+  return process.threads.first!;
 }
 
 /** What strace shows nevertheless: being traced makes Linux deliver what is ignored. */

@@ -12,6 +12,7 @@ import { OpenFile } from '../../vfs/file.js';
 import { FileSystem, type FsStatistics, type VfsEnv } from '../../vfs/filesystem.js';
 import { Inode } from '../../vfs/inode.js';
 import type { IoIter } from '../../vfs/iter.js';
+import { MemberSet } from '../../vfs/member-set.js';
 import type { PageCache, PageMapper } from '../../vfs/page-cache.js';
 
 export const PAGE = 4096;
@@ -61,7 +62,7 @@ class TestFs extends FileSystem {
 export class TestInode extends Inode implements PageCache {
   content: Uint8Array;
   length: number;
-  readonly mappers = new Set<PageMapper>();
+  readonly mappers = new MemberSet<PageMapper>();
   readonly dirty = new Set<number>();
   readonly frames = new Map<number, number>();
   synced = 0;

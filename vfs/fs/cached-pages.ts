@@ -6,6 +6,7 @@
 import { EIO, ENOMEM, type Err, fail, isErr } from '../../abi/errno.js';
 import type { FrameStore } from '../filesystem.js';
 import { FrameExtents, PLACED_FILE } from '../frame-extents.js';
+import { MemberSet } from '../member-set.js';
 import type { PageCache, PageMapper } from '../page-cache.js';
 import { PAGE_SIZE } from './memory-fs.js';
 
@@ -23,7 +24,7 @@ export interface PageStore {
 }
 
 export class CachedPages implements PageCache {
-  readonly mappers = new Set<PageMapper>();
+  readonly mappers = new MemberSet<PageMapper>();
   readonly #store: PageStore;
   readonly #frames = new Map<number, number>();
   /** Null while the file is small. */

@@ -1,12 +1,13 @@
 /** Pages of memory that belong to one description or one mapping: allocated, and filled, when somebody wants them. */
 import { ENOMEM, type Err, fail } from '../../abi/errno.js';
 import type { FrameStore } from '../filesystem.js';
+import { MemberSet } from '../member-set.js';
 import type { PageCache, PageMapper } from '../page-cache.js';
 import { PAGE_SIZE } from './memory-fs.js';
 
 export class FramePages implements PageCache {
   readonly size: number;
-  readonly mappers = new Set<PageMapper>();
+  readonly mappers = new MemberSet<PageMapper>();
   readonly #frames: FrameStore;
   readonly #fill: (page: Uint8Array, offset: number) => void;
   readonly #pages = new Map<number, number>();

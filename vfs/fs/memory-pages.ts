@@ -7,6 +7,7 @@
 import { EFBIG, EIO, ENOSPC, ENXIO, type Err, fail, isErr } from '../../abi/errno.js';
 import { MAX_FILE_SIZE } from '../attributes.js';
 import { FrameExtents, PLACED_FILE } from '../frame-extents.js';
+import { MemberSet } from '../member-set.js';
 import type { PageCache, PageMapper } from '../page-cache.js';
 import { type MemoryFileSystem, PAGE_SIZE } from './memory-fs.js';
 
@@ -21,7 +22,7 @@ export interface FileBacking {
 }
 
 export class MemoryPages implements PageCache {
-  readonly mappers = new Set<PageMapper>();
+  readonly mappers = new MemberSet<PageMapper>();
   readonly #fs: MemoryFileSystem;
   readonly #frames = new Map<number, number>();
   /** Null while the file is small. */
