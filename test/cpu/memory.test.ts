@@ -4,6 +4,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isErr } from '../../abi/errno.js';
 import { PageTable, PhysicalMemory, PTE_EXEC, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
+import { TLB_EXEC, TLB_FRAMES, TLB_WRITE } from '../../cpu/state.js';
+import { WINDOW_COUNT } from '../../cpu/tier1/layout.js';
 import { newTable } from './guest.js';
 import '../support/seeded.js';
 
@@ -131,6 +133,10 @@ test('a page table holds what it was told', () => {
         visited,
         [...model.keys()].filter((vpn) => vpn >= from && vpn < to).sort((x, y) => x - y),
       );
+      const walked: number[] = [];
+      for (let vpn = table.firstPresent(from, to); vpn < to; vpn = table.firstPresent(vpn + 1, to)) walked.push(vpn);
+      assert.equal(walked, visited);
+      assert.is(table.firstPresent(to, to), to);
     }),
     { numRuns: 200 },
   );
@@ -144,6 +150,34 @@ test('a disposed table gives its frames back, and none means -ENOMEM', () => {
   assert.is(memory.usedFrames, 0);
   while (memory.allocFrame() !== 0);
   assert.ok(isErr(PageTable.create(memory)));
+});
+
+test('a new table finds nothing of the one that had its frames before', () => {
+  const memory = new PhysicalMemory(8 * MIB);
+  const blockOf = (table: PageTable) => memory.u8.slice(table.tlb, table.tlb + TLB_FRAMES * 4096);
+  const first = newTable(memory);
+  const fresh = blockOf(first);
+  first.dispose();
+  // Few changes are taken back one by one, many by clearing everything.
+  for (const pages of [0, 1, 30, 600]) {
+    const table = newTable(memory);
+    for (let i = 0; i < pages; i++) {
+      const vpn = 0x400 + 3 * i;
+      table.set(vpn, memory.allocFrame(), PTE_READ | PTE_WRITE | PTE_EXEC);
+      for (const part of [0, TLB_WRITE, TLB_EXEC]) table.fill(part, vpn * 4096, 0, 0x1234, table.frameOf(vpn));
+      table.windows.note(vpn, true);
+      table.windows.open(i % WINDOW_COUNT, vpn, true, true);
+      table.setValid(i);
+      if (i % 7 === 3) table.clear(vpn);
+    }
+    if (pages > 0) assert.is.not(Buffer.compare(blockOf(table), fresh), 0);
+    const before = table.tlb;
+    table.dispose();
+    const next = newTable(memory);
+    assert.is(next.tlb, before, 'the same frames');
+    assert.equal(blockOf(next), fresh, `${pages} pages`);
+    next.dispose();
+  }
 });
 
 test.run();
