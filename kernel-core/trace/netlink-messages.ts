@@ -34,6 +34,8 @@ const STATE_BITS: Names = STATES.map(([name, state]) => [`1<<${name}`, 1 << stat
 /** Words of sk_meminfo. @source uapi/linux/sock_diag.h */
 const MEMORY_WORDS = 'RMEM_ALLOC RCVBUF WMEM_ALLOC SNDBUF FWD_ALLOC WMEM_QUEUED OPTMEM BACKLOG DROPS'.split(' ');
 
+/** How deep messages are shown that lie in errors about them: programs may nest them as long as there is room. */
+const DEEPEST = 8;
 /** Bytes of a buffer that are looked at. */
 const MOST = 65536;
 /** struct nlmsgerr: a number and the header of what it is about. */
@@ -82,10 +84,10 @@ function sequence(
 }
 
 const messagesText = (bytes: Uint8Array): string =>
-  sequence(bytes, netlink.NLMSG_HDRLEN, (view) => view.getUint32(0, true), messageText);
+  sequence(bytes, netlink.NLMSG_HDRLEN, (view) => view.getUint32(0, true), (one) => messageText(one, 0));
 
-/** A header and what is behind it. */
-function messageText(bytes: Uint8Array): string {
+/** A header and what is behind it. @param depth errors around it */
+function messageText(bytes: Uint8Array, depth: number): string {
   const view = viewOf(bytes);
   const type = view.getUint16(netlink.NLMSG_TYPE, true);
   const flags = view.getUint16(netlink.NLMSG_FLAGS, true);
@@ -98,11 +100,11 @@ function messageText(bytes: Uint8Array): string {
     `{nlmsg_len=${view.getUint32(0, true)}, nlmsg_type=${typeText}, nlmsg_flags=${flagText(flags, names, 'NLM_F_???')}, ` +
     `nlmsg_seq=${view.getUint32(netlink.NLMSG_SEQ, true)}, nlmsg_pid=${view.getInt32(netlink.NLMSG_PID, true)}}`;
   const payload = bytes.subarray(netlink.NLMSG_HDRLEN);
-  return payload.length === 0 ? header : `[${header}, ${payloadText(type, flags, payload)}]`;
+  return payload.length === 0 ? header : `[${header}, ${payloadText(type, flags, payload, depth)}]`;
 }
 
-function payloadText(type: number, flags: number, payload: Uint8Array): string {
-  if (type === netlink.NLMSG_ERROR) return errorText(payload, (flags & netlink.NLM_F_CAPPED) !== 0);
+function payloadText(type: number, flags: number, payload: Uint8Array, depth: number): string {
+  if (type === netlink.NLMSG_ERROR) return errorText(payload, (flags & netlink.NLM_F_CAPPED) !== 0, depth);
   if (type === netlink.NLMSG_DONE && payload.length === 4) return String(viewOf(payload).getInt32(0, true));
   if (type < netlink.NLMSG_MIN_TYPE) return bytesText(payload);
   if (payload[0] !== AF_UNIX || payload.length === 1) return familyText(payload);
@@ -110,13 +112,13 @@ function payloadText(type: number, flags: number, payload: Uint8Array): string {
 }
 
 /** @param isCapped only the header of the message that it is about comes back */
-function errorText(payload: Uint8Array, isCapped: boolean): string {
-  if (payload.length < ERROR_SIZE) return bytesText(payload);
+function errorText(payload: Uint8Array, isCapped: boolean, depth: number): string {
+  if (payload.length < ERROR_SIZE || depth === DEEPEST) return bytesText(payload);
   const view = viewOf(payload);
   const error = view.getInt32(0, true);
   const name = ERRNO_NAMES.get(-error)?.name;
   const length = Math.max(netlink.NLMSG_HDRLEN, isCapped ? 0 : view.getUint32(4, true));
-  const about = messageText(payload.subarray(4, 4 + length));
+  const about = messageText(payload.subarray(4, 4 + length), depth + 1);
   const text = `{error=${name === undefined ? error : `-${name}`}, msg=${about}}`;
   const rest = payload.subarray(4 + length);
   return rest.length === 0 ? text : `[${text}, ${bytesText(rest)}]`;

@@ -1,6 +1,8 @@
 /** System calls of TypeScript programs go through the same rows: the tracer sees them, and a seed repeats them. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { NETLINK_SOCK_DIAG } from '../../abi/netlink.js';
+import { AF_NETLINK } from '../../abi/socket.js';
 import { boot, constants as c } from '../../libc/index.js';
 import { collect } from '../support/guest.js';
 import { leave } from './support.js';
@@ -41,6 +43,25 @@ test('the tracer shows calls of TypeScript programs in the format of strace', as
   assert.match(text, /<\.\.\. read resumed>.*= (\?|-1|4)/);
   assert.match(text, /exit_group\(2\) += \?\n/);
   assert.match(text, /\+\+\+ exited with 2 \+\+\+/);
+});
+
+test('bug: errors of netlink inside of errors were followed until the stack was used up', async () => {
+  const lines: string[] = [];
+  const kernel = await boot({ memory: 64, trace: (line) => lines.push(line) });
+  const message = new Uint8Array(60_000);
+  const view = new DataView(message.buffer);
+  for (let at = 0; at + 20 <= message.length; at += 20) {
+    view.setUint32(at, message.length - at, true);
+    view.setUint16(at + 4, 2, true);
+  }
+  kernel.installProgram('/bin/nested', async (libc) => {
+    const fd = libc.socket(AF_NETLINK, c.SOCK_RAW, NETLINK_SOCK_DIAG);
+    assert.is(await libc.send(fd, message, 0), message.length);
+  });
+  const outcome = await collect(kernel.spawn(['/bin/nested']));
+  assert.equal([outcome.stderr, outcome.code], ['', 0]);
+  assert.match(lines.join(''), /(nlmsg_type=NLMSG_ERROR[^"]*){9}"\\x00/);
+  await leave(kernel);
 });
 
 test('the same seed makes the same trace', async () => {
