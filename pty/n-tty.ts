@@ -123,7 +123,7 @@ export class NTty implements LineDiscipline, EditState {
 
   // Input from the device.
 
-  /** Room for further bytes. A full line without an end takes one more, which overwrites the last. */
+  /** Room for further bytes. A full line without an end takes one more, which is lost when it does not end the line. */
   get #room(): number {
     const { buffer } = this;
     const free = LDISC_BUFFER - buffer.length;
@@ -133,7 +133,7 @@ export class NTty implements LineDiscipline, EditState {
   /** Processes input from the device. @returns bytes taken; the rest is to be offered again after a read */
   receive(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
-    while (at < end) {
+    for (;;) {
       const { buffer } = this;
       let room = this.#room;
       if (room <= 0) {
@@ -142,6 +142,8 @@ export class NTty implements LineDiscipline, EditState {
         if (room < 0) buffer.head--;
         room = 1;
       }
+      // Not before: what is over is lost with the last byte, not with the next ones.
+      if (at >= end) break;
       const next = Math.min(end, at + room);
       this.#receiveFitting(bytes, at, next);
       at = next;
