@@ -242,7 +242,8 @@ export class Walk implements Path {
  * Walks to the parent of the last component, for calls that make or remove names.
  * @returns the walk, whose reference the caller releases; -ENOENT, -ENOTDIR, -EACCES, -ELOOP, -ENAMETOOLONG …
  */
-export function walkToParent(ctx: FsContext, caller: Caller, at: Start, name: string): Walk | Err {
+export function walkToParent(ctx: FsContext, caller: Caller, at: Start, name: string | Err): Walk | Err {
+  if (isErr(name)) return name;
   const bad = checkName(name);
   if (bad !== 0) return bad;
   const walk = Walk.start(ctx, caller, at, name);

@@ -106,14 +106,14 @@ export function symlinkAt(ctx: FsContext, caller: Caller, target: string, at: St
   return makeName(ctx, caller, at, name, false, (dir, last) => dir.symlink(last, target, caller));
 }
 
-/** linkat(2). @param flags AT_SYMLINK_FOLLOW, AT_EMPTY_PATH */
+/** linkat(2). @param newName or why there is none, told when the old one has been found @param flags AT_SYMLINK_FOLLOW, AT_EMPTY_PATH */
 export function linkAt(
   ctx: FsContext,
   caller: Caller,
   oldAt: Start,
   oldName: string,
   newAt: Start,
-  newName: string,
+  newName: string | Err,
   flags: number,
 ): number | Err {
   if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) return fail(EINVAL);
@@ -199,7 +199,7 @@ function makeNameAt(
   ctx: FsContext,
   caller: Caller,
   at: Start,
-  name: string,
+  name: string | Err,
   directory: boolean,
   make: RawMaker,
 ): number | Err {
@@ -269,14 +269,14 @@ function remove(walk: Walk, dir: Dentry, victim: Dentry, caller: Caller, directo
   return directory ? dir.inode.rmdir(walk.last, inode) : dir.inode.unlink(walk.last, inode);
 }
 
-/** renameat2(2). @param flags RENAME_NOREPLACE, RENAME_EXCHANGE; RENAME_WHITEOUT is refused (-EINVAL) as file systems without it do */
+/** renameat2(2). @param newName or why there is none, told when the old one's directory has been found @param flags RENAME_NOREPLACE, RENAME_EXCHANGE; RENAME_WHITEOUT is refused (-EINVAL) as file systems without it do */
 export function renameAt(
   ctx: FsContext,
   caller: Caller,
   oldAt: Start,
   oldName: string,
   newAt: Start,
-  newName: string,
+  newName: string | Err,
   flags: number,
 ): number | Err {
   if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) return fail(EINVAL);

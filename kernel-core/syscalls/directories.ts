@@ -1,5 +1,5 @@
 /** System calls about names: listing directories, the working directory, making, removing, moving and linking names. */
-import { EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, ERANGE, fail, isErr } from '../../abi/errno.js';
+import { EBADF, EFAULT, EINVAL, ENOENT, ENOTDIR, ERANGE, type Err, fail, isErr } from '../../abi/errno.js';
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -144,25 +144,27 @@ function unlinkat(task: Task, dirfd: number, address: number, flags: number): nu
   return remove(task.fs, task, pathArgument.at, pathArgument.name);
 }
 
-/** Reads both path arguments. @returns 0 or an error */
-function loadTwo(task: Task, dirfd: number, address: number, newDirfd: number, newAddress: number, empty = false) {
-  const loaded = pathArgument.load(task, dirfd, address, empty);
-  return loaded !== 0 ? loaded : otherPath.load(task, newDirfd, newAddress);
+/** Reads the second path argument. @returns the name, or why there is none: what is wrong with the first one is told before */
+function otherName(task: Task, dirfd: number, address: number): string | Err {
+  const loaded = otherPath.load(task, dirfd, address);
+  return isErr(loaded) ? loaded : otherPath.name;
 }
 
 function renameat2(task: Task, dirfd: number, old: number, newDirfd: number, target: number, flags: number): number {
   if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) return fail(EINVAL);
   if ((flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) !== 0 && (flags & RENAME_EXCHANGE) !== 0) return fail(EINVAL);
-  const loaded = loadTwo(task, dirfd, old, newDirfd, target);
+  const loaded = pathArgument.load(task, dirfd, old);
   if (loaded !== 0) return loaded;
-  return renameAt(task.fs, task, pathArgument.at, pathArgument.name, otherPath.at, otherPath.name, flags);
+  const name = otherName(task, newDirfd, target);
+  return renameAt(task.fs, task, pathArgument.at, pathArgument.name, otherPath.at, name, flags);
 }
 
 function linkat(task: Task, dirfd: number, old: number, newDirfd: number, target: number, flags: number): number {
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return fail(EINVAL);
-  const loaded = loadTwo(task, dirfd, old, newDirfd, target, (flags & AT_EMPTY_PATH) !== 0);
+  const loaded = pathArgument.load(task, dirfd, old, (flags & AT_EMPTY_PATH) !== 0);
   if (loaded !== 0) return loaded;
-  return linkAt(task.fs, task, pathArgument.at, pathArgument.name, otherPath.at, otherPath.name, flags);
+  const name = otherName(task, newDirfd, target);
+  return linkAt(task.fs, task, pathArgument.at, pathArgument.name, otherPath.at, name, flags);
 }
 
 function symlinkat(task: Task, targetAddress: number, dirfd: number, address: number): number {

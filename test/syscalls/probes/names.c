@@ -309,6 +309,35 @@ static void renaming(void) {
   close(fd);
 }
 
+/* Of two names that are wrong, what is told of first. */
+static void both_wrong(void) {
+  static const char *old[] = {"", "none", "none/x", "plain", "plain/x", "plain/", "shut/x", (char *)8};
+  static const char *new[] = {"", "plain/y", "none/y", "dir", "shut/y", (char *)8};
+  make("plain", "");
+  mkdir("dir", 0755);
+  mkdir("shut", 0);
+  fflush(stdout);
+  if (fork() == 0) {
+    setegid(4321), seteuid(1234);
+    for (int i = 0; i < sizeof old / sizeof *old; i++)
+      for (int j = 0; j < sizeof new / sizeof *new; j++) {
+        printf("%d %d\n", i, j);
+        R(rename(old[i], new[j]));
+        R(renameat(AT_FDCWD, old[i], 77, new[j]));
+        R(renameat(77, old[i], 77, new[j]));
+        R(link(old[i], new[j]));
+        R(linkat(AT_FDCWD, old[i], 77, new[j], 0));
+        R(linkat(77, old[i], AT_FDCWD, new[j], AT_EMPTY_PATH));
+        R(symlink(old[i], new[j]));
+        R(renameat2(AT_FDCWD, old[i], AT_FDCWD, new[j], RENAME_EXCHANGE));
+        R(renameat2(AT_FDCWD, old[i], AT_FDCWD, new[j], RENAME_NOREPLACE));
+      }
+    fflush(stdout);
+    _exit(0);
+  }
+  wait(0);
+}
+
 static void unprivileged(void) {
   mkdir("sticky", 01777), chmod("sticky", 01777);
   make("sticky/mine", "");
@@ -349,6 +378,7 @@ int main(int argc, char **argv) {
   making();
   linking();
   renaming();
+  both_wrong();
   unprivileged();
   return 0;
 }
