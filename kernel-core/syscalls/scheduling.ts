@@ -2,6 +2,7 @@
 
 import { CAP_SYS_ADMIN, CAP_SYS_NICE } from '../../abi/capability.js';
 import { EACCES, EFAULT, EINVAL, EPERM, type Err, ESRCH, fail, isErr } from '../../abi/errno.js';
+import { RLIMIT_NICE } from '../../abi/resource.js';
 import { SCHED_BATCH, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR } from '../../abi/sched.js';
 import type { Credentials } from '../../vfs/caller.js';
 import { capable, capableIn } from '../../vfs/capability.js';
@@ -78,7 +79,7 @@ function setpriority(task: Task, which: number, who: number, value: number): num
       result = fail(EPERM);
       continue;
     }
-    if (nice < process.nice && !capable(task.cred, CAP_SYS_NICE)) {
+    if (nice < process.nice && 20 - nice > process.limit(RLIMIT_NICE) && !capable(task.cred, CAP_SYS_NICE)) {
       result = fail(EACCES);
       continue;
     }

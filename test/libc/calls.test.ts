@@ -261,6 +261,18 @@ test('limits, names, priorities', async ({ kernel }) => {
   assert.equal(seen, [{ rlim_cur: 20, rlim_max: 30 }, infinite, 5, 'Linux banos x86_64']);
 });
 
+test('bug: without privilege nobody got a better priority, whatever RLIMIT_NICE allowed', async ({ kernel }) => {
+  const seen = await inside(kernel, async (libc) => {
+    libc.setrlimit(c.RLIMIT_NICE, { rlim_cur: 30, rlim_max: 30 });
+    libc.setresuid(1000, 1000, 1000);
+    libc.setpriority(c.PRIO_PROCESS, 0, 5);
+    libc.setpriority(c.PRIO_PROCESS, 0, -10);
+    const { code } = await failure(() => libc.setpriority(c.PRIO_PROCESS, 0, -11));
+    return [libc.getpriority(c.PRIO_PROCESS, 0), code];
+  });
+  assert.equal(seen, [-10, 'EACCES']);
+});
+
 test('poll and select', async ({ kernel }) => {
   const seen = await inside(kernel, async (libc) => {
     const [reader, writer] = libc.pipe();
