@@ -170,6 +170,7 @@ function makeTask(parent: Task, args: CloneArguments): Task | Err {
   task.comm = parent.comm;
   task.noNewPrivs = parent.noNewPrivs;
   task.policy = parent.policy;
+  if (parent.resetsOnFork && !isThread) process.nice = Math.max(process.nice, 0);
   task.ioPriority = parent.ioPriority;
   task.personality = parent.personality;
   if (!has(flags, CLONE_VM)) mm.limits = process;

@@ -106,6 +106,8 @@ export class Task implements TtyCaller {
   noNewPrivs = false;
   /** SCHED_*; ordinary policies only. */
   policy = 0;
+  /** SCHED_RESET_ON_FORK: children get no priority that is better than usual. */
+  resetsOnFork = false;
   /** Class and level of ioprio_set(2); 0: never set. */
   ioPriority = 0;
   /** PER_* and its flags. @source personality(2) */

@@ -19,23 +19,26 @@ const REALTIME = [SCHED_FIFO, SCHED_RR];
 const ORDINARY = [SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE];
 const DEADLINE = 6;
 
-function target(task: Task, pid: number): Task | Err {
-  if ((pid | 0) < 0) return fail(EINVAL);
-  return (pid | 0) === 0 ? task : (task.kernel.processes.task(pid | 0) ?? fail(ESRCH));
-}
+/** @returns -ESRCH, also of a negative number */
+const taskOf = (task: Task, pid: number): Task | Err =>
+  (pid | 0) === 0 ? task : (task.kernel.processes.task(pid | 0) ?? fail(ESRCH));
+
+/** As `taskOf`, for calls that tell a negative number before. @returns -EINVAL, -ESRCH */
+const target = (task: Task, pid: number): Task | Err => ((pid | 0) < 0 ? fail(EINVAL) : taskOf(task, pid));
 
 function getaffinity(task: Task, pid: number, size: number, address: number): number {
-  const found = target(task, pid);
-  if (isErr(found)) return found;
   if (size < 8 || size % 8 !== 0) return fail(EINVAL);
+  const found = taskOf(task, pid);
+  if (isErr(found)) return found;
   return task.mm!.write(address, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)) === 0 ? 8 : fail(EFAULT);
 }
 
 function setaffinity(task: Task, pid: number, size: number, address: number): number {
-  const found = target(task, pid);
-  if (isErr(found)) return found;
   const mask = new Uint8Array(Math.min(Math.max(size, 0), 128));
   if (task.mm!.read(address, mask) !== 0) return fail(EFAULT);
+  const found = taskOf(task, pid);
+  if (isErr(found)) return found;
+  if (!mayPrioritize(task, found.cred)) return fail(EPERM);
   return mask.length > 0 && (mask[0] & 1) !== 0 ? 0 : fail(EINVAL);
 }
 
@@ -66,7 +69,7 @@ function getpriority(task: Task, which: number, who: number): number {
   return best ?? fail(ESRCH);
 }
 
-/** @source Linux set_one_prio_perm */
+/** Those of the same user, and who has the capability over it. @source Linux set_one_prio_perm, sched_setaffinity */
 const mayPrioritize = ({ cred }: Task, target: Credentials): boolean =>
   cred.euid === target.uid || cred.euid === target.euid || capableIn(cred, target.userNamespace, CAP_SYS_NICE);
 
@@ -101,34 +104,50 @@ function rrInterval(task: Task, pid: number, address: number): number {
 
 function getscheduler(task: Task, pid: number): number {
   const found = target(task, pid);
-  return isErr(found) ? found : found.policy;
+  return isErr(found) ? found : found.policy | (found.resetsOnFork ? RESET_ON_FORK : 0);
 }
 
 function getparam(task: Task, pid: number, address: number): number {
-  const found = target(task, pid);
+  const found = address === 0 ? fail(EINVAL) : target(task, pid);
   return isErr(found) ? found : task.mm!.writeU32(address, 0);
 }
 
-/** Ordinary policies with priority 0; real-time ones would let a program keep the processor to itself: -EPERM. */
-function setscheduler(task: Task, pid: number, policyArgument: number, address: number): number {
-  const policy = policyArgument & ~RESET_ON_FORK;
-  if ((policyArgument | 0) < 0 || (pid | 0) < 0) return fail(EINVAL);
+const setscheduler = (task: Task, pid: number, policy: number, address: number): number =>
+  (policy | 0) < 0 ? fail(EINVAL) : schedule(task, pid, policy | 0, address);
+
+const setparam = (task: Task, pid: number, address: number): number => schedule(task, pid, null, address);
+
+/**
+ * Ordinary policies with priority 0; real-time ones would let a program keep the processor to itself: -EPERM.
+ * @param asked policy and RESET_ON_FORK; null: those that there are @param address of a struct sched_param, the priority
+ * @source Linux __sched_setscheduler
+ */
+function schedule(task: Task, pid: number, asked: number | null, address: number): number {
+  if (address === 0 || (pid | 0) < 0) return fail(EINVAL);
   const priority = task.mm!.readU32(address);
   if (isErr(priority)) return priority;
-  const found = target(task, pid);
+  const found = taskOf(task, pid);
   if (isErr(found)) return found;
+  const policy = asked === null ? found.policy : asked & ~RESET_ON_FORK;
+  const resets = asked === null ? found.resetsOnFork : (asked & RESET_ON_FORK) !== 0;
   if (REALTIME.includes(policy)) return fail(priority >= 1 && priority <= 99 ? EPERM : EINVAL);
   if (!ORDINARY.includes(policy) || priority !== 0) return fail(EINVAL);
+  if (!mayChangePolicy(task, found, policy, resets) && !capable(task.cred, CAP_SYS_NICE)) return fail(EPERM);
   found.policy = policy;
+  found.resetsOnFork = resets;
   return 0;
 }
 
-function setparam(task: Task, pid: number, address: number): number {
-  const found = target(task, pid);
-  return isErr(found) ? found : setscheduler(task, pid, found.policy, address);
+/** Without privilege: of a task of the same user, which is then no better off. @source Linux user_check_sched_setscheduler */
+function mayChangePolicy({ cred }: Task, found: Task, policy: number, resets: boolean): boolean {
+  const { process } = found;
+  const leavesIdle = found.policy === SCHED_IDLE && policy !== SCHED_IDLE;
+  if (leavesIdle && 20 - process.nice > process.limit(RLIMIT_NICE)) return false;
+  if (found.resetsOnFork && !resets) return false;
+  return cred.euid === found.cred.euid || cred.euid === found.cred.uid;
 }
 
-// I/O priorities: class in the top three bits, level in the rest.
+// I/O priorities: class in the top three bits, level in the lowest three, hints for the device between.
 
 const CLASS_SHIFT = 13;
 const CLASS_RT = 1;
@@ -147,11 +166,10 @@ function* ioTargets(task: Task, which: number, who: number): IterableIterator<Ta
 }
 
 function ioprioSet(task: Task, which: number, who: number, value: number): number {
-  const level = value & ((1 << CLASS_SHIFT) - 1);
+  const level = value & (LEVELS - 1);
   const kind = (value >>> CLASS_SHIFT) & 7;
   if (kind === CLASS_RT && !capable(task.cred, CAP_SYS_NICE) && !capable(task.cred, CAP_SYS_ADMIN)) return fail(EPERM);
   if (kind > CLASS_IDLE || (kind === 0 && level !== 0)) return fail(EINVAL);
-  if ((kind === CLASS_RT || kind === CLASS_BE) && level >= LEVELS) return fail(EINVAL);
   if (which < 1 || which > 3) return fail(EINVAL);
   let result: number = fail(ESRCH);
   for (const found of ioTargets(task, which, who | 0)) {

@@ -1,7 +1,7 @@
 /** The system as a whole: names, figures, limits, scheduling parameters, thread set-up, random numbers. */
 
 import { CAP_SYS_ADMIN, CAP_SYS_RESOURCE } from '../../abi/capability.js';
-import { EFAULT, EINVAL, EPERM, ESRCH, fail } from '../../abi/errno.js';
+import { EFAULT, EINVAL, ENAMETOOLONG, EPERM, ESRCH, fail, isErr } from '../../abi/errno.js';
 import { RLIMIT_CPU } from '../../abi/resource.js';
 import {
   ARCH_GET_FS,
@@ -43,6 +43,8 @@ export const KERNEL_BUILDER = '(banos@banos) (tsc)';
 export const KERNEL_COMMAND_LINE = 'banos';
 const UTS_FIELD = 65;
 const HOST_NAME_MAX = 64;
+/** Of a task, without the zero. @source linux/sched.h TASK_COMM_LEN */
+const COMM_LENGTH = 15;
 const RLIM_INFINITY_HI = 0xffffffff;
 const USER_LIMIT = 2 ** 47;
 
@@ -173,6 +175,19 @@ function archPrctl(task: Task, operation: number, address: number): number {
   }
 }
 
+/** PR_SET_NAME. Longer ones are cut. */
+function setTaskName(task: Task, address: number): number {
+  const name = task.mm!.readCString(address, COMM_LENGTH);
+  if (!isErr(name)) task.comm = name;
+  else if (name !== fail(ENAMETOOLONG)) return name;
+  else {
+    const bytes = new Uint8Array(COMM_LENGTH);
+    task.mm!.read(address, bytes);
+    task.comm = String.fromCharCode(...bytes);
+  }
+  return 0;
+}
+
 function prctl(task: Task, option: number, a: number, b: number, c: number, d: number): number {
   const mm = task.mm!;
   const { process } = task;
@@ -189,17 +204,11 @@ function prctl(task: Task, option: number, a: number, b: number, c: number, d: n
       if (a !== 0 && a !== 1) return fail(EINVAL);
       process.dumpable = a;
       return 0;
-    case PR_SET_NAME: {
-      const bytes = new Uint8Array(15);
-      let length = 0;
-      while (length < 15 && mm.read(a + length, bytes.subarray(length, length + 1)) === 0 && bytes[length] !== 0)
-        length++;
-      task.comm = String.fromCharCode(...bytes.subarray(0, length));
-      return 0;
-    }
+    case PR_SET_NAME:
+      return setTaskName(task, a);
     case PR_GET_NAME: {
       const bytes = new Uint8Array(16);
-      bytes.set(latin1Bytes(task.comm).subarray(0, 15));
+      bytes.set(latin1Bytes(task.comm).subarray(0, COMM_LENGTH));
       return mm.write(a, bytes);
     }
     case PR_GET_KEEPCAPS:
@@ -211,7 +220,7 @@ function prctl(task: Task, option: number, a: number, b: number, c: number, d: n
       task.noNewPrivs = true;
       return 0;
     case PR_GET_NO_NEW_PRIVS:
-      return a === 0 && b === 0 ? (task.noNewPrivs ? 1 : 0) : fail(EINVAL);
+      return a === 0 && b === 0 && c === 0 && d === 0 ? (task.noNewPrivs ? 1 : 0) : fail(EINVAL);
     case PR_SET_CHILD_SUBREAPER:
       process.subreaper = a !== 0;
       return 0;

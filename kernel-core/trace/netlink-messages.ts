@@ -84,7 +84,12 @@ function sequence(
 }
 
 const messagesText = (bytes: Uint8Array): string =>
-  sequence(bytes, netlink.NLMSG_HDRLEN, (view) => view.getUint32(0, true), (one) => messageText(one, 0));
+  sequence(
+    bytes,
+    netlink.NLMSG_HDRLEN,
+    (view) => view.getUint32(0, true),
+    (one) => messageText(one, 0),
+  );
 
 /** A header and what is behind it. @param depth errors around it */
 function messageText(bytes: Uint8Array, depth: number): string {
