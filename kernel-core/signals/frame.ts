@@ -8,7 +8,7 @@
 import { EFAULT, EINVAL, ENOMEM, EPERM, type Err, fail } from '../../abi/errno.js';
 import { USER_CS, USER_SS } from '../../abi/segment.js';
 import { SA_NODEFER, SA_ONSTACK, SA_RESTORER, SS_ONSTACK } from '../../abi/signal.js';
-import { type Cpu, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
+import { type Cpu, type PhysicalMemory, PTE_READ, PTE_WRITE } from '../../cpu/index.js';
 import type { UserNamespace } from '../../vfs/user-namespace.js';
 import type { AddressSpace } from '../mm/address-space.js';
 import { PAGE_SIZE } from '../mm/layout.js';
@@ -63,12 +63,14 @@ const LONGEST_SPAN = FRAME_SIZE + 8 + 15 + 63 + FXSAVE_SIZE;
  * its own. One object for all: frames are never made inside each other.
  */
 class FrameImage {
-  readonly #own = new Uint8Array(LONGEST_SPAN);
+  readonly #own = new Uint8Array(Math.ceil(LONGEST_SPAN / 8) * 8);
+  readonly #ownWords = new Int32Array(this.#own.buffer);
   readonly #ownView = new DataView(this.#own.buffer);
   readonly #ownFrame = this.#own.subarray(0, FRAME_SIZE);
   #bytes: Uint8Array = this.#own;
+  #words: Int32Array = this.#ownWords;
   #view: DataView = this.#ownView;
-  /** Offset of the frame in what it lies in. */
+  /** Offset of the frame in what it lies in: bytes, a multiple of 4. */
   #at = 0;
   #isInPlace = false;
 
@@ -78,9 +80,7 @@ class FrameImage {
     if (this.#isInPlace) {
       const physical = physicalAddress(mm, address, PTE_WRITE);
       if (physical < 0) return fail(EFAULT);
-      this.#at = physical;
-      this.#bytes = mm.memory.u8;
-      this.#view = mm.memory.view;
+      this.#lieIn(mm.memory, physical);
     }
     this.#bytes.fill(0, this.#at, this.#at + fpAddress - address + FXSAVE_SIZE);
     return 0;
@@ -100,34 +100,56 @@ class FrameImage {
    * @returns 0, -EFAULT
    */
   load(mm: AddressSpace, address: number): number | Err {
-    this.#isInPlace = isInOnePage(address, FRAME_SIZE);
+    this.#isInPlace = isInOnePage(address, FRAME_SIZE) && (address & 3) === 0;
     if (!this.#isInPlace) return mm.read(address, this.#ownFrame);
     const physical = physicalAddress(mm, address, PTE_READ);
     if (physical < 0) return fail(EFAULT);
-    this.#at = physical;
-    this.#bytes = mm.memory.u8;
-    this.#view = mm.memory.view;
+    this.#lieIn(mm.memory, physical);
     return 0;
+  }
+
+  #lieIn(memory: PhysicalMemory, physical: number): void {
+    this.#at = physical;
+    this.#bytes = memory.u8;
+    this.#words = memory.i32;
+    this.#view = memory.view;
   }
 
   /** Forgets the memory of the kernel that it looked into. */
   release(): void {
     this.#bytes = this.#own;
+    this.#words = this.#ownWords;
     this.#view = this.#ownView;
     this.#at = 0;
   }
 
-  put16(offset: number, value: number): void {
-    this.#view.setUint16(this.#at + offset, value, true);
-  }
-
   put32(offset: number, value: number): void {
-    this.#view.setInt32(this.#at + offset, value, true);
+    this.#words[(this.#at + offset) >>> 2] = value;
   }
 
   put64(offset: number, value: number): void {
-    this.#view.setInt32(this.#at + offset, value | 0, true);
-    this.#view.setInt32(this.#at + offset + 4, Math.floor(value / 0x100000000), true);
+    const words = this.#words;
+    const at = (this.#at + offset) >>> 2;
+    const low = value | 0;
+    words[at] = low;
+    words[at + 1] = low === value ? low >> 31 : Math.floor(value / 0x100000000);
+  }
+
+  putRegisters(cpu: Cpu): void {
+    const words = this.#words;
+    let at = (this.#at + MCONTEXT) >>> 2;
+    for (let i = 0; i < SIGCONTEXT_ORDER.length; i++, at += 2) {
+      words[at] = cpu.regLo(SIGCONTEXT_ORDER[i]!);
+      words[at + 1] = cpu.regHi(SIGCONTEXT_ORDER[i]!);
+    }
+  }
+
+  getRegisters(cpu: Cpu): void {
+    const words = this.#words;
+    let at = (this.#at + MCONTEXT) >>> 2;
+    for (let i = 0; i < SIGCONTEXT_ORDER.length; i++, at += 2) {
+      cpu.setRegHalves(SIGCONTEXT_ORDER[i]!, words[at]!, words[at + 1]!);
+    }
   }
 
   putInfo(offset: number, info: SignalInfo, reader: UserNamespace): void {
@@ -135,17 +157,22 @@ class FrameImage {
   }
 
   get32(offset: number): number {
-    return this.#view.getInt32(this.#at + offset, true);
+    return this.#words[(this.#at + offset) >>> 2]!;
   }
 
   get64(offset: number): number {
-    const at = this.#at + offset;
-    return this.#view.getInt32(at + 4, true) * 0x100000000 + this.#view.getUint32(at, true);
+    const words = this.#words;
+    const at = (this.#at + offset) >>> 2;
+    const low = words[at]!;
+    const high = words[at + 1]!;
+    return high === low >> 31 ? low : high * 0x100000000 + (low >>> 0);
   }
 
-  /** A segment selector, with the user's privilege level whatever the program wrote. */
-  selector(offset: number): number {
-    return this.#view.getUint16(this.#at + OFFSET_SEGMENTS + offset, true) | 3;
+  /** The selectors of code and stack are the user's, whatever privilege level the program wrote. */
+  get hasUserSelectors(): boolean {
+    const code = this.get32(OFFSET_SEGMENTS) & 0xffff;
+    const stack = this.get32(OFFSET_SEGMENTS + 4) >>> 16;
+    return (code | 3) === USER_CS && (stack | 3) === USER_SS;
   }
 }
 
@@ -221,15 +248,11 @@ function fillFrame(task: Task, action: SignalAction, info: SignalInfo, sp: numbe
   frame.put64(UC_STACK, task.altStackBase);
   frame.put32(UC_STACK + 8, altStackState(task, sp));
   frame.put64(UC_STACK + 16, task.altStackSize);
-  for (let i = 0; i < SIGCONTEXT_ORDER.length; i++) {
-    const register = SIGCONTEXT_ORDER[i]!;
-    frame.put32(MCONTEXT + 8 * i, cpu.regLo(register));
-    frame.put32(MCONTEXT + 8 * i + 4, cpu.regHi(register));
-  }
+  frame.putRegisters(cpu);
   frame.put64(OFFSET_RIP, cpu.rip);
   frame.put64(OFFSET_FLAGS, cpu.rflags);
-  frame.put16(OFFSET_SEGMENTS, USER_CS);
-  frame.put16(OFFSET_SEGMENTS + 6, USER_SS);
+  frame.put32(OFFSET_SEGMENTS, USER_CS);
+  frame.put32(OFFSET_SEGMENTS + 4, USER_SS << 16);
   frame.put64(OFFSET_ERR, task.faultError);
   frame.put64(OFFSET_TRAPNO, task.faultTrap);
   frame.put64(OFFSET_CR2, task.faultAddress);
@@ -260,16 +283,14 @@ function restoreFrame(task: Task, address: number): number | Err {
   // In another page, the image may have had to be faulted in.
   const isNear = fpAddress >= address && isInOnePage(address, fpAddress + FXSAVE_SIZE - address);
   if (!isNear && frame.load(task.mm!, address) !== 0) return fail(EFAULT);
-  for (let i = 0; i < SIGCONTEXT_ORDER.length; i++) {
-    cpu.setRegHalves(SIGCONTEXT_ORDER[i]!, frame.get32(MCONTEXT + 8 * i), frame.get32(MCONTEXT + 8 * i + 4));
-  }
+  frame.getRegisters(cpu);
   cpu.rip = frame.get64(OFFSET_RIP);
   cpu.rflags = (cpu.rflags & ~RESTORABLE_FLAGS) | (frame.get32(OFFSET_FLAGS) & RESTORABLE_FLAGS);
   task.blocked.set(frame.get32(SIGMASK), frame.get32(SIGMASK + 4));
   task.blocked.clearUnblockable();
   // As Linux does, what makes no sense as an alternate stack leaves the one that is.
   setAltStack(task, frame.get64(UC_STACK), frame.get32(UC_STACK + 8) >>> 0, frame.get64(UC_STACK + 16), cpu.reg(RSP));
-  if (frame.selector(0) === USER_CS && frame.selector(6) === USER_SS) return 0;
+  if (frame.hasUserSelectors) return 0;
   task.faultTrap = GENERAL_PROTECTION;
   task.faultError = 0;
   return fail(EFAULT);

@@ -53,24 +53,26 @@ export interface SignalInfo {
   wasTold?: boolean;
 }
 
-export const makeSignalInfo = (signo: number, code: number, more: Partial<SignalInfo> = {}): SignalInfo => ({
-  signo,
-  code,
-  errno: 0,
-  pid: 0,
-  uid: 0,
-  status: 0,
-  valueLo: 0,
-  valueHi: 0,
-  address: 0,
-  utime: 0,
-  stime: 0,
-  timerId: 0,
-  overrun: 0,
-  source: null,
-  queue: null,
-  ...more,
-});
+export function makeSignalInfo(signo: number, code: number, more?: Partial<SignalInfo>): SignalInfo {
+  const info: SignalInfo = {
+    signo,
+    code,
+    errno: 0,
+    pid: 0,
+    uid: 0,
+    status: 0,
+    valueLo: 0,
+    valueHi: 0,
+    address: 0,
+    utime: 0,
+    stime: 0,
+    timerId: 0,
+    overrun: 0,
+    source: null,
+    queue: null,
+  };
+  return more === undefined ? info : Object.assign(info, more);
+}
 
 /** Real-time signals queue; a standard signal that is pending already is dropped. */
 export const FIRST_REALTIME = 32;
