@@ -114,20 +114,30 @@ export function addFirst(bench: Bench, row: Row, what: string, banos: (number | 
   addRow(bench, { ...rest, group: 'first runs', name: `${row.name}, ${what}`, banos });
 }
 
-/** A run that is not this much faster than the best before it is no progress, and so many of them in a row are the end. */
+/**
+ * A run that is not this much faster than the best before it is no progress. So many of them in a row are the end, if they
+ * went on for as long as it took to get there, or everything has taken so long.
+ */
 const PROGRESS = 0.97;
 const RUNS_WITHOUT_PROGRESS = 3;
-const MOST_RUNS = 20;
+const LONG_MS = 5000;
+const MOST_RUNS = 100;
 
 /** Measures until that gets no faster. @returns the first value */
 async function settle(once: () => Promise<number | null>): Promise<number | null> {
+  const start = performance.now();
   const first = await once();
   let best = first ?? 0;
   let idle = 0;
-  for (let runs = 1; first !== null && runs < MOST_RUNS && idle < RUNS_WITHOUT_PROGRESS; runs++) {
+  let elapsed = performance.now() - start;
+  let reached = elapsed;
+  const isSettled = (): boolean => idle >= RUNS_WITHOUT_PROGRESS && elapsed >= Math.min(2 * reached, LONG_MS);
+  for (let runs = 1; first !== null && runs < MOST_RUNS && !isSettled(); runs++) {
     const value = await once();
     if (value === null) break;
+    elapsed = performance.now() - start;
     idle = value < best * PROGRESS ? 0 : idle + 1;
+    if (idle === 0) reached = elapsed;
     best = Math.min(best, value);
   }
   return first;

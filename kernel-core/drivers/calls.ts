@@ -379,7 +379,8 @@ export class CallRunner {
     call.stopTimer();
     call.attempt = null;
     call.iter = null;
-    call.returns.length = 0;
+    // Not for nothing: it is a call of the engine's runtime.
+    if (call.returns.length > 0) call.returns.length = 0;
     call.syscall = null;
     call.originalWords = null;
     call.task = null;
