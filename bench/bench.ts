@@ -120,7 +120,7 @@ export function addFirst(bench: Bench, row: Row, what: string, banos: (number | 
  */
 const PROGRESS = 0.97;
 const RUNS_WITHOUT_PROGRESS = 3;
-const LONG_MS = 5000;
+const LONG_MS = 3000;
 const MOST_RUNS = 100;
 
 /** Measures until that gets no faster. @returns the first value */

@@ -23,7 +23,14 @@ import {
   MAX_REGIONS,
 } from './layout.js';
 import type { StaleFlags } from './stale-flags.js';
-import { includes, type RegionBody, type RegionFunction, type RegionModule, type Translation } from './translation.js';
+import {
+  includes,
+  type Reach,
+  type RegionBody,
+  type RegionFunction,
+  type RegionModule,
+  type Translation,
+} from './translation.js';
 
 const DESCRIPTOR_FRAMES = (MAX_REGIONS * DESCRIPTOR_SIZE) / PAGE_SIZE;
 /** When room has to be made, a share of so much is. */
@@ -65,6 +72,8 @@ export class InstalledRegions {
   #descriptors: number;
   #generation = 0;
   #looks = 0;
+  /** How often it has changed which regions call which. */
+  #links = 0;
 
   constructor(parts: InstalledParts, limits: RegionLimits) {
     this.#parts = parts;
@@ -122,17 +131,14 @@ export class InstalledRegions {
     const frame = this.#parts.reader.frame(Math.floor(root / PAGE_SIZE));
     return this.#byRoot
       .get(root)
-      ?.find(
-        (t) =>
-          t.entryFrame === frame && (this.#parts.space.pageTable!.isValid(t.number) || this.#isHere(t) !== undefined),
-      );
+      ?.find((t) => t.entryFrame === frame && (this.#parts.space.pageTable!.isValid(t.number) || this.#isHere(t)));
   }
 
   /** A region is about to be entered: whether the active address space has its code. The reader has begun afresh. */
   validate(number: number): boolean {
     const translation = this.#translations[number];
-    const reached = translation?.live ? this.#isHere(translation) : undefined;
-    if (translation === undefined || reached === undefined) return false;
+    if (translation === undefined || !translation.live || !this.#isHere(translation)) return false;
+    const reached = this.#reachOf(translation).regions;
     const breakpoints = this.#parts.space.pageTable!.marks?.breakpoints;
     if (breakpoints !== undefined && breakpoints.size > 0) {
       // Where a debugger wants to be told it is made anew, without the instruction.
@@ -180,6 +186,7 @@ export class InstalledRegions {
       callees: new Set(),
       unlinked: new Set(),
       live: true,
+      reach: undefined,
     };
     const at = this.#descriptors + number * DESCRIPTOR_SIZE;
     view.setBigInt64(at + D_PAGE, BigInt(entryPage * PAGE_SIZE), true);
@@ -205,6 +212,7 @@ export class InstalledRegions {
 
   /** Notes direct calls from a region to others. */
   link(caller: Translation, callee: Translation): void {
+    this.#links++;
     callee.callers.add(caller);
     caller.callees.add(callee);
   }
@@ -253,6 +261,7 @@ export class InstalledRegions {
   drop(translation: Translation, lost = 0): void {
     if (!translation.live) return;
     translation.live = false;
+    this.#links++;
     const { number, record, handler, entryFrame, callers, callees, frames } = translation;
     if (entryFrame !== lost && this.#translations[number] === translation) {
       this.#memory.u16[(record + R_OP) >> 1] = handler;
@@ -331,15 +340,32 @@ export class InstalledRegions {
     module.onGone?.();
   }
 
-  /** The region and all that it calls, when the active address space has their code. */
-  #isHere(translation: Translation): Set<Translation> | undefined {
+  /** Whether the active address space has the code of the region and of all that it calls. */
+  #isHere(translation: Translation): boolean {
     const { reader } = this.#parts;
-    const reached = new Set([translation]);
-    for (const { frames, callees } of reached) {
-      for (const [page, frame] of frames) if (reader.frame(page) !== frame) return undefined;
-      for (const callee of callees) reached.add(callee);
+    const { pages, frames } = this.#reachOf(translation);
+    for (let i = 0; i < pages.length; i++) if (reader.frame(pages[i]!) !== frames[i]) return false;
+    return true;
+  }
+
+  #reachOf(translation: Translation): Reach {
+    const known = translation.reach;
+    if (known?.links === this.#links) return known;
+    const regions = new Set([translation]);
+    // Some region of another address space may be among them: then a page has two frames, and it is nowhere.
+    const pages: number[] = [];
+    const frames: number[] = [];
+    for (const region of regions) {
+      for (const [page, frame] of region.frames) {
+        if (pages.some((other, i) => other === page && frames[i] === frame)) continue;
+        pages.push(page);
+        frames.push(frame);
+      }
+      for (const callee of region.callees) regions.add(callee);
     }
-    return reached;
+    const reach = { links: this.#links, regions: [...regions], pages, frames };
+    translation.reach = reach;
+    return reach;
   }
 }
 

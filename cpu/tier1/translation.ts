@@ -66,6 +66,18 @@ export interface Translation {
   /** Addresses that it leaves to without knowing a region there. */
   readonly unlinked: Set<number>;
   live: boolean;
+  /** As it was when somebody last wanted to know. */
+  reach: Reach | undefined;
+}
+
+/** A region with all that it calls, directly or not. */
+export interface Reach {
+  /** What this holds for (installed.ts). */
+  readonly links: number;
+  readonly regions: readonly Translation[];
+  /** Their pages, and in the same order the frames that these have to be. */
+  readonly pages: readonly number[];
+  readonly frames: readonly number[];
 }
 
 /** Whether a region has an instruction at an address. */
