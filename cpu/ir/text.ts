@@ -45,6 +45,7 @@ const WORDS: readonly [address: number, bytes: number, name: string][] = [
   [layout.NEXT_RECORD, 4, 'NEXT_RECORD'],
   [layout.STALE_FLAGS, 4, 'STALE_FLAGS'],
   [layout.DESCRIPTORS, 4, 'DESCRIPTORS'],
+  [layout.HINTS, 4, 'HINTS'],
   [layout.TRANSLATED, 8, 'TRANSLATED'],
   [layout.DOOR, 8, 'DOOR'],
   [layout.MISSED_AT, 8, 'MISSED_AT'],

@@ -5,15 +5,18 @@
  */
 import { CONTROL_BITS, CONTROL_DEFAULT } from '../ir/builder.js';
 import { R_OP } from '../record.js';
-import { FUEL, MXCSR, PAGE_VA, RESYNC, RIP, TLB, VALIDITY } from '../state.js';
+import { FUEL, MXCSR, PAGE_MASK, PAGE_VA, RESYNC, RIP, TLB, TLB_HASH, VALIDITY } from '../state.js';
 import {
   D_DEFAULT_SSE,
   D_FLAGS,
   D_HANDLER,
   D_LEAST,
-  D_PAGE,
+  D_ROOT,
   DESCRIPTOR_SIZE,
   DESCRIPTORS,
+  HINT_MASK,
+  HINT_SHIFT,
+  HINTS,
   KIND_MASK,
   KIND_RECORD,
   KIND_ROOM,
@@ -136,7 +139,9 @@ export function enterFunction(
   const refused = c.block();
   loadState(c, 'i64.load', PAGE_VA);
   c.get(at);
-  c.memory('i64.load', D_PAGE);
+  c.memory('i64.load', D_ROOT);
+  c.i64(PAGE_MASK);
+  c.op('i64.and');
   c.op('i64.ne');
   c.brIf(refused);
   loadState(c, 'i32.load', FUEL);
@@ -261,6 +266,10 @@ export function onwardFunction(c: Code, parts: { first: number; regionType: numb
   c.i32(0);
   c.op('i32.lt_s');
   c.brIf(out);
+  hinted(c, region);
+  pushIsElsewhere(c, region, at);
+  c.if();
+  // Two roots may share a hint: the record knows.
   knownRecord(c, entry, page, out);
   c.get(entry);
   c.memory('i32.load16_u', R_OP);
@@ -270,12 +279,9 @@ export function onwardFunction(c: Code, parts: { first: number; regionType: numb
   c.i32(MAX_REGIONS);
   c.op('i32.ge_u');
   c.brIf(out);
-  descriptor(c, region);
-  c.tee(at);
-  c.memory('i64.load', D_PAGE);
-  c.get(page);
-  c.op('i64.ne');
+  pushIsElsewhere(c, region, at);
   c.brIf(out);
+  c.end();
   loadState(c, 'i32.load', REST);
   c.get(at);
   c.memory('i32.load', D_LEAST);
@@ -291,6 +297,31 @@ export function onwardFunction(c: Code, parts: { first: number; regionType: numb
   c.end();
   c.end();
   c.get(0);
+}
+
+/** Sets a local to the region that may begin at the address in parameter 0. */
+function hinted(c: Code, region: number): void {
+  c.get(0);
+  c.op('i32.wrap_i64');
+  c.i32(TLB_HASH);
+  c.op('i32.mul');
+  c.i32(HINT_SHIFT);
+  c.op('i32.shr_u');
+  c.i32(HINT_MASK);
+  c.op('i32.and');
+  loadState(c, 'i32.load', HINTS);
+  c.op('i32.add');
+  c.memory('i32.load16_u', 0);
+  c.set(region);
+}
+
+/** Sets a local to the descriptor of a region; pushes whether it does not begin at the address in parameter 0. */
+function pushIsElsewhere(c: Code, region: number, at: number): void {
+  descriptor(c, region);
+  c.tee(at);
+  c.memory('i64.load', D_ROOT);
+  c.get(0);
+  c.op('i64.ne');
 }
 
 /** Branches to a label when the region of a descriptor wants other control bits in MXCSR than there are. */

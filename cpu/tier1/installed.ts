@@ -9,7 +9,7 @@ import type { CodeCache } from '../code-cache.js';
 import type { PhysicalMemory } from '../physical-memory.js';
 import { R_OP, RECORD_SIZE } from '../record.js';
 import type { ActiveSpace } from '../run-state.js';
-import { PAGE_SIZE, VALIDITY, VALIDITY_BYTES } from '../state.js';
+import { PAGE_SIZE, TLB_HASH, VALIDITY, VALIDITY_BYTES } from '../state.js';
 import type { HandlerSet } from '../tier0/handlers.js';
 import type { CodeReader } from './code-reader.js';
 import {
@@ -17,9 +17,13 @@ import {
   D_FLAGS,
   D_HANDLER,
   D_LEAST,
-  D_PAGE,
+  D_ROOT,
   DESCRIPTOR_SIZE,
   DESCRIPTORS,
+  HINT_BYTES,
+  HINT_MASK,
+  HINT_SHIFT,
+  HINTS,
   MAX_REGIONS,
 } from './layout.js';
 import type { StaleFlags } from './stale-flags.js';
@@ -32,7 +36,7 @@ import {
   type Translation,
 } from './translation.js';
 
-const DESCRIPTOR_FRAMES = (MAX_REGIONS * DESCRIPTOR_SIZE) / PAGE_SIZE;
+const DESCRIPTOR_BYTES = MAX_REGIONS * DESCRIPTOR_SIZE;
 /** When room has to be made, a share of so much is. */
 const SPARE = 1 / 8;
 /** Looks between two moments at which regions have to show that they are in use. */
@@ -70,6 +74,7 @@ export class InstalledRegions {
   #bytes = 0;
   #opened: RegionModule | undefined;
   #descriptors: number;
+  #hints: number;
   #generation = 0;
   #looks = 0;
   /** How often it has changed which regions call which. */
@@ -80,8 +85,10 @@ export class InstalledRegions {
     this.#limits = { ...limits, maxRegions: Math.min(limits.maxRegions, MAX_REGIONS) };
     const { memory } = parts;
     this.#memory = memory;
-    this.#descriptors = memory.allocRun(DESCRIPTOR_FRAMES) * PAGE_SIZE;
+    this.#descriptors = memory.allocRun((DESCRIPTOR_BYTES + HINT_BYTES) / PAGE_SIZE) * PAGE_SIZE;
+    this.#hints = this.#descriptors + DESCRIPTOR_BYTES;
     memory.u32[DESCRIPTORS >> 2] = this.#descriptors;
+    memory.u32[HINTS >> 2] = this.#hints;
     memory.onCodeWrite((frame) => this.#dropFrame(frame));
   }
 
@@ -189,7 +196,7 @@ export class InstalledRegions {
       reach: undefined,
     };
     const at = this.#descriptors + number * DESCRIPTOR_SIZE;
-    view.setBigInt64(at + D_PAGE, BigInt(entryPage * PAGE_SIZE), true);
+    view.setBigInt64(at + D_ROOT, BigInt(body.root), true);
     view.setInt32(at + D_LEAST, body.longest * RECORD_SIZE, true);
     view.setUint16(at + D_HANDLER, handler, true);
     view.setUint16(at + D_FLAGS, body.defaultSse ? D_DEFAULT_SSE : 0, true);
@@ -207,6 +214,7 @@ export class InstalledRegions {
     }
     module.live.add(translation);
     u16[(record + R_OP) >> 1] = firstRegion + number;
+    u16[(this.#hints + ((Math.imul(body.root, TLB_HASH) >>> HINT_SHIFT) & HINT_MASK)) >> 1] = number;
     return translation;
   }
 

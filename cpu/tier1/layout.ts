@@ -15,6 +15,8 @@ export const NEXT_RECORD = 0x548;
 export const STALE_FLAGS = 0x54c;
 /** i32: physical address of the region descriptors. */
 export const DESCRIPTORS = 0x550;
+/** i32: physical address of the hints; see HINT_BYTES. */
+export const HINTS = 0x554;
 /** i64: instructions executed by regions × 32, since the processor was made. */
 export const TRANSLATED = 0x558;
 
@@ -91,9 +93,9 @@ export const W_PAGES = 28;
 export const NARROW_SPAN = 16;
 export const WIDE_SPAN = 512;
 
-/** Region descriptors: i64 address of the root's page, i32 least rest to enter with, u16 original handler, u16 flags. */
+/** Region descriptors: i64 address of the root, i32 least rest to enter with, u16 original handler, u16 flags. */
 export const DESCRIPTOR_SIZE = 16;
-export const D_PAGE = 0;
+export const D_ROOT = 0;
 export const D_LEAST = 8;
 export const D_HANDLER = 12;
 export const D_FLAGS = 14;
@@ -102,6 +104,14 @@ export const D_DEFAULT_SSE = 1;
 
 /** Regions that can be there at a time; each has a validity byte in every TLB block. */
 export const MAX_REGIONS = 3072;
+
+/**
+ * Hints: u16 numbers of regions, by the low 32 bits of a root × TLB_HASH, whose upper bits are the offset. The root in the
+ * descriptor says whether a hint is right.
+ */
+export const HINT_BYTES = 0x2000;
+export const HINT_SHIFT = 32 - Math.log2(HINT_BYTES);
+export const HINT_MASK = HINT_BYTES - 2;
 
 /**
  * Bytes of the host's stack that nested calls of regions may take; those of a run inside of a run; and what a frame is

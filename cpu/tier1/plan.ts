@@ -214,6 +214,12 @@ function solveLive(graph: FlowGraph, blocks: readonly PlannedBlock[], dirtyIn: B
   }
 }
 
+/** What the end of a block itself needs of the flags: a wrong guess leaves, calls and returns have them in memory. */
+function needAtEnd(kind: Block['end']['kind']): number {
+  if (kind === 'jump' || kind === 'branch') return 0;
+  return kind === 'guessed' ? NEED_EXIT : NEED_WORDS;
+}
+
 function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[], dispatch: Dispatch | undefined): BitTable {
   const gen = bitTable(graph, 1);
   const kill = bitTable(graph, 1);
@@ -231,7 +237,7 @@ function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[], dispatch:
     }
     if (kill[b] === 0) gen[b]! |= written;
     const { kind } = block.end;
-    if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch') gen[b]! |= NEED_WORDS;
+    if (kill[b] === 0) gen[b]! |= needAtEnd(kind);
     if (kill[b] === 0 && kind !== 'jump' && kind !== 'branch' && kind !== 'guessed') kill[b] = -1;
     if (graph.isLoopHeader(b) || !graph.reducible) gen[b]! |= NEED_EXIT;
   }
@@ -239,7 +245,7 @@ function solveFlags(graph: FlowGraph, blocks: readonly PlannedBlock[], dispatch:
   for (const [b, planned] of blocks.entries()) {
     planned.flagsIn = atStart[b]!;
     const { kind } = planned.block.end;
-    let need = kind === 'jump' || kind === 'branch' ? 0 : NEED_WORDS;
+    let need = needAtEnd(kind);
     for (const to of graph.successors[b]!) need |= atStart[to]!;
     for (let i = planned.steps.length - 1; i >= 0; i--) {
       const step = planned.steps[i]!;
