@@ -81,9 +81,11 @@ else {
       struct sigaction a = { .sa_handler = on_alarm };
       sigaction(SIGALRM, &a, 0);
       wait(0);
-      ualarm(2000, 0);
+      /* Again and again: the first one may come before the read. */
+      ualarm(2000, 2000);
       n = read(in, buffer, 1);
       printf("interrupted %d %s\\n", n, strerror(errno));
+      ualarm(0, 0);
       a.sa_flags = SA_RESTART;
       sigaction(SIGALRM, &a, 0);
       if (fork() == 0) { usleep(5000); write(in, "r", 1); return 0; }

@@ -17,6 +17,8 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "core.h"
+#include "../../support/asleep.h"
 
 #define PAGE 4096
 #define AT 0x200000000000ul
@@ -96,10 +98,12 @@ static void try_filter(const char *text) {
 }
 
 static pthread_barrier_t barrier;
+static pid_t sleepers[2];
 static void *sleeper(void *arg) {
   sigset_t set;
   sigemptyset(&set), sigaddset(&set, SIGUSR1), sigaddset(&set, SIGUSR2);
   pthread_sigmask(SIG_BLOCK, &set, NULL), pthread_kill(pthread_self(), SIGUSR2);
+  *(pid_t *)arg = gettid();
   pthread_barrier_wait(&barrier);
   for (;;) pause();
   return arg;
@@ -193,11 +197,10 @@ static void crash(const char *bits, int threads) {
     map_all();
     pthread_t thread;
     pthread_barrier_init(&barrier, NULL, threads + 1);
-    for (int i = 0; i < threads; i++) pthread_create(&thread, NULL, sleeper, NULL);
+    for (int i = 0; i < threads; i++) pthread_create(&thread, NULL, sleeper, &sleepers[i]);
     if (threads > 0) {
       pthread_barrier_wait(&barrier);
-      /* Until they sleep. */
-      usleep(100000);
+      for (int i = 0; i < threads; i++) until_asleep(sleepers[i]);
     }
     kill(getpid(), 0);
     asm volatile("mov $0x1234567, %%rbx\n mov $-2, %%r12\n mov $0x77, %%r15\n movd %%ebx, %%xmm7\n movl $1, 0x10" : : : "rbx", "r12", "r15", "xmm7", "memory");
@@ -217,13 +220,8 @@ int main(int argc, char **argv) {
     show_filter("after exec");
     return 0;
   }
-  char pattern[64] = "";
-  int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY);
-  if (read(fd, pattern, sizeof pattern - 1) < 0 || strcmp(pattern, "core\n") != 0) return 77;
-  struct rlimit limit;
-  getrlimit(RLIMIT_CORE, &limit);
-  if (limit.rlim_max != RLIM_INFINITY) return 77;
-  limit.rlim_cur = limit.rlim_max, setrlimit(RLIMIT_CORE, &limit);
+  need_core_files();
+  setrlimit(RLIMIT_CORE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
   setvbuf(stdout, NULL, _IONBF, 0);
   char self[256];
   ssize_t got = readlink("/proc/self/exe", self, sizeof self - 1);

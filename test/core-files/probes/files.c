@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "core.h"
 
 #define NO_LIMIT RLIM_INFINITY
 
@@ -163,12 +164,7 @@ static void told(const char *what, rlim_t limit) {
 
 int main(int argc, char **argv) {
   (void)argc;
-  char pattern[64] = "";
-  int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY);
-  if (read(fd, pattern, sizeof pattern - 1) < 0 || strcmp(pattern, "core\n") != 0) return 77;
-  struct rlimit limit;
-  getrlimit(RLIMIT_CORE, &limit);
-  if (limit.rlim_max != NO_LIMIT) return 77;
+  need_core_files();
   setvbuf(stdout, NULL, _IONBF, 0);
   if (chdir(argv[1]) != 0) perror("chdir");
   for (unsigned i = 0; i < sizeof ATTEMPTS / sizeof *ATTEMPTS; i++) attempt(&ATTEMPTS[i]);

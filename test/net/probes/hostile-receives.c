@@ -1,5 +1,5 @@
 /* Places for messages of which each part is damaged in each way, and each two parts: recvmsg, recvfrom, recvmmsg. */
-#include "hostile.h"
+#include "hostile-messages.h"
 
 /* How many descriptors `receiver` has made. */
 static int type, made;
@@ -112,24 +112,6 @@ static void call_recvfrom(void) {
   rest(fd);
 }
 
-static const char *const BAD_MESSAGES[] = {"right", "base-unmapped", "base-cut", "iov-unmapped", "iovlen-1025", "iovlen-0", "name-unmapped", "namelen-negative", "control-short", "control-unmapped"};
-static void damage(struct msghdr *m, int form) {
-  static char room[128];
-  static struct iovec bad[2] = {{BAD, 5}};
-  bad[1].iov_base = put(CUT_IN_HALF, 0, room, 5), bad[1].iov_len = 5;
-  switch (form) {
-    case 1: m->msg_iov = bad; break;
-    case 2: m->msg_iov = bad + 1; break;
-    case 3: m->msg_iov = BAD; break;
-    case 4: m->msg_iovlen = 1025; break;
-    case 5: m->msg_iovlen = 0; break;
-    case 6: m->msg_name = BAD, m->msg_namelen = 10; break;
-    case 7: m->msg_name = room, m->msg_namelen = -1; break;
-    case 8: m->msg_control = room, m->msg_controllen = 17; break;
-    case 9: m->msg_control = BAD, m->msg_controllen = 64; break;
-  }
-}
-static const unsigned ROWS[] = {3, 0, 1, 2, 4, 1024, 1025, 0x7fffffff, 0x80000000, -1};
 static const struct timespec TIMES[] = {{0, 0}, {0, 1}, {-1, 0}, {0, -1}, {0, 1000000000}, {0, 0x7fffffffffffffff}, {0x7fffffffffffffff, 999999999}, {0x8000000000000000, 0}};
 static struct dimension recvmmsg_dimensions[] = {
     {"socket", COUNT(STATES), STATES}, {"array", PLACES, PLACE_NAMES}, {"vlen", COUNT(ROWS)}, {"first", COUNT(BAD_MESSAGES), BAD_MESSAGES}, {"second", COUNT(BAD_MESSAGES), BAD_MESSAGES},
@@ -142,17 +124,13 @@ static void call_recvmmsg(void) {
   struct mmsghdr many[3] = {0};
   struct timespec time = c[TIME] ? TIMES[c[TIME] - 1] : (struct timespec){5, 0};
   memset(placed, 0, PLACE_SIZE);
-  for (int i = 0; i < 3; i++) many[i].msg_len = 77, many[i].msg_hdr.msg_iov = v + i, many[i].msg_hdr.msg_iovlen = 1, damage(&many[i].msg_hdr, c[FIRST + i]);
+  for (int i = 0; i < 3; i++) many[i].msg_len = 77, many[i].msg_hdr.msg_iov = v + i, many[i].msg_hdr.msg_iovlen = 1, damage(&many[i].msg_hdr, c[FIRST + i], 17, 64);
   char *at = put(c[ARRAY], 1, many, sizeof many);
   void *time_at = c[TIME_AT] ? put(c[TIME_AT] - 1, 6, &time, sizeof time) : c[TIME] ? put(WHOLE, 6, &time, sizeof time) : 0;
   int fd = receiver(c[SOCKET]);
   outcome(syscall(SYS_recvmmsg, fd, at, ROWS[c[VLEN]], c[FLAG] ? FLAGS[c[FLAG] - 1] : 0, time_at));
   /* Where the time lies in the array, what is left of it is not told. */
-  for (int i = 0; i < 3 && !(c[ARRAY] && c[TIME_AT]) && c[ARRAY] < NOWHERE && at + 64 * i + 60 <= (c[ARRAY] == READ_ONLY ? at + 192 : placed + PLACE_SIZE); i++) {
-    unsigned length;
-    memcpy(&length, at + 64 * i + offsetof(struct mmsghdr, msg_len), 4);
-    printf("%c%u", i ? ',' : ':', length);
-  }
+  if (!c[ARRAY] || !c[TIME_AT]) show_lengths(c[ARRAY], at);
   rest(fd);
 }
 

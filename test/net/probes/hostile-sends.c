@@ -1,5 +1,5 @@
 /* Messages to be sent of which each part is damaged in each way, and each two parts: sendmsg, sendto, sendmmsg. */
-#include "hostile.h"
+#include "hostile-messages.h"
 
 static int type;
 static union { char bytes[2048]; struct cmsghdr first; } control;
@@ -137,25 +137,6 @@ static void call_sendto(void) {
   close_new();
 }
 
-static const char *const BAD_MESSAGES[] = {"right", "base-unmapped", "base-cut", "iov-unmapped", "iovlen-1025", "iovlen-0", "name-unmapped", "namelen-negative", "cmsg-short", "control-unmapped", "flags"};
-static void damage(struct msghdr *m, int form) {
-  static struct iovec bad[2] = {{BAD, 5}};
-  bad[1].iov_base = put(CUT_IN_HALF, 0, "hello", 5), bad[1].iov_len = 5;
-  static char room[64];
-  switch (form) {
-    case 1: m->msg_iov = bad; break;
-    case 2: m->msg_iov = bad + 1; break;
-    case 3: m->msg_iov = BAD; break;
-    case 4: m->msg_iovlen = 1025; break;
-    case 5: m->msg_iovlen = 0; break;
-    case 6: m->msg_name = BAD, m->msg_namelen = 10; break;
-    case 7: m->msg_name = room, m->msg_namelen = -1; break;
-    case 8: m->msg_control = room, m->msg_controllen = 24; break;
-    case 9: m->msg_control = BAD, m->msg_controllen = 24; break;
-    case 10: m->msg_flags = -1; break;
-  }
-}
-static const unsigned ROWS[] = {3, 0, 1, 2, 4, 1024, 1025, 0x7fffffff, 0x80000000, -1};
 static struct dimension sendmmsg_dimensions[] = {
     {"socket", COUNT(STATES), STATES}, {"array", PLACES, PLACE_NAMES}, {"vlen", COUNT(ROWS)}, {"first", COUNT(BAD_MESSAGES), BAD_MESSAGES},
     {"second", COUNT(BAD_MESSAGES), BAD_MESSAGES}, {"third", COUNT(BAD_MESSAGES), BAD_MESSAGES}, {"flags", COUNT(FLAGS) + 1}};
@@ -165,16 +146,11 @@ static void call_sendmmsg(void) {
   static struct iovec v[3] = {{"a", 1}, {"bc", 2}, {"def", 3}};
   struct mmsghdr many[3] = {0};
   memset(placed, 0, PLACE_SIZE);
-  for (int i = 0; i < 3; i++) many[i].msg_len = 77, many[i].msg_hdr.msg_iov = v + i, many[i].msg_hdr.msg_iovlen = 1, damage(&many[i].msg_hdr, c[FIRST + i]);
+  for (int i = 0; i < 3; i++) many[i].msg_len = 77, many[i].msg_hdr.msg_iov = v + i, many[i].msg_hdr.msg_iovlen = 1, damage(&many[i].msg_hdr, c[FIRST + i], 24, 24);
   int fd = sender(c[SOCKET]);
   char *at = put(c[ARRAY], 1, many, sizeof many);
   outcome(sendmmsg(fd, (void *)at, ROWS[c[VLEN]], MSG_NOSIGNAL | (c[FLAG] ? FLAGS[c[FLAG] - 1] : 0)));
-  if (c[ARRAY] < NOWHERE)
-    for (int i = 0; i < 3 && at + 64 * i + 60 <= placed + PLACE_SIZE; i++) {
-      unsigned length;
-      memcpy(&length, at + 64 * i + offsetof(struct mmsghdr, msg_len), 4);
-      printf("%c%u", i ? ',' : ':', length);
-    }
+  show_lengths(c[ARRAY], at);
   if (receiver >= 0) drain(receiver, type);
   close_new();
 }
