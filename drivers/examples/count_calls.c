@@ -31,18 +31,14 @@ struct process {
 static struct count *counts;
 static struct process *processes;
 
-/* The place of a process, found from its number on; when the table is full the first place is for all others. */
+/* The place of a process, found from its number on, or a free one for it; when the table is full the first is for all others. */
 static struct process *process_at(int pid)
 {
 	for (banos_u32 i = 0; i < PROCESSES; i++) {
 		struct process *one = &processes[((banos_u32)pid + i) % PROCESSES];
 
-		if (one->pid == pid)
+		if (one->pid == pid || one->pid == 0)
 			return one;
-		if (one->pid == 0) {
-			one->pid = pid;
-			return one;
-		}
 	}
 	return &processes[0];
 }
@@ -60,6 +56,8 @@ static long on_entry(const struct banos_syscall_event *event)
 {
 	struct process *process = process_at(event->pid);
 
+	if (process->pid == 0)
+		process->pid = event->pid;
 	process->made++;
 	banos_current_comm(process->name, sizeof process->name);
 	if (event->number >= 0 && event->number < NUMBERS) {

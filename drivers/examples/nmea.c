@@ -74,6 +74,7 @@ static int is_good(struct nmea *nmea)
 	const char *text = nmea->coming.text;
 	banos_u32 length = nmea->coming.length;
 	banos_u32 star = 0;
+	int high, low;
 
 	while (star < length && text[star] != '*')
 		star++;
@@ -83,7 +84,9 @@ static int is_good(struct nmea *nmea)
 		nmea->counts.malformed++;
 		return 0;
 	}
-	if (digit(text[star + 1]) * 16 + digit(text[star + 2]) == (int)checksum(text + 1, star - 1))
+	high = digit(text[star + 1]);
+	low = digit(text[star + 2]);
+	if (high >= 0 && low >= 0 && high * 16 + low == (int)checksum(text + 1, star - 1))
 		return 1;
 	nmea->counts.bad_checksums++;
 	return 0;

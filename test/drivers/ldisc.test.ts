@@ -135,6 +135,9 @@ else {
         `$GPRMC,no checksum\r\n$GPRMC,wrong*00\r\n$GPRMC,cut${sentence('GPGSV,3,1').toLowerCase().replace('gpgsv', 'GPGSV')}`,
       );
       await answer();
+      // What is no digit is none, though 1 and a digit of -1 would be right.
+      assert.is(checksum('GPTXT,l'), '0F');
+      await write('$GPTXT,l*1G\r\n');
       await write(`$${'x'.repeat(200)}\r\n${sentence('GPZDA,end')}`);
       await answer();
       await libc.close(fd);
@@ -161,7 +164,7 @@ else {
       'answer: 7 ',
       `> ${sentence('GPZDA,end')}`.trimEnd(),
       'answer: 7 ',
-      'counts 0: 3 good, 1 bad, 3 malformed, 0 lost, 3 sent',
+      'counts 0: 3 good, 2 bad, 3 malformed, 0 lost, 3 sent',
       '',
     ]);
     assert.equal(said, new Array(3).fill(sentence('PACK,1')));
