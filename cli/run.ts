@@ -55,8 +55,11 @@ const crashDump =
   (pieces: Iterable<Uint8Array>): void => {
     try {
       const fd = openSync(file, 'w', 0o600);
-      for (const piece of pieces) writeFileSync(fd, piece);
-      closeSync(fd);
+      try {
+        for (const piece of pieces) writeFileSync(fd, piece);
+      } finally {
+        closeSync(fd);
+      }
       complain(`a driver has crashed: the kernel's core is in ${file}`);
     } catch (error) {
       complain(`cannot write the kernel's core: ${(error as Error).message}`);

@@ -101,10 +101,13 @@ export class ModuleTable {
     this.hook.emit('notify', 0);
   }
 
-  /** It is about to go: its exports cannot be used any more. */
+  /** It is about to go: its exports cannot be used any more. The same driver may be there once more, and have them, too. */
   withdraw(module: Module): void {
     for (const name of module.exports.keys()) {
-      if (this.#exports.get(name)?.module === module) this.#exports.delete(name);
+      if (this.#exports.get(name)?.module !== module) continue;
+      const other = this.list().find((one) => one !== module && one.state === 'Live' && one.exports.has(name));
+      if (other === undefined) this.#exports.delete(name);
+      else this.#exports.set(name, other.exports.get(name)!);
     }
     this.setState(module, 'Unloading');
   }

@@ -223,6 +223,22 @@ else {
       },
     ));
 
+  test('of a driver that is there twice one goes: what both export is still there', () =>
+    withMachine(
+      {
+        'giver.o': driver('giver', 'int given(void) { return 7; } BANOS_EXPORT(given);'),
+        'taker.o': driver('taker', 'int given(void);', { init: 'return given() - 7;' }),
+      },
+      async ({ say }) => {
+        const install = '/drivers/call install /drivers/giver.o';
+        assert.is(await say(`${install}; ${install}; ${install}`), '0\n1\n2\n');
+        const load = 'insmod /drivers/taker.o; cat /proc/modules | cut -d" " -f1,3,4; rmmod taker';
+        assert.is(await say(`rmmod giver_2; ${load}`), 'taker 0 -\ngiver_1 1 taker,\ngiver 0 -\n');
+        assert.is(await say(`rmmod giver; ${load}`), 'taker 0 -\ngiver_1 1 taker,\n');
+        assert.match(await say(`rmmod giver_1; ${load} 2>/dev/null`), /unknown symbol/i);
+      },
+    ));
+
   test('the same driver as an a.out object', () =>
     withMachine(
       {
