@@ -99,8 +99,11 @@ export class TtyPort {
         this.#dropHead(piece.next);
         continue;
       }
-      const waiting = piece.used - piece.read;
-      const taken = this.#sink.receive(piece.bytes, piece.read, piece.used);
+      const { read } = piece;
+      const waiting = piece.used - read;
+      const taken = this.#sink.receive(piece.bytes, read, piece.used);
+      // What it has taken may have dropped the rest.
+      if (piece !== this.#head || piece.read !== read) continue;
       piece.read += taken;
       this.#length -= taken;
       this.#lookedAt = Math.max(0, this.#lookedAt - taken);
