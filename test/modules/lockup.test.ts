@@ -9,7 +9,7 @@ import { driver, resources, withMachine } from './support.js';
 const LOOPER = driver(
   'looper',
   `
-    static volatile int turns;
+    static volatile int turns; BANOS_PARAM(turns, int, 0444);
     static long read(struct banos_file *file, struct banos_iter *to, banos_u64 position) { for (;;) turns++; }
     static long write(struct banos_file *file, struct banos_iter *from, banos_u64 position) {
       while (!banos_signal_pending()) turns++;
@@ -20,6 +20,11 @@ const LOOPER = driver(
   `,
   { init: 'return banos_chrdev_register(&device) < 0 ? -1 : 0;' },
 );
+
+/** Shell: until a driver goes round in its loop. */
+const loops = (count: string): string =>
+  `until [ "$(cat /sys/module/${count} 2> /dev/null || echo 0)" -gt 0 ]; do usleep 1000; done`;
+const LOOPS = loops('looper/parameters/turns');
 
 if (!hasCompiler) console.log('SKIP drivers without an end: they need gcc on x86-64');
 else {
@@ -36,7 +41,7 @@ else {
           // A signal that is not deadly ends nothing; others have their turns.
           const out = await say(`
             cat /dev/looper & pid=$!
-            sleep 0.02; kill -USR1 $pid; kill -TERM $pid; sleep 0.02
+            ${LOOPS}; kill -USR1 $pid; kill -TERM $pid; sleep 0.02
             grep State /proc/$pid/status; echo others go on
             kill -KILL $pid; wait $pid; echo $?`);
           assert.match(out, /^State:\tR \(running\)\nothers go on\n(Killed\n)?137\n(Killed\n)?$/);
@@ -57,7 +62,7 @@ else {
       await say('insmod /drivers/looper.o');
       news();
       const out = await say(
-        'echo x > /dev/looper & pid=$!; sleep 0.02; kill -KILL $pid; wait $pid; echo $?; rmmod looper',
+        `echo x > /dev/looper & pid=$!; ${LOOPS}; kill -KILL $pid; wait $pid; echo $?; rmmod looper`,
       );
       assert.match(out, /137\n/);
       assert.equal(news(), []);
@@ -68,7 +73,9 @@ else {
     withMachine(
       {
         'ok.o': driver('ok'),
-        'init.o': driver('init', 'static volatile int n;', { init: 'banos_kmalloc(100); for (;;) n++;' }),
+        'init.o': driver('init', 'static volatile int n; BANOS_PARAM(n, int, 0444);', {
+          init: 'banos_kmalloc(100); for (;;) n++;',
+        }),
       },
       async ({ say, news, kernel }) => {
         await say('insmod /drivers/ok.o; rmmod ok');
@@ -76,7 +83,7 @@ else {
         news();
         const out = await say(`
           insmod /drivers/init.o & pid=$!
-          sleep 0.02; cat /proc/modules; kill -KILL $pid; wait $pid; echo $?; cat /proc/modules; insmod /drivers/ok.o; rmmod ok`);
+          ${loops('init/parameters/n')}; cat /proc/modules; kill -KILL $pid; wait $pid; echo $?; cat /proc/modules; insmod /drivers/ok.o; rmmod ok`);
         assert.match(out, /^init \d+ 0 - Loading 0x\w+ \(\+\)\n(Killed\n)?137\n(Killed\n)?$/);
         assert.match(news().join('\n'), /^BUG: soft lockup: it goes on though its process was killed/);
         assert.equal(resources(kernel), before);
