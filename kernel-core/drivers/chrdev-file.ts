@@ -15,6 +15,7 @@ import type { MappingRequest, PageCache } from '../../vfs/page-cache.js';
 import { Task } from '../task.js';
 import type { MinorInode, OperationName } from './chrdev.js';
 import { DriverMapping } from './chrdev-mapping.js';
+import { numberOf } from './device-number.js';
 import type { Owned } from './owner.js';
 
 /** struct banos_file. */
@@ -25,7 +26,6 @@ const F_DEVICE = 12;
 const F_DATA = 24;
 const ALWAYS_READY = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 const GONE = POLLERR | POLLHUP;
-const MINOR_BITS = 2 ** 20;
 /** BANOS_CHRDEV_SEEKABLE */
 const FLAG_SEEKABLE = 1;
 /** BANOS_CHRDEV_SPLICE */
@@ -60,7 +60,7 @@ export class DriverFile extends OpenFile {
     space.writeU32(address, FILE_SIZE);
     space.writeU32(address + F_FLAGS, flags);
     space.writeU32(address + F_MINOR, inode.minor);
-    space.writeU32(address + F_DEVICE, major * MINOR_BITS + inode.minor);
+    space.writeU32(address + F_DEVICE, numberOf(major, inode.minor));
     space.writeI64(address + F_DATA, data);
     const file = new DriverFile(inode, flags, address);
     const result = file.#call('open', caller, 0, 0);

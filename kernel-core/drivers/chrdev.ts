@@ -13,6 +13,7 @@ import type { SysFile } from '../../vfs/fs/sysfs/index.js';
 import { addSysDevice, deviceDirectory } from '../sysfs/devices.js';
 import type { DriverFunction } from './calls.js';
 import { DriverFile } from './chrdev-file.js';
+import { MAX_MAJOR, MINORS, numberOf } from './device-number.js';
 import type { Drivers } from './drivers.js';
 import type { Owned, Owner } from './owner.js';
 
@@ -36,12 +37,10 @@ const OPS_HEAD = 8;
 
 const MAX_NAME = 64;
 const MAX_MINORS = 256;
-const MAX_MINOR = 2 ** 20 - 1;
 /** Majors that are given out when a driver wants any: downwards. @source Linux CHRDEV_MAJOR_DYN_END */
 const DYNAMIC_FROM = 254;
 const DYNAMIC_TO = 234;
 const DEFAULT_MODE = 0o600;
-const MINOR_BITS = 2 ** 20;
 
 /** The device behind the nodes of one minor: where those hang who wait for it. */
 export class MinorInode extends AnonymousInode {
@@ -140,8 +139,6 @@ interface DeviceParts {
   hide: (() => void)[];
 }
 
-const numberOf = (major: number, minor: number): number => major * MINOR_BITS + minor;
-
 /**
  * Registers a device and makes its nodes.
  * @param address of a struct banos_chrdev
@@ -159,7 +156,7 @@ export function registerDevice(drivers: Drivers, owner: Owner, address: number):
   const firstMinor = space.readU32(address + D_FIRST_MINOR);
   const mode = space.readU32(address + D_MODE) & 0o777;
   if (!/^[\w.+-]{1,63}$/.test(name) || /^\.+$/.test(name)) return fail(EINVAL);
-  if (count < 1 || count > MAX_MINORS || firstMinor + count - 1 > MAX_MINOR || wanted > 0xfff) return fail(EINVAL);
+  if (count < 1 || count > MAX_MINORS || firstMinor + count > MINORS || wanted > MAX_MAJOR) return fail(EINVAL);
   const ops = readOperations(drivers, space.readI64(address + D_OPS));
   if (isErr(ops)) return ops;
   const { devices } = kernel.vfsEnv;
@@ -203,7 +200,7 @@ export function unregisterDevice(drivers: Drivers, owner: Owner, number: number)
 export function notifyDevice(drivers: Drivers, number: number, mask: number): number | Err {
   for (const device of drivers.devices.values()) {
     const minor = number - numberOf(device.major, 0);
-    const inode = minor < 0 || minor >= MINOR_BITS ? undefined : device.minors[minor - device.firstMinor];
+    const inode = minor < 0 || minor >= MINORS ? undefined : device.minors[minor - device.firstMinor];
     if (inode === undefined) continue;
     inode.notify(mask);
     return 0;

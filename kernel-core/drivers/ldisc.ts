@@ -21,6 +21,7 @@ import { majorOf, minorOf } from '../../vfs/devices.js';
 import type { PollMask } from '../../vfs/inode.js';
 import type { IoIter } from '../../vfs/iter.js';
 import { Timer } from '../timers.js';
+import { numberOf } from './device-number.js';
 import { asError } from './fs-layout.js';
 import type { DisciplineOperation, DriverDisciplineType } from './ldiscs.js';
 import { CHUNK, TerminalBlock } from './terminal-block.js';
@@ -30,7 +31,6 @@ const TTY_SIZE = 48;
 const T_DEVICE = 4;
 const T_NAME = 16;
 const NAME_SIZE = 32;
-const MINOR_BITS = 2 ** 20;
 /** Bytes that `receive` may have sent and that wait for their turn. */
 const QUEUE_SIZE = 4096;
 /** Bytes that are taken from a driver at once, and that a device can promise to take. */
@@ -79,7 +79,7 @@ export class DriverDiscipline implements LineDiscipline {
     const block = TerminalBlock.create(type.drivers, type.owner, TTY_SIZE);
     if (block === null) return null;
     const { address } = block;
-    space.writeU32(address + T_DEVICE, majorOf(host.rdev) * MINOR_BITS + minorOf(host.rdev));
+    space.writeU32(address + T_DEVICE, numberOf(majorOf(host.rdev), minorOf(host.rdev)));
     space.write(address + T_NAME, Buffer.from(host.name, 'latin1').subarray(0, NAME_SIZE - 1));
     return new DriverDiscipline(type, host, block);
   }

@@ -9,6 +9,7 @@ import { addSysDevice } from '../sysfs/devices.js';
 import type { KernelCall } from './call.js';
 import type { DriverFunction } from './calls.js';
 import { freeMajor } from './chrdev.js';
+import { MAX_MAJOR, MINORS, numberOf } from './device-number.js';
 import type { Drivers } from './drivers.js';
 import type { Owned } from './owner.js';
 import { readStructure } from './structure.js';
@@ -28,8 +29,6 @@ const FIRST_OPERATIONS = 16;
 
 const MAX_NAME = 64;
 const MAX_LINES = 256;
-const MAX_MINOR = 2 ** 20 - 1;
-const MINOR_BITS = 2 ** 20;
 const DEFAULT_MODE = 0o600;
 
 /** The lines of one driver. */
@@ -102,8 +101,8 @@ export function registerLines(call: KernelCall, address: number): number {
   const count = structure.u32(D_LINES);
   const firstMinor = structure.u32(D_FIRST_MINOR);
   const wanted = structure.u32(D_MAJOR);
-  if (!/^[A-Za-z][\w.+-]{0,60}$/.test(name) || wanted > 0xfff) return fail(EINVAL);
-  if (count < 1 || count > MAX_LINES || firstMinor + count - 1 > MAX_MINOR) return fail(EINVAL);
+  if (!/^[A-Za-z][\w.+-]{0,60}$/.test(name) || wanted > MAX_MAJOR) return fail(EINVAL);
+  if (count < 1 || count > MAX_LINES || firstMinor + count > MINORS) return fail(EINVAL);
   const operations: Partial<Record<(typeof TTY_OPERATIONS)[number], DriverFunction | null>> = {};
   for (const [i, operation] of TTY_OPERATIONS.entries()) {
     const fn = ops.pointer(OPS_HEAD + 8 * i);
@@ -124,5 +123,5 @@ export function registerLines(call: KernelCall, address: number): number {
     return added;
   }
   owner.add(lines);
-  return major * MINOR_BITS + firstMinor;
+  return numberOf(major, firstMinor);
 }

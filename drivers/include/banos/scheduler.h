@@ -4,6 +4,7 @@
  *
  * The functions may not sleep, and are called between the turns of tasks. The kernel knows by itself which tasks wait: a
  * scheduler that crashes, takes too long, names a task that does not wait or none, or lets one starve is given up for fifo.
+ * It is not told when another is chosen: chosen again, it may name each task that it still has in mind once more.
  */
 #ifndef BANOS_SCHEDULER_H
 #define BANOS_SCHEDULER_H
