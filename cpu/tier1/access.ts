@@ -3,10 +3,9 @@
  * through the windows of the access site or through the extents by address, at once for all members of a group (groups.ts).
  * What is in neither leaves the region before the instruction has had an effect.
  */
-import type { Probe, Value } from '../ir/ir.js';
+import type { Value } from '../ir/ir.js';
 import type { Code } from '../wasm/code.js';
 import { emitThroughExtents } from './extents.js';
-import type { Group, Membership } from './groups.js';
 import {
   GROUP_ACCESS,
   KIND_EXTENT_MISS,
@@ -23,6 +22,7 @@ import {
   WRITE_ACCESS,
 } from './layout.js';
 import { LoopWindows, readWindow, storeWindow, type WindowUse } from './loop-windows.js';
+import { type Access, accessOf, type Group } from './memory-access.js';
 import type { PlannedBlock } from './planned-block.js';
 import type { Registers } from './registers.js';
 import { missKind, type Relocation } from './relocation.js';
@@ -75,7 +75,6 @@ export class Accesses {
   #fast: FastRound | undefined;
   /** Of accesses or groups that have their address from an earlier round: how much further they are. */
   readonly #offsets = new Map<Value | Group, number>();
-  #groups: ReadonlyMap<Value, Membership> = new Map();
   #block = -1;
   /** In this block: distances modulo 16 that are aligned, of groups of other blocks. */
   readonly #aligned = new Map<Group, Set<number>>();
@@ -91,15 +90,14 @@ export class Accesses {
     this.#walks = new Walks(code, registers, temps);
   }
 
-  beginBlock(block: number, groups: ReadonlyMap<Value, Membership>, fast: FastRound | undefined): void {
-    this.#groups = groups;
+  /** @param groups those that begin in it */
+  beginBlock(block: number, groups: readonly Group[], fast: FastRound | undefined): void {
     this.#block = block;
     this.#fast = fast;
     this.#offsets.clear();
     this.#groupLocals.clear();
     this.#aligned.clear();
-    for (const { group } of groups.values()) {
-      if (group.home !== block) continue;
+    for (const group of groups) {
       group.local = -1;
       group.left = group.members;
       group.aligned.clear();
@@ -113,7 +111,7 @@ export class Accesses {
 
   /** Constant distance of an access from the physical address in its value's local. */
   offsetOf(address: Value): number {
-    const membership = this.#groups.get(address);
+    const membership = accessOf(address)?.membership;
     if (membership === undefined || membership.group.local !== address.local) return this.#offsets.get(address) ?? 0;
     const { group, distance } = membership;
     return distance - group.low + (this.#offsets.get(group) ?? 0);
@@ -121,8 +119,8 @@ export class Accesses {
 
   /** Emits the check of an access; its local then has the physical address, less `offsetOf`. */
   probe(v: Value, step: Step): void {
-    const { size, write, aligned, stack } = v.probe as Probe;
-    const membership = this.#groups.get(v);
+    const access = accessOf(v)!;
+    const { size, write, aligned, stack, membership } = access;
     const group = membership?.group;
     if (group !== undefined && group.local >= 0) {
       v.local = group.local;
@@ -132,7 +130,7 @@ export class Accesses {
       this.#passed(group);
       return;
     }
-    if (this.#isWalking(v)) {
+    if (this.#isWalking(access)) {
       this.#walk(v, group);
       return;
     }
@@ -146,11 +144,11 @@ export class Accesses {
     }
     const path = this.#policy.path(step, write || group?.write === true, stack === true);
     // In all copies of its block alike, whatever the policy has learned in between.
-    if (group?.leader === v && (path < 0 || this.#policy.isAlone(step))) group.isApart = true;
+    if (group?.leader === access && (path < 0 || this.#policy.isAlone(step))) group.isApart = true;
     if (path < 0) {
       v.local = this.#temps.take('i32');
       this.#withoutSlot(this.#around.inLocal(address), size, write, v.local, step);
-    } else if (group === undefined || group.leader !== v || group.isApart) {
+    } else if (group === undefined || group.leader !== access || group.isApart) {
       v.local = this.#temps.take('i32');
       this.#throughWindow(path, address, 0, size, write, 0, v.local);
     } else {
@@ -163,14 +161,14 @@ export class Accesses {
   }
 
   /** Whether the gate has checked an access for this version of the loop. */
-  #isWalking(v: Value): boolean {
-    return this.#fast !== undefined && this.#walks.passed(this.#fast.version, v) !== undefined;
+  #isWalking(access: Access): boolean {
+    return this.#fast !== undefined && this.#walks.passed(this.#fast.version, access) !== undefined;
   }
 
   /** An access that needs no check here. */
   #walk(v: Value, group: Group | undefined): void {
     const { version, turn } = this.#fast!;
-    const { forGroup } = this.#walks.passed(version, v)!;
+    const { forGroup } = this.#walks.passed(version, accessOf(v)!)!;
     const push = (value: Value): void => this.#around.push(value);
     // Code behind the loop looks for the address of a shared group in its own local.
     if (group === undefined || (forGroup && !group.shared)) {
@@ -253,16 +251,16 @@ export class Accesses {
   }
 
   /** What the check of an access reads; undefined when there is none for it. */
-  #useOf(v: Value, membership: Membership | undefined, step: Step): WindowUse | undefined {
-    const { size, write, stack } = v.probe as Probe;
+  #useOf(access: Access, step: Step): WindowUse | undefined {
+    const { size, write, stack, base, membership } = access;
     const group = membership?.group;
-    if (group !== undefined && group.leader !== v) return undefined;
+    if (group !== undefined && group.leader !== access) return undefined;
     const slot = this.#policy.path(step, write || group?.write === true, stack === true);
     if (slot < 0) return undefined;
     const isAlone = group === undefined || this.#policy.isAlone(step);
     const limit = isAlone ? limitField(size, write) : limitField(group.high - group.low, group.write);
     const distance = isAlone ? 0 : group.low - membership!.distance;
-    return { slot, limit, address: v.args[0]!, distance };
+    return { slot, limit, base, distance };
   }
 
   /**
@@ -271,9 +269,9 @@ export class Accesses {
    * @param version the loop is the fast version of this
    */
   openLoop(blocks: readonly { planned: PlannedBlock; depth: number }[], version?: Version): void {
-    this.#loops.open(blocks, (v, planned, step) => {
-      const isChecked = version === undefined || this.#walks.passed(version, v) === undefined;
-      return isChecked ? this.#useOf(v, planned.groups.get(v), step) : undefined;
+    this.#loops.open(blocks, (access, step) => {
+      const isChecked = version === undefined || this.#walks.passed(version, access) === undefined;
+      return isChecked ? this.#useOf(access, step) : undefined;
     });
     if (version !== undefined) this.#walks.open(version);
   }
@@ -285,13 +283,13 @@ export class Accesses {
 
   /** Emits the gate of a loop in two versions, as `Walks.gate`. */
   gate(version: Version, rest: number, least: number, chosen: number, limit: number): void {
-    const passed = new Map<Value, Passed>();
-    for (const [v, walk] of version.walks) {
-      const use = this.#useOf(v, walk.membership, walk.step);
+    const passed = new Map<Access, Passed>();
+    for (const [access, walk] of version.walks) {
+      const use = this.#useOf(access, walk.step);
       if (use === undefined) continue;
-      const forGroup = walk.membership !== undefined && !this.#policy.isAlone(walk.step);
-      if (walk.membership !== undefined && !forGroup) walk.membership.group.isApart = true;
-      passed.set(v, { ...use, walk, forGroup });
+      const forGroup = access.membership !== undefined && !this.#policy.isAlone(walk.step);
+      if (access.membership !== undefined && !forGroup) access.membership.group.isApart = true;
+      passed.set(access, { ...use, walk, forGroup });
     }
     this.#walks.gate(version, passed, rest, least, chosen, limit);
   }

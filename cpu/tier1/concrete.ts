@@ -4,7 +4,7 @@
  * (lanes of a shuffle, a shift by zero) is decided before anything is emitted.
  */
 import { Builder } from '../ir/builder.js';
-import { operator, type Value } from '../ir/ir.js';
+import { operator, type Probe, type Value } from '../ir/ir.js';
 import { FS_BASE, GS_BASE, PAGE_VA, RSP, ZERO } from '../state.js';
 import { operandsAt } from '../table/row.js';
 import type { Instruction } from './region.js';
@@ -91,11 +91,19 @@ function isIdentity(name: string, second: Value): boolean {
 export class ConcreteBuilder extends Builder {
   /** The semantics assumed that MXCSR's control bits are at their default. */
   defaultSse = false;
-  #at: Instruction;
+  readonly #at: Instruction;
+  readonly #known: readonly Probe[];
+  #probes = 0;
 
-  constructor(at: Instruction) {
+  /** @param known what is known of its probes, in order, if it has been built before */
+  constructor(at: Instruction, known: readonly Probe[] = []) {
     super(operandsAt(at.row, at.size), at.size, at.form);
     this.#at = at;
+    this.#known = known;
+  }
+
+  override probe(address: Value, probe: Probe): Value {
+    return super.probe(address, this.#known[this.#probes++] ?? probe);
   }
 
   override get concrete(): boolean {

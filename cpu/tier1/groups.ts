@@ -10,8 +10,8 @@
  * Addresses are compared as linear forms: a sum of numbered values (register-values.ts), each times a power of two, and a
  * distance.
  */
-import type { Value } from '../ir/ir.js';
 import type { FlowGraph } from './graph/flow-graph.js';
+import type { Access, Group } from './memory-access.js';
 import type { Block } from './region.js';
 import { RegisterValues, ValueNumbers } from './register-values.js';
 import type { Step } from './step.js';
@@ -23,35 +23,6 @@ const SHARED_SPAN = 128;
 /** Groups of a region with members in several blocks: each keeps a local. */
 const MAX_SHARED = 24;
 
-export interface Group {
-  /** The member that is checked for all of them. */
-  readonly leader: Value;
-  /** Block of the leader. */
-  readonly home: number;
-  /** Distances from the form's base: of the first byte, and behind the last. */
-  low: number;
-  high: number;
-  write: boolean;
-  members: number;
-  /** Has members in other blocks. */
-  shared: boolean;
-  /** While a region is emitted: local of the physical address of `low`, −1 before the check. */
-  local: number;
-  /** Of a shared group: the local that it has for itself, −1 before it has one. */
-  own: number;
-  /** The leader was emitted with a check of its own: so are all others. */
-  isApart: boolean;
-  /** Distances modulo 16 that are known to be aligned. */
-  aligned: Set<number>;
-  /** Members still to come in the block. */
-  left: number;
-}
-
-export interface Membership {
-  readonly group: Group;
-  readonly distance: number;
-}
-
 interface Form {
   /** Sorted terms `value*scale`. */
   readonly key: string;
@@ -59,11 +30,14 @@ interface Form {
   readonly isStack: boolean;
 }
 
-/** By block, the groups of its probes; probes that stand alone are not in it. Yields how much was looked at, in instructions planned. */
+/**
+ * Says of each access which group it is a member of. Yields how much was looked at, in instructions planned.
+ * @returns by block, the groups that begin in it
+ */
 export function* groupAccesses(
   graph: FlowGraph,
   blocks: readonly { block: Block; steps: readonly Step[] }[],
-): Generator<number, Map<Value, Membership>[]> {
+): Generator<number, Group[][]> {
   const finder = new GroupFinder(graph, blocks);
   yield* finder.find();
   return finder.result();
@@ -73,18 +47,19 @@ class GroupFinder {
   readonly #graph: FlowGraph;
   readonly #blocks: readonly { block: Block; steps: readonly Step[] }[];
   readonly #numbers: ValueNumbers;
-  readonly #registers = new RegisterValues((v, certain) => this.#probe(v, certain));
+  readonly #registers = new RegisterValues((access) => this.#access(access));
   #block = 0;
   #shared = 0;
   /** By form: the latest groups, of any block. */
   readonly #open = new Map<string, Group[]>();
-  readonly #found: Map<Value, Membership>[];
+  /** By block, those that begin in it. */
+  readonly #found: Group[][];
 
   constructor(graph: FlowGraph, blocks: readonly { block: Block; steps: readonly Step[] }[]) {
     this.#graph = graph;
     this.#blocks = blocks;
     this.#numbers = new ValueNumbers(graph);
-    this.#found = blocks.map(() => new Map());
+    this.#found = blocks.map(() => []);
   }
 
   *find(): Generator<number, void> {
@@ -102,16 +77,18 @@ class GroupFinder {
     }
   }
 
-  result(): Map<Value, Membership>[] {
-    for (const found of this.#found) {
-      for (const [value, { group }] of found) if (group.members < 2) found.delete(value);
+  result(): Group[][] {
+    for (const { steps } of this.#blocks) {
+      for (const { accesses } of steps) {
+        for (const access of accesses) if ((access.membership?.group.members ?? 0) < 2) access.membership = undefined;
+      }
     }
-    return this.#found;
+    return this.#found.map((groups) => groups.filter(({ members }) => members > 1));
   }
 
-  #probe(v: Value, certain: boolean): void {
-    const { size, write } = v.probe!;
-    const form = this.#formOf(v.args[0]!);
+  #access(access: Access): void {
+    const { size, write } = access;
+    const form = this.#formOf(access);
     if (form === undefined) return;
     const { key, distance } = form;
     let groups = this.#open.get(key);
@@ -123,15 +100,16 @@ class GroupFinder {
     let group = groups.findLast(({ home }) => this.#graph.dominates(home, this.#block));
     if (group !== undefined && !this.#join(group, distance, size, write, form.isStack)) group = undefined;
     if (group === undefined) {
-      if (!certain) return;
-      group = this.#begin(v, distance, size, write);
+      if (!access.isCertain) return;
+      group = this.#begin(access, distance, size, write);
       groups.push(group);
+      this.#found[this.#block]!.push(group);
     }
     group.members++;
-    this.#found[this.#block]!.set(v, { group, distance });
+    access.membership = { group, distance };
   }
 
-  #begin(leader: Value, distance: number, size: number, write: boolean): Group {
+  #begin(leader: Access, distance: number, size: number, write: boolean): Group {
     return {
       leader,
       home: this.#block,
@@ -167,10 +145,14 @@ class GroupFinder {
     return true;
   }
 
-  #formOf(v: Value): Form | undefined {
-    const sum = this.#registers.sum(v);
+  #formOf(access: Access): Form | undefined {
+    const sum = this.#registers.sum(access);
     if (sum === undefined) return undefined;
-    const terms = [...sum.terms].filter(([, scale]) => scale !== 0).sort((a, b) => a[0] - b[0]);
+    const terms: [value: number, scale: number][] = [];
+    for (let i = 0; i < sum.terms.length; i += 2) {
+      if (sum.terms[i + 1] !== 0) terms.push([sum.terms[i]!, sum.terms[i + 1]!]);
+    }
+    terms.sort((a, b) => a[0] - b[0]);
     const isStack = terms.length === 1 && this.#numbers.stack.has(terms[0]![0]);
     return { key: terms.map(([value, scale]) => `${value}*${scale}`).join('+'), distance: sum.distance, isStack };
   }

@@ -6,13 +6,15 @@
  * What of an address does not change in the loop is added up before it, less the window's beginning: `place` says what an
  * access adds to that to get its distance from there, which is what the check is about.
  */
-import type { Statement, Value } from '../ir/ir.js';
+import type { Value } from '../ir/ir.js';
 import type { Code } from '../wasm/code.js';
 import { SITE_SLOTS, W_DELTA, W_LOW, WINDOW_SIZE } from './layout.js';
+import { invariantOf, keyOf, shiftOf, unchanging } from './loop-addresses.js';
+import type { Access, AddressBase } from './memory-access.js';
 import type { PlannedBlock } from './planned-block.js';
 import type { Registers } from './registers.js';
 import { type Relocation, WIDTH, windowField } from './relocation.js';
-import { registerOf, type Step } from './step.js';
+import type { Step } from './step.js';
 
 /** Windows of one loop, and sums: locals are registers, of which there are few. */
 const MAX_WINDOWS = 4;
@@ -28,7 +30,7 @@ export interface WindowUse {
   readonly slot: number;
   /** W_READ or one of its like. */
   readonly limit: number;
-  readonly address: Value;
+  readonly base: AddressBase;
   readonly distance: number;
 }
 
@@ -43,13 +45,6 @@ interface Loop {
   readonly sums: string[];
   /** Registers that are written in it. */
   readonly written: number;
-}
-
-export interface Invariant {
-  /** Registers that do not change, each with how far it is shifted. */
-  readonly registers: { register: number; shift: number }[];
-  constant: number;
-  readonly rest: Value[];
 }
 
 export class LoopWindows {
@@ -74,7 +69,7 @@ export class LoopWindows {
    */
   open(
     blocks: readonly { planned: PlannedBlock; depth: number }[],
-    useOf: (v: Value, planned: PlannedBlock, step: Step) => WindowUse | undefined,
+    useOf: (access: Access, step: Step) => WindowUse | undefined,
   ): void {
     let written = 0;
     for (const { planned } of blocks) for (const step of planned.steps) written |= step.writes;
@@ -84,8 +79,8 @@ export class LoopWindows {
     const uses: { use: WindowUse; weight: number }[] = [];
     for (const { planned, depth } of blocks) {
       for (const step of planned.steps) {
-        for (const v of probesOf(step.statements)) {
-          const use = useOf(v, planned, step);
+        for (const access of step.accesses) {
+          const use = useOf(access, step);
           if (use === undefined) continue;
           const weight = LOOP_WEIGHT ** depth;
           weights.set(use.slot, (weights.get(use.slot) ?? 0) + weight);
@@ -161,15 +156,16 @@ export class LoopWindows {
     loop.fields.push(key);
   }
 
-  #add({ slot, address, distance }: WindowUse, loop: Loop): void {
-    const invariant = invariantOf(address, distance, loop.written);
+  #add({ slot, base, distance }: WindowUse, loop: Loop): void {
+    const invariant = unchanging(base, distance, loop.written);
     const { registers, constant } = invariant;
     if (registers.length === 0 && constant === 0) return;
     const key = keyOf(slot, invariant);
     if (this.#sums.has(key)) return;
     const code = this.#code;
     code.i64(constant);
-    for (const { register, shift } of registers) {
+    for (const one of registers) {
+      const [register, shift] = shiftOf(one);
       code.get(this.#registers.general(register));
       if (shift > 0) {
         code.i64(shift);
@@ -184,13 +180,6 @@ export class LoopWindows {
     this.#sums.set(key, local);
     loop.sums.push(key);
   }
-}
-
-/** What an address, at a distance, is the sum of. @param written registers that change */
-export function invariantOf(address: Value, distance: number, written: number): Invariant {
-  const found: Invariant = { registers: [], constant: distance, rest: [] };
-  collect(address, written, found);
-  return found;
 }
 
 /** Pushes a field of a window from memory: low and limits as i64, delta as i32. */
@@ -213,46 +202,6 @@ function accessWindow(code: Code, name: string, slot: number, field: number): vo
   else code.memoryAt(name, at, WIDTH.window, { kind: 'window', slot, field } satisfies Relocation);
 }
 
-/** What two sums that are the same have in common. */
-export function keyOf(slot: number, { registers, constant }: Omit<Invariant, 'rest'>): string {
-  const terms = registers.map(({ register, shift }) => register * 4 + shift).sort((x, y) => x - y);
-  return `${slot} ${constant} ${terms.join(' ')}`;
-}
-
-function collect(v: Value, written: number, found: Invariant): void {
-  const [x, y] = v.args;
-  if (v.op === 'const' && v.type === 'i64' && Math.abs(Number(v.imm)) < 2 ** 48) found.constant += Number(v.imm);
-  else if (v.op === 'i64.add') {
-    collect(x!, written, found);
-    collect(y!, written, found);
-  } else if (invariantRegister(v, written) >= 0) {
-    found.registers.push({ register: invariantRegister(v, written), shift: 0 });
-  } else if (
-    v.op === 'i64.shl' &&
-    y!.op === 'const' &&
-    (y!.imm as number) <= 3 &&
-    invariantRegister(x!, written) >= 0
-  ) {
-    found.registers.push({ register: invariantRegister(x!, written), shift: y!.imm as number });
-  } else found.rest.push(v);
-}
-
-/** The general register that a value is all of, if that is not written; −1 otherwise. */
-function invariantRegister(v: Value, written: number): number {
-  if (v.op !== 'get' || v.name !== 'i64.load') return -1;
-  const address = (v.args[0]!.imm as number) + (v.imm as number);
-  const register = registerOf(address);
-  return register < 16 && (address & 7) === 0 && (written & (1 << register)) === 0 ? register : -1;
-}
-
 function typeOf(field: number): 'i32' | 'i64' {
   return field === START ? 'i32' : 'i64';
-}
-
-/** All accesses of an instruction. */
-export function probesOf(statements: readonly Statement[]): Value[] {
-  return statements.flatMap((s) => {
-    if (s.s === 'if') return [...probesOf(s.body), ...probesOf(s.otherwise)];
-    return s.s === 'value' && s.value.op === 'probe' ? [s.value] : [];
-  });
 }

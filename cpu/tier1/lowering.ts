@@ -10,14 +10,14 @@ import { Accesses, type AccessPolicy, type FastRound } from './access.js';
 import { countDemand } from './demand.js';
 import type { Exits } from './exits.js';
 import { type FlagState, hasFlags, isOnlyForFlags, needsWords, type Pending, sourceOf, surviving } from './flags.js';
-import type { Membership } from './groups.js';
 import { Halves } from './halves.js';
 import { KIND_STEP } from './layout.js';
+import type { Group } from './memory-access.js';
 import { pendingOver, protect } from './pending.js';
 import type { Registers } from './registers.js';
 import type { Relocation } from './relocation.js';
 import type { Speculation } from './speculation.js';
-import { registerOf, type Step } from './step.js';
+import { registerOf, type Step, statementsOf } from './step.js';
 import { emitStringMove, type StringSurroundings } from './strings.js';
 import type { Temps } from './temps.js';
 import { Values } from './values.js';
@@ -97,12 +97,7 @@ export class Lowering {
   }
 
   /** Starts a block: probes in a group share their check, and so do results in a window. */
-  beginBlock(
-    block: number,
-    groups: ReadonlyMap<Value, Membership>,
-    speculation: Speculation,
-    fast: FastRound | undefined,
-  ): void {
+  beginBlock(block: number, groups: readonly Group[], speculation: Speculation, fast: FastRound | undefined): void {
     this.#accesses.beginBlock(block, groups, fast);
     this.#checks.beginBlock(speculation);
   }
@@ -129,9 +124,10 @@ export class Lowering {
     this.#checks.before(step);
     // What pending flags read must outlive it, if they do.
     if (typeof this.flags === 'object' && !step.killsFlags) protect(this.flags, step.writes, this.code, this.temps);
-    if (!step.flagsDead && needsWords(step.statements)) this.materialize();
+    const statements = statementsOf(step);
+    if (!step.flagsDead && needsWords(statements)) this.materialize();
     this.#written.clear();
-    this.#run(step.statements);
+    this.#run(statements);
     if (typeof this.flags === 'object' && !this.#setFlags) {
       this.flags.source = surviving(this.flags.source, step.writes);
     }

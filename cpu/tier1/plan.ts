@@ -1,11 +1,12 @@
 /**
- * The plan of a region: for every instruction its concrete statements and what they read and write, and from that, by
+ * The plan of a region: for every instruction what it reads and writes, and from that, by
  * dataflow over the blocks, which registers have to be in locals, which may differ from the CPU state in memory, and
  * which blocks need to know the flags that hold on entering them.
  *
  * Registers are facts of one 32-bit word: bit r is general register r, bit 16 + n is xmm n.
  */
 
+import type { Statement } from '../ir/ir.js';
 import { type BitTable, bitTable, solveBackward, solveForward } from './graph/dataflow.js';
 import { FlowGraph } from './graph/flow-graph.js';
 import { longestWay } from './graph/longest-way.js';
@@ -14,7 +15,8 @@ import { groupAccesses } from './groups.js';
 import { endsInSync, isSync, type PlannedBlock } from './planned-block.js';
 import { Planner } from './planner.js';
 import { type Block, type Edge, edgesOf, type Region } from './region.js';
-import { speculate } from './speculation.js';
+import { Speculator } from './speculation.js';
+import type { Step } from './step.js';
 import { addVersions, type Role } from './versions.js';
 
 /**
@@ -24,6 +26,9 @@ import { addVersions, type Role } from './versions.js';
 export const NEED_EXIT = 1;
 export const NEED_WORDS = 2;
 export const NEED_WRITTEN_SHIFT = 16;
+
+/** Instructions of a block that are planned in one go. */
+const PAUSE = 16;
 
 /** Instructions that may be copied to make the control flow of a region reducible. */
 const COPY_LIMIT = 80;
@@ -68,12 +73,18 @@ function leavesAtEnd(block: Block): boolean {
 /** Plans a region, some instructions at a time: how many they are is what it yields. */
 export function* planRegion(region: Region): Generator<number, Plan> {
   const planner = new Planner();
+  const speculator = new Speculator();
+  const look = (step: Step, statements: readonly Statement[]): void => speculator.step(step, statements);
   const blocks: PlannedBlock[] = [];
   for (const block of region.blocks) {
-    const steps = block.instructions.map((instruction) => planner.step(instruction));
-    const speculation = speculate(steps);
-    blocks.push({ block, steps, groups: new Map(), speculation, dirtyIn: 0, dirtyOut: 0, liveIn: 0, flagsIn: 0 });
-    yield steps.length;
+    const steps: Step[] = [];
+    for (const instruction of block.instructions) {
+      steps.push(planner.step(instruction, look));
+      if (steps.length % PAUSE === 0) yield PAUSE;
+    }
+    yield steps.length % PAUSE;
+    const speculation = speculator.end();
+    blocks.push({ block, steps, groups: [], speculation, dirtyIn: 0, dirtyOut: 0, liveIn: 0, flagsIn: 0 });
   }
   const { graph, leaving, dispatch } = graphOf(region);
   for (const [b, groups] of (yield* groupAccesses(graph, blocks)).entries()) blocks[b]!.groups = groups;

@@ -1,6 +1,5 @@
 /** One block of a region with what the plan (plan.ts) says about it. Registers are facts of one 32-bit word, as there. */
-import type { Value } from '../ir/ir.js';
-import type { Membership } from './groups.js';
+import type { Group } from './memory-access.js';
 import type { Block } from './region.js';
 import type { Speculation } from './speculation.js';
 import type { Step } from './step.js';
@@ -8,8 +7,8 @@ import type { Step } from './step.js';
 export interface PlannedBlock {
   readonly block: Block;
   readonly steps: Step[];
-  /** Probes that are checked together. */
-  groups: ReadonlyMap<Value, Membership>;
+  /** Groups of accesses that begin here. */
+  groups: readonly Group[];
   /** Floating-point results that are checked together. */
   readonly speculation: Speculation;
   /** Registers that differ from memory at the start, and at the end. */

@@ -1,5 +1,5 @@
 /**
- * Plans single instructions: the concrete statements of each, and what they read and write (step.ts). Collects on the way how the
+ * Plans single instructions: what the concrete statements of each read and write (step.ts). Collects on the way how the
  * xmm registers of a region are best kept.
  */
 import type { Statement, Value } from '../ir/ir.js';
@@ -10,6 +10,7 @@ import { hasFlags } from './flags.js';
 import type { Instruction } from './region.js';
 import { registerOf, type Step } from './step.js';
 import { type StringMove, stringMove } from './strings.js';
+import { INTERPRETED, opaque, Summarizer } from './summary.js';
 
 /** Runtime functions of tier 0 that have a form of their own in regions. */
 const OWN_CALLS = new Set(['mulhu']);
@@ -132,10 +133,16 @@ function partialFlags(statements: readonly Statement[]): boolean {
 export class Planner {
   votes = new Int32Array(16);
   defaultSse = false;
+  readonly #summarizer = new Summarizer();
 
-  step(instruction: Instruction): Step {
+  /** @param look is shown the statements, which are gone afterwards */
+  step(instruction: Instruction, look: (step: Step, statements: readonly Statement[]) => void): Step {
     const string = stringMove(instruction);
-    if (string !== undefined) return stringStep(instruction, string);
+    if (string !== undefined) {
+      const step = stringStep(instruction, string);
+      look(step, []);
+      return step;
+    }
     const builder = new ConcreteBuilder(instruction);
     instruction.row.semantics(builder);
     const { statements } = builder;
@@ -147,11 +154,13 @@ export class Planner {
     const use = flagUse(statements, instruction.row.options.readsFlags === true);
     const kills =
       use.kills || statements.some((s) => s.s === 'if' && s.otherwise[0]?.s === 'helper' && hasFlags(s.body));
-    return {
+    const { accesses, moves } = byInterpreter ? INTERPRETED : this.#summarizer.summarize(statements);
+    const step = {
       instruction,
-      statements,
       byInterpreter,
       string: undefined,
+      accesses,
+      moves,
       reads: byInterpreter ? 0 : effects.reads,
       writes: byInterpreter ? 0 : effects.writes,
       kills: byInterpreter ? 0 : effects.kills,
@@ -163,6 +172,8 @@ export class Planner {
       dirty: 0,
       live: 0,
     };
+    look(step, statements);
+    return step;
   }
 }
 
@@ -171,9 +182,9 @@ function stringStep(instruction: Instruction, string: StringMove): Step {
   const { reads, writes } = string;
   return {
     instruction,
-    statements: [],
     byInterpreter: false,
     string,
+    ...opaque(writes),
     reads,
     writes,
     kills: 0,

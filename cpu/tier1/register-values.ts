@@ -6,12 +6,13 @@
  * Besides the registers there is the *epoch*: it has a new value behind everything after which a check of an access does not
  * hold any more (calls, instructions in tier 0). So "the same address, still checked" is "the same values".
  */
-import type { Statement, Value } from '../ir/ir.js';
 import type { FlowGraph } from './graph/flow-graph.js';
+import type { Access, Sum } from './memory-access.js';
 import type { Block } from './region.js';
-import { registerOf, type Step } from './step.js';
+import type { Step } from './step.js';
 
-const COUNT = 16;
+/** General registers. */
+export const COUNT = 16;
 const RSP = 4;
 /** Bytes that a call pushes and its return pops. */
 const RETURN_ADDRESS = 8;
@@ -21,12 +22,6 @@ const NUMBERING = 1 / 8;
 /** No path to there has been looked at. */
 const UNKNOWN = -1;
 
-/** A sum of values, each times a power of two, and a distance. */
-export interface Sum {
-  terms: Map<number, number>;
-  distance: number;
-}
-
 /** Follows what registers hold through the instructions of a block. */
 export class RegisterValues {
   /** By register: number of a value, and a distance from it. */
@@ -34,109 +29,67 @@ export class RegisterValues {
   readonly distances = new Float64Array(COUNT);
   /** Number of the next new value. */
   next = 0;
-  /** Sums of values of the current instruction. */
-  #known = new Map<Value, Sum | undefined>();
-  readonly #probe: ((v: Value, certain: boolean) => void) | undefined;
+  readonly #access: ((access: Access) => void) | undefined;
+  readonly #newValues = new Int32Array(COUNT);
+  readonly #newDistances = new Float64Array(COUNT);
 
-  /** @param probe is told of each access where it is made, and whether it is made on every path through its instruction */
-  constructor(probe?: (v: Value, certain: boolean) => void) {
-    this.#probe = probe;
+  /** @param access is told of each access, before what its instruction does to registers */
+  constructor(access?: (access: Access) => void) {
+    this.#access = access;
   }
 
-  step(step: Step): void {
-    if (step.byInterpreter) {
-      this.renewAll();
-      return;
+  step({ accesses, moves: { changes, fresh } }: Step): void {
+    if (this.#access !== undefined) for (const access of accesses) this.#access(access);
+    // All at once: an instruction may exchange registers.
+    for (let i = 0; i < changes.length; i += 3) {
+      const value = changes[i + 1]!;
+      this.#newValues[i / 3] = this.#here(value);
+      this.#newDistances[i / 3] = changes[i + 2]! + (value < COUNT ? this.distances[value]! : 0);
     }
-    this.#known.clear();
-    if (step.string !== undefined) {
-      for (let r = 0; r < COUNT; r++) if ((step.writes & (1 << r)) !== 0) this.#renew(r);
-      return;
+    for (let i = 0; i < changes.length; i += 3) {
+      this.values[changes[i]!] = this.#newValues[i / 3]!;
+      this.distances[changes[i]!] = this.#newDistances[i / 3]!;
     }
-    this.#list(step.statements, true);
+    this.next += fresh;
   }
 
-  /** Anything may have happened to the registers. */
-  renewAll(): void {
-    for (let r = 0; r < COUNT; r++) this.#renew(r);
+  /** The number that a value of the current instruction has in the block. */
+  #here(value: number): number {
+    return value < COUNT ? this.values[value]! : this.next + value - COUNT;
   }
 
   /** A function was called and has come back: the region goes on only if rsp is as it was before (calls.ts). */
   afterCall(): void {
-    for (let r = 0; r < COUNT; r++) if (r !== RSP) this.#renew(r);
+    for (let r = 0; r < COUNT; r++) {
+      if (r === RSP) continue;
+      this.values[r] = this.next++;
+      this.distances[r] = 0;
+    }
     this.distances[RSP] = this.distances[RSP]! + RETURN_ADDRESS;
   }
 
-  /** The sum that a value of the current instruction is; undefined when it is none. */
-  sum(v: Value): Sum | undefined {
-    if (!this.#known.has(v)) this.#known.set(v, this.#compute(v));
-    return this.#known.get(v);
-  }
-
-  #renew(register: number): void {
-    this.values[register] = this.next++;
-    this.distances[register] = 0;
-  }
-
-  #list(statements: readonly Statement[], certain: boolean): void {
-    for (const s of statements) {
-      if (s.s === 'value') {
-        if (s.value.op === 'probe') this.#probe?.(s.value, certain);
-        // What is read now may be written before it is used.
-        else if (s.value.op === 'get') this.sum(s.value);
-      } else if (s.s === 'set') this.#set((s.address.imm as number) + s.offset, s.name, s.value, certain);
-      else if (s.s === 'if') {
-        const isFast = s.otherwise.length === 1 && s.otherwise[0]!.s === 'helper';
-        this.#list(s.body, isFast && certain);
-        this.#list(s.otherwise, false);
-      }
+  /** The address of an access of the current instruction; undefined when it is no sum. */
+  sum({ sum }: Access): Sum | undefined {
+    if (sum === undefined) return undefined;
+    let { distance } = sum;
+    const terms: number[] = [];
+    for (let i = 0; i < sum.terms.length; i += 2) {
+      const [value, scale] = [sum.terms[i]!, sum.terms[i + 1]!];
+      addTerm(terms, this.#here(value), scale);
+      if (value < COUNT) distance += scale * this.distances[value]!;
     }
+    return { terms, distance };
   }
+}
 
-  #set(address: number, name: string, v: Value, certain: boolean): void {
-    const register = registerOf(address);
-    if (register < 0 || register >= 16) return;
-    const sum = certain && name === 'i64.store' ? this.sum(v) : undefined;
-    const [only] = sum?.terms ?? [];
-    if (sum === undefined || sum.terms.size !== 1 || only![1] !== 1) {
-      this.#renew(register);
-      return;
-    }
-    this.values[register] = only![0];
-    this.distances[register] = sum.distance;
+/** Adds a value, times a factor, to the terms of a sum. */
+export function addTerm(terms: number[], value: number, scale: number): void {
+  for (let i = 0; i < terms.length; i += 2) {
+    if (terms[i] !== value) continue;
+    terms[i + 1]! += scale;
+    return;
   }
-
-  #compute(v: Value): Sum | undefined {
-    switch (v.op) {
-      case 'const':
-        return v.type === 'i64' && typeof v.imm === 'number' ? { terms: new Map(), distance: v.imm } : undefined;
-      case 'copy':
-        return this.sum(v.args[0]!);
-      case 'get': {
-        const register = registerOf((v.args[0]!.imm as number) + (v.imm as number));
-        if (register < 0 || register >= 16 || v.name !== 'i64.load') return undefined;
-        return { terms: new Map([[this.values[register]!, 1]]), distance: this.distances[register]! };
-      }
-      case 'i64.add':
-      case 'i64.sub': {
-        const [x, y] = [this.sum(v.args[0]!), this.sum(v.args[1]!)];
-        if (x === undefined || y === undefined || (v.op === 'i64.sub' && y.terms.size > 0)) return undefined;
-        const terms = new Map(x.terms);
-        for (const [value, scale] of y.terms) terms.set(value, (terms.get(value) ?? 0) + scale);
-        return { terms, distance: v.op === 'i64.add' ? x.distance + y.distance : x.distance - y.distance };
-      }
-      case 'i64.shl': {
-        const [x, y] = v.args;
-        const sum = this.sum(x!);
-        if (sum === undefined || y!.op !== 'const' || (y!.imm as number) > 3) return undefined;
-        const factor = 2 ** (y!.imm as number);
-        const terms = new Map([...sum.terms].map(([value, scale]) => [value, scale * factor]));
-        return { terms, distance: sum.distance * factor };
-      }
-      default:
-        return undefined;
-    }
-  }
+  terms.push(value, scale);
 }
 
 /** What registers hold at the start of one block. */

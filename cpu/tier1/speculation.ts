@@ -18,7 +18,6 @@ const MAX_RESULTS = 24;
 const MAX_STEPS = 48;
 
 export interface Result {
-  readonly value: Value;
   /** f32, f64, f32x4 or f64x2. */
   readonly shape: string;
   readonly step: Step;
@@ -40,8 +39,8 @@ export interface Window {
 export interface Speculation {
   /** Windows by all of their steps. */
   readonly windows: ReadonlyMap<Step, Window>;
-  /** Conditions `ordered`: those of their operands that may be NaNs. */
-  readonly doubtful: ReadonlyMap<Value, readonly Value[]>;
+  /** Of steps with a condition `ordered`: which of its operands may be NaNs. */
+  readonly doubtful: ReadonlyMap<Step, readonly number[]>;
 }
 
 /** 32 bits of a finite result: which of its four; undefined: any bits at all. */
@@ -89,16 +88,12 @@ const BYTES: Record<string, number> = {
   'i32.store': 4,
 };
 
-export function speculate(steps: readonly Step[]): Speculation {
-  const finder = new WindowFinder();
-  for (const step of steps) finder.step(step);
-  finder.endWindow();
-  return finder;
-}
+const NOTHING: Speculation = { windows: new Map(), doubtful: new Map() };
 
-class WindowFinder implements Speculation {
-  readonly windows = new Map<Step, Window>();
-  readonly doubtful = new Map<Value, readonly Value[]>();
+/** Looks at the instructions of a block, one after the other. */
+export class Speculator {
+  #windows = new Map<Step, Window>();
+  #doubtful = new Map<Step, readonly number[]>();
   /** Of each xmm register its cells. */
   #cells: Cell[] = new Array<Cell>(16 * CELLS).fill(undefined);
   /** Cells of the current instruction's values. */
@@ -108,32 +103,45 @@ class WindowFinder implements Speculation {
   #steps: Step[] = [];
   #step!: Step;
 
-  step(step: Step): void {
+  step(step: Step, statements: readonly Statement[]): void {
     if (step.byInterpreter || step.string !== undefined) {
-      this.endWindow();
+      this.#endWindow();
       this.#cells.fill(undefined);
       return;
     }
-    if (this.#results.length >= MAX_RESULTS || this.#steps.length >= MAX_STEPS || lasts(step)) this.endWindow();
+    const isLast = lasts(step, statements);
+    if (this.#results.length >= MAX_RESULTS || this.#steps.length >= MAX_STEPS || isLast) this.#endWindow();
     this.#step = step;
     this.#known.clear();
     const isInside = this.#results.length > 0;
     if (isInside) this.#steps.push(step);
-    this.#list(step.statements, true);
+    this.#list(statements, true);
     if (!isInside && this.#results.length > 0) this.#steps.push(step);
     // It has an effect itself: a check put off would come too late.
-    if (lasts(step)) this.endWindow();
+    if (isLast) this.#endWindow();
+  }
+
+  /** The block is over: what was found in it. The next one begins. */
+  end(): Speculation {
+    this.#endWindow();
+    this.#cells.fill(undefined);
+    this.#known.clear();
+    if (this.#windows.size + this.#doubtful.size === 0) return NOTHING;
+    const found = { windows: this.#windows, doubtful: this.#doubtful };
+    this.#windows = new Map();
+    this.#doubtful = new Map();
+    return found;
   }
 
   /** One check alone is made at once. */
-  endWindow(): void {
+  #endWindow(): void {
     const results = this.#results;
     const last = results.at(-1)?.step;
     if (last !== undefined && results[0]!.step !== last) {
       const steps = this.#steps.slice(0, this.#steps.indexOf(last) + 1);
       const writes = steps.reduce((set, step) => set | step.writes, 0);
       const window = { first: results[0]!.step, last, writes, results };
-      for (const step of steps) this.windows.set(step, window);
+      for (const step of steps) this.#windows.set(step, window);
     }
     this.#results = [];
     this.#steps = [];
@@ -170,15 +178,16 @@ class WindowFinder implements Speculation {
         const cells = this.#cellsOf(v);
         return numbersOf(cond.name).every((i) => wholeNumber(cells, i, WIDTH[cond.name]!) !== undefined);
       };
-      const doubtful = cond.args.filter((v) => !isNumber(v));
-      this.doubtful.set(cond, doubtful[0] === doubtful[1] ? doubtful.slice(0, 1) : doubtful);
+      const doubtful = cond.args.flatMap((v, i) => (isNumber(v) || cond.args.indexOf(v) < i ? [] : [i]));
+      // Of several conditions nothing is said.
+      this.#doubtful.set(this.#step, this.#doubtful.has(this.#step) ? [...cond.args.keys()] : doubtful);
     }
   }
 
   #result(value: Value, shape: string): void {
     const { op, args } = value;
     const open = (1 << numbersOf(shape).length) - 1;
-    const result: Result = { value, shape, step: this.#step, open, shownBy: undefined };
+    const result: Result = { shape, step: this.#step, open, shownBy: undefined };
     if (op === 'f32.demote_f64') this.#show(args[0]!, 'f64');
     else if (op === 'f64.promote_f32') this.#show(args[0]!, 'f32');
     else if (QUOTIENT.test(op)) this.#show(args[0]!, shape);
@@ -213,7 +222,7 @@ class WindowFinder implements Speculation {
       return this.#cellsOf(v.args[0]!);
     }
     if (CONVERSION.test(v.op)) {
-      return cellsOfResult({ value: v, shape: v.type, step: this.#step, open: 0, shownBy: undefined });
+      return cellsOfResult({ shape: v.type, step: this.#step, open: 0, shownBy: undefined });
     }
     if (v.op !== 'i8x16.shuffle') return UNKNOWN;
     const both = [...this.#cellsOf(v.args[0]!), ...this.#cellsOf(v.args[1]!)];
@@ -246,7 +255,7 @@ class WindowFinder implements Speculation {
 }
 
 /** Whether what an instruction does cannot be undone by giving registers their old values. */
-function lasts({ byInterpreter, instruction, statements }: Step): boolean {
+function lasts({ byInterpreter, instruction }: Step, statements: readonly Statement[]): boolean {
   return byInterpreter || instruction.flow !== 'next' || statements.some((s) => isLasting(s, false));
 }
 

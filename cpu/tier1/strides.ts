@@ -2,12 +2,10 @@
  * Which accesses of a loop walk: their addresses change by a constant from round to round, or not at all. Where such a loop
  * begins, it can be told for how many rounds these accesses stay inside of their windows (versions.ts).
  */
-import type { Value } from '../ir/ir.js';
-import type { Membership } from './groups.js';
-import { RegisterValues, type Sum } from './register-values.js';
+import type { Access, Sum } from './memory-access.js';
+import { COUNT, RegisterValues } from './register-values.js';
 import type { Step } from './step.js';
 
-const COUNT = 16;
 /** Bytes that a walk may go in a round: a number that fits into the offset of a load. */
 const MAX_STRIDE = 2 ** 16;
 /** Bytes that an address may be away from its registers: beyond, sums would not be exact. */
@@ -15,8 +13,6 @@ const MAX_DISTANCE = 2 ** 48;
 
 export interface Walk {
   readonly step: Step;
-  /** What the access is a member of, if it is checked together with others. */
-  readonly membership: Membership | undefined;
   /** Its address at the beginning of a round: the sum of general registers, each times a factor, and a constant. */
   readonly terms: readonly { readonly register: number; readonly scale: number }[];
   readonly constant: number;
@@ -30,8 +26,8 @@ export interface Walk {
 
 /** What registers hold from round to round of one loop, in terms of what they hold at the beginning of a round. */
 export class Strides {
-  /** Of the probes that are made whenever their instruction is executed. Terms below COUNT: the register of that number. */
-  readonly #sums = new Map<Value, Sum>();
+  /** Of the accesses that are made whenever their instruction is executed. Terms below COUNT: the register of that number. */
+  readonly #sums = new Map<Access, Sum>();
   /** By register: how it grows in a round; undefined: that is not known. */
   readonly #strides: (number | undefined)[];
   readonly #live: number;
@@ -47,9 +43,9 @@ export class Strides {
     latches: readonly number[],
     live: number,
   ) {
-    const walker: RegisterValues = new RegisterValues((v, certain) => {
-      const sum = certain ? walker.sum(v.args[0]!) : undefined;
-      if (sum !== undefined) this.#sums.set(v, sum);
+    const walker: RegisterValues = new RegisterValues((access) => {
+      const sum = access.isCertain ? walker.sum(access) : undefined;
+      if (sum !== undefined) this.#sums.set(access, sum);
     });
     walker.next = COUNT;
     const ends = new Map<number, { values: Int32Array; distances: Float64Array }>();
@@ -75,12 +71,13 @@ export class Strides {
   }
 
   /** @returns undefined when the address is another in every round, and nobody can tell which */
-  walk(probe: Value): Pick<Walk, 'terms' | 'constant' | 'stride'> | undefined {
-    const sum = this.#sums.get(probe);
+  walk(access: Access): Pick<Walk, 'terms' | 'constant' | 'stride'> | undefined {
+    const sum = this.#sums.get(access);
     if (sum === undefined) return undefined;
     const terms: { register: number; scale: number }[] = [];
     let stride = 0;
-    for (const [register, scale] of sum.terms) {
+    for (let i = 0; i < sum.terms.length; i += 2) {
+      const [register, scale] = [sum.terms[i]!, sum.terms[i + 1]!];
       if (scale === 0) continue;
       const grows = register < COUNT ? this.#strides[register] : undefined;
       if (grows === undefined || (this.#live & (1 << register)) === 0) return undefined;
@@ -97,8 +94,7 @@ export function staysAligned(stride: number, aligned: Walk['aligned']): boolean 
   return aligned.every(({ size }) => stride % size === 0);
 }
 
-/** The alignment that a probe wants, as a member of what begins at a distance from its own address. */
-export function alignmentOf(v: Value, distance: number): Walk['aligned'] {
-  const { aligned, size } = v.probe!;
+/** The alignment that an access wants, as a member of what begins at a distance from its own address. */
+export function alignmentOf({ aligned, size }: Access, distance: number): Walk['aligned'] {
   return aligned ? [{ distance, size }] : [];
 }

@@ -17,10 +17,8 @@
  *
  * The graph gets copies of blocks as it does from make-reducible.ts: what dataflow has found out about them holds for the copies.
  */
-import type { Value } from '../ir/ir.js';
 import { FlowGraph } from './graph/flow-graph.js';
-import type { Membership } from './groups.js';
-import { probesOf } from './loop-windows.js';
+import type { Access, Membership } from './memory-access.js';
 import { hasSync, type PlannedBlock } from './planned-block.js';
 import { alignmentOf, Strides, staysAligned, type Walk } from './strides.js';
 
@@ -40,8 +38,8 @@ export interface Version {
   readonly header: number;
   /** Nodes of the loop, in reverse postorder. */
   readonly members: readonly number[];
-  /** By the probe that is checked for all of its group. */
-  readonly walks: ReadonlyMap<Value, Walk>;
+  /** By the access that is checked for all of its group. */
+  readonly walks: ReadonlyMap<Access, Walk>;
   /** Rounds in a row. */
   readonly turns: number;
   /** Instructions of the shortest way round, and of all blocks. */
@@ -131,12 +129,12 @@ class VersionMaker {
   }
 
   /** Accesses that are checked in the fast version, too. */
-  #checksLeft(blocks: readonly PlannedBlock[], walks: ReadonlyMap<Value, Walk>): number {
-    const left = new Set<Value>();
-    for (const { steps, groups } of blocks) {
-      for (const { statements } of steps) {
-        for (const v of probesOf(statements)) {
-          const leader = groups.get(v)?.group.leader ?? v;
+  #checksLeft(blocks: readonly PlannedBlock[], walks: ReadonlyMap<Access, Walk>): number {
+    const left = new Set<Access>();
+    for (const { steps } of blocks) {
+      for (const { accesses } of steps) {
+        for (const access of accesses) {
+          const leader = access.membership?.group.leader ?? access;
           if (!walks.has(leader)) left.add(leader);
         }
       }
@@ -180,24 +178,21 @@ class VersionMaker {
     return this.#blocks[this.#origin[node]!]!;
   }
 
-  #walks(header: number, members: readonly number[]): Map<Value, Walk> {
+  #walks(header: number, members: readonly number[]): Map<Access, Walk> {
     const latches = this.#latches(header, members);
     const places = members.map((node) => ({ node, steps: this.#planned(node).steps }));
     const strides = new Strides(places, this.#graph.predecessors, latches, this.#planned(header).liveIn);
-    const walks = new Map<Value, Walk>();
-    for (const node of members) {
-      const { steps, groups } = this.#planned(node);
+    const walks = new Map<Access, Walk>();
+    for (const { node, steps } of places) {
       const isCertain = latches.every((latch) => this.#graph.dominates(node, latch));
       for (const step of steps) {
-        for (const s of step.statements) {
-          if (s.s !== 'value' || s.value.op !== 'probe') continue;
-          const v = s.value;
-          const membership = groups.get(v);
-          if (membership !== undefined && membership.group.leader !== v) continue;
-          const walk = strides.walk(v);
+        for (const access of step.accesses) {
+          const { membership } = access;
+          if (membership !== undefined && membership.group.leader !== access) continue;
+          const walk = strides.walk(access);
           if (walk === undefined) continue;
-          const aligned = membership === undefined ? alignmentOf(v, 0) : this.#alignments(members, membership);
-          if (staysAligned(walk.stride, aligned)) walks.set(v, { ...walk, step, membership, isCertain, aligned });
+          const aligned = membership === undefined ? alignmentOf(access, 0) : this.#alignments(members, membership);
+          if (staysAligned(walk.stride, aligned)) walks.set(access, { ...walk, step, isCertain, aligned });
         }
       }
     }
@@ -206,11 +201,11 @@ class VersionMaker {
 
   /** Of the members of a group that are in the loop, by distance from the address of its leader. */
   #alignments(members: readonly number[], { group, distance }: Membership): Walk['aligned'] {
-    return members.flatMap((node) =>
-      [...this.#planned(node).groups].flatMap(([v, other]) =>
-        other.group === group ? alignmentOf(v, other.distance - distance) : [],
-      ),
-    );
+    const accesses = members.flatMap((node) => this.#planned(node).steps.flatMap((step) => step.accesses));
+    return accesses.flatMap((access) => {
+      const { membership } = access;
+      return membership?.group === group ? alignmentOf(access, membership.distance - distance) : [];
+    });
   }
 
   /** Instructions of the shortest way from the header back to it. */

@@ -7,7 +7,9 @@ import type { Value } from '../ir/ir.js';
 import { RECORD_SIZE } from '../record.js';
 import type { Code } from '../wasm/code.js';
 import { W_DELTA, W_LOW } from './layout.js';
-import { invariantOf, keyOf, readWindow, type WindowUse } from './loop-windows.js';
+import { invariantOf, keyOf, shiftOf, unchanging } from './loop-addresses.js';
+import { readWindow, type WindowUse } from './loop-windows.js';
+import { type Access, accessOf } from './memory-access.js';
 import type { Registers } from './registers.js';
 import type { Walk } from './strides.js';
 import type { Temps } from './temps.js';
@@ -32,13 +34,13 @@ export class Walks {
   readonly #registers: Registers;
   readonly #temps: Temps;
   /** Of versions whose gates have been emitted. */
-  readonly #passed = new Map<Version, Map<Value, Passed>>();
+  readonly #passed = new Map<Version, Map<Access, Passed>>();
   /** Local by what it is the sum of, for the loop that is open. */
   readonly #sums = new Map<string, number>();
   readonly #used: number[] = [];
   readonly #free: number[] = [];
   /** Physical address of an access in the first of several rounds. */
-  readonly #bases = new Map<Value, number>();
+  readonly #bases = new Map<Access, number>();
 
   constructor(code: Code, registers: Registers, temps: Temps) {
     this.#code = code;
@@ -53,7 +55,14 @@ export class Walks {
    * @param rest local of what is left of the slice
    * @param least `rest` has to stay above it
    */
-  gate(version: Version, passed: Map<Value, Passed>, rest: number, least: number, chosen: number, limit: number): void {
+  gate(
+    version: Version,
+    passed: Map<Access, Passed>,
+    rest: number,
+    least: number,
+    chosen: number,
+    limit: number,
+  ): void {
     this.#passed.set(version, passed);
     const { turns, shortest, size } = version;
     const code = this.#code;
@@ -154,9 +163,9 @@ export class Walks {
   /** Before the fast version of a loop: adds up what does not change in it. */
   open(version: Version): void {
     const code = this.#code;
-    for (const { slot, address, distance } of this.#passed.get(version)!.values()) {
+    for (const { slot, base, distance } of this.#passed.get(version)!.values()) {
       if (this.#sums.size >= MAX_SUMS) break;
-      const { registers, constant } = invariantOf(address, distance, version.written);
+      const { registers, constant } = unchanging(base, distance, version.written);
       const key = keyOf(slot, { registers, constant });
       if (this.#sums.has(key)) continue;
       readWindow(code, slot, W_DELTA);
@@ -165,7 +174,8 @@ export class Walks {
         code.op('i32.wrap_i64');
         code.op('i32.add');
       }
-      for (const { register, shift } of registers) {
+      for (const one of registers) {
+        const [register, shift] = shiftOf(one);
         code.get(this.#registers.general(register));
         code.op('i32.wrap_i64');
         if (shift > 0) {
@@ -194,8 +204,8 @@ export class Walks {
     return local;
   }
 
-  passed(version: Version, probe: Value): Passed | undefined {
-    return this.#passed.get(version)?.get(probe);
+  passed(version: Version, access: Access): Passed | undefined {
+    return this.#passed.get(version)?.get(access);
   }
 
   /**
@@ -210,15 +220,16 @@ export class Walks {
     probe: Value,
     push: (v: Value) => void,
   ): { local: number; offset: number } | undefined {
-    const { walk } = this.passed(version, probe)!;
+    const access = accessOf(probe)!;
+    const { walk } = this.passed(version, access)!;
     if (!walk.isCertain || version.turns === 1) return undefined;
     const { stride } = walk;
     // Offsets are not negative.
     const first = stride < 0 ? (version.turns - 1) * stride : 0;
-    let local = this.#bases.get(probe);
+    let local = this.#bases.get(access);
     if (local === undefined) {
       local = this.#take();
-      this.#bases.set(probe, local);
+      this.#bases.set(access, local);
       this.compute(version, probe, first, push);
       this.#code.set(local);
     }
@@ -228,7 +239,8 @@ export class Walks {
   /** Pushes the physical address of an access, at a distance from that. */
   compute(version: Version, probe: Value, further: number, push: (v: Value) => void): void {
     const code = this.#code;
-    const { slot, address, distance } = this.passed(version, probe)!;
+    const { slot, distance } = this.passed(version, accessOf(probe)!)!;
+    const [address] = probe.args as [Value];
     const invariant = invariantOf(address, distance, version.written);
     const sum = this.#sums.get(keyOf(slot, invariant));
     if (sum !== undefined) {

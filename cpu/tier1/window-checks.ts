@@ -26,7 +26,7 @@ interface OpenWindow {
   /** Locals with the contents that registers had before it, by the local of the register. */
   readonly old: ReadonlyMap<number, number>;
   /** Results so far. */
-  made: number;
+  readonly made: Value[];
 }
 
 /** What checks need of the code around them. */
@@ -47,6 +47,7 @@ export class WindowChecks {
   readonly #around: Surroundings;
   #speculation = NOTHING;
   #open: OpenWindow | undefined;
+  #step!: Step;
 
   constructor(code: Code, registers: Registers, temps: Temps, around: Surroundings) {
     this.#code = code;
@@ -65,10 +66,11 @@ export class WindowChecks {
     if (open === undefined) return;
     if (typeof open.flags === 'object') for (const local of open.flags.held.values()) if (local >= 0) kept.add(local);
     for (const local of open.old.values()) kept.add(local);
-    for (const { value } of open.window.results.slice(0, open.made)) kept.add(value.local);
+    for (const { local } of open.made) kept.add(local);
   }
 
   before(step: Step): void {
+    this.#step = step;
     const window = this.#speculation.windows.get(step);
     if (window !== undefined) this.#open ??= this.#begin(window);
   }
@@ -92,7 +94,7 @@ export class WindowChecks {
    */
   beforeStop(again: boolean): boolean {
     const open = this.#open;
-    if (open === undefined || open.made === 0) return true;
+    if (open === undefined || open.made.length === 0) return true;
     if (again) {
       this.#code.br(open.fail);
       return false;
@@ -113,7 +115,7 @@ export class WindowChecks {
       local(value);
       const open = this.#open;
       if (open !== undefined) {
-        open.made++;
+        open.made.push(value);
         return;
       }
       this.#pushNotFinite([value], cond.name);
@@ -122,9 +124,9 @@ export class WindowChecks {
       code.end();
       return;
     }
-    const doubtful = this.#speculation.doubtful.get(cond) ?? cond.args;
-    if (doubtful.length === 0) return;
-    const locals = doubtful.map(local);
+    const doubtful = this.#speculation.doubtful.get(this.#step);
+    const locals = cond.args.filter((_, i) => doubtful?.includes(i) !== false).map(local);
+    if (locals.length === 0) return;
     if (cond.name.includes('x') || locals.length === 1) {
       this.#pushUnordered(locals, cond.name);
       code.rarely();
@@ -159,7 +161,7 @@ export class WindowChecks {
       flags: typeof flags === 'object' ? { ...flags, aliases: [...flags.aliases], held: new Map(flags.held) } : flags,
       // At once: a way out of its first instructions gives all of them back.
       old: this.#keep(window.writes & needed),
-      made: 0,
+      made: [],
     };
   }
 
@@ -184,13 +186,12 @@ export class WindowChecks {
 
   /** Branches to `fail` unless all results so far are finite that no other one of them shows. */
   #checkMade(open: OpenWindow): void {
-    const { results } = open.window;
-    const made = results.slice(0, open.made);
+    const made = open.window.results.slice(0, open.made.length);
     const isShown = ({ shownBy }: Result): boolean => shownBy !== undefined && made.some((r) => r.step === shownBy);
-    const hidden = made.filter((result) => !isShown(result));
-    for (const shape of new Set(hidden.map((result) => result.shape))) {
+    const hidden = made.map((result, i) => ({ result, value: open.made[i]! })).filter(({ result }) => !isShown(result));
+    for (const shape of new Set(hidden.map(({ result }) => result.shape))) {
       this.#pushNotFinite(
-        hidden.filter((result) => result.shape === shape).map(({ value }) => value),
+        hidden.filter(({ result }) => result.shape === shape).map(({ value }) => value),
         shape,
       );
       this.#code.brIf(open.fail);

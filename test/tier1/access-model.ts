@@ -10,9 +10,11 @@ import { RSP } from '../../cpu/state.js';
 import { table } from '../../cpu/table/index.js';
 import { interpreter } from '../../cpu/tier0/interpreter.js';
 import { CodeReader } from '../../cpu/tier1/code-reader.js';
+import { type Access, accessOf } from '../../cpu/tier1/memory-access.js';
 import { planRegion } from '../../cpu/tier1/plan.js';
 import type { PlannedBlock } from '../../cpu/tier1/planned-block.js';
 import type { Block, End, Instruction } from '../../cpu/tier1/region.js';
+import { statementsOf } from '../../cpu/tier1/step.js';
 import { CODE, Guest, PAGE } from '../cpu/guest.js';
 import { complete } from '../support/complete.js';
 
@@ -60,11 +62,10 @@ export function plan(code: readonly number[]): PlannedBlock {
   return planBlocks([code], [{ to: [], isCall: false }])[0]!;
 }
 
-export interface Access {
-  value: Value;
+/** An access that was made. */
+export interface Made {
+  access: Access;
   address: bigint;
-  size: number;
-  write: boolean;
 }
 
 const WIDTHS: Readonly<Record<string, number>> = { '8': 1, '16': 2, '32': 4 };
@@ -74,7 +75,7 @@ const bitsOf = (type: string): number => (type === 'i32' ? 32 : 64);
 
 /** Executes the statements of a block on registers of its own. What memory holds and how conditions turn out is arbitrary. */
 export class Model {
-  readonly accesses: Access[] = [];
+  readonly accesses: Made[] = [];
   #state = new DataView(new ArrayBuffer(0x1000));
   #results = new Map<Value, bigint>();
   #random: () => bigint;
@@ -85,10 +86,10 @@ export class Model {
   }
 
   run(block: PlannedBlock): void {
-    for (const { statements, byInterpreter } of block.steps) {
+    for (const step of block.steps) {
       this.#results.clear();
-      if (byInterpreter) this.#scramble();
-      else this.#list(statements);
+      if (step.byInterpreter) this.#scramble();
+      else this.#list(statementsOf(step));
     }
     if (block.block.end.kind === 'call') this.#call();
   }
@@ -156,8 +157,7 @@ export class Model {
       case 'get':
         return this.#read(Number(arg(0)) + (v.imm as number), v.name);
       case 'probe': {
-        const { size, write } = v.probe!;
-        this.accesses.push({ value: v, address: arg(0), size, write });
+        this.accesses.push({ access: accessOf(v)!, address: arg(0) });
         return arg(0);
       }
       case 'load':
