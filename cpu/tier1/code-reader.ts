@@ -1,6 +1,6 @@
 /**
- * Reads instructions of the active address space by virtual address, for the translator. Decoded ones are kept while a
- * translation goes on; code that changes drops its page's records, and with them what was translated from it.
+ * Reads instructions of the active address space by virtual address, for the translator. Decoded ones are kept by frame, for all
+ * regions that they are part of and all processes that have them at the same addresses, until the frame changes.
  */
 import { type Decoder, MAX_INSTRUCTION } from '../decoder.js';
 import type { PageTable } from '../page-table.js';
@@ -10,24 +10,36 @@ import { PAGE_SIZE, ZERO } from '../state.js';
 import type { HandlerSet } from '../tier0/handlers.js';
 import type { Flow, Instruction } from './region.js';
 
+/** Decoded instructions that are kept: twice as much code as the largest programs have that get hot in one round. */
+const MAX_KEPT = 30_000;
+
+/** Instructions of a frame, by offset. */
+interface Kept {
+  /** Number of the page that they were decoded for: where an instruction lies is part of what it is. */
+  readonly page: number;
+  readonly instructions: Map<number, Instruction>;
+}
+
 export class CodeReader {
   #memory: PhysicalMemory;
   #decoder: Decoder;
   #handlers: HandlerSet;
   #pageTable: PageTable | undefined;
-  #known = new Map<number, Instruction | undefined>();
+  /** By frame. */
+  readonly #kept = new Map<number, Kept>();
+  #count = 0;
   #bytes = new Uint8Array(2 * MAX_INSTRUCTION);
 
   constructor(memory: PhysicalMemory, decoder: Decoder, handlers: HandlerSet) {
     this.#memory = memory;
     this.#decoder = decoder;
     this.#handlers = handlers;
+    memory.onCodeWrite((frame) => this.#kept.delete(frame));
   }
 
-  /** Starts reading from an address space, afresh. */
+  /** From now on an address space is read. */
   begin(pageTable: PageTable): void {
     this.#pageTable = pageTable;
-    this.#known.clear();
   }
 
   /** Frame of an executable page, 0 without. */
@@ -38,20 +50,33 @@ export class CodeReader {
 
   /** @returns undefined where there is no executable code, or no valid instruction */
   at(address: number): Instruction | undefined {
-    let known = this.#known.get(address);
-    if (known === undefined && !this.#known.has(address)) {
-      known = this.#decode(address);
-      this.#known.set(address, known);
-    }
-    return known;
-  }
-
-  #decode(address: number): Instruction | undefined {
     const page = Math.floor(address / PAGE_SIZE);
     const offset = address - page * PAGE_SIZE;
     const frame = this.frame(page);
     // A debugger wants to be told: that is for tier 0 to do.
     if (frame === 0 || this.#pageTable!.marks?.breakpoints.has(address) === true) return undefined;
+    const kept = this.#kept.get(frame);
+    const known = kept?.page === page ? kept.instructions.get(offset) : undefined;
+    if (known !== undefined) return known;
+    const instruction = this.#decode(address, page, frame);
+    // The frame alone does not say what an instruction is that ends in the next page.
+    if (instruction !== undefined && offset + instruction.length <= PAGE_SIZE)
+      this.#keep(frame, page, offset, instruction);
+    return instruction;
+  }
+
+  #keep(frame: number, page: number, offset: number, instruction: Instruction): void {
+    if (++this.#count > MAX_KEPT) {
+      this.#kept.clear();
+      this.#count = 1;
+    }
+    let kept = this.#kept.get(frame);
+    if (kept?.page !== page) this.#kept.set(frame, (kept = { page, instructions: new Map() }));
+    kept.instructions.set(offset, instruction);
+  }
+
+  #decode(address: number, page: number, frame: number): Instruction | undefined {
+    const offset = address - page * PAGE_SIZE;
     // What is read may be kept: a change has to be noticed.
     this.#memory.markCode(frame);
     const { u8 } = this.#memory;
