@@ -4,6 +4,7 @@
  * places than the root, the region has doors (docs/decisions/012-doors.md).
  */
 import { PAGE_SIZE } from '../state.js';
+import { AddressSet } from './address-set.js';
 import type { CodeReader } from './code-reader.js';
 import type { Profile } from './profile.js';
 import type { Block, Edge, End, Instruction, Region } from './region.js';
@@ -40,16 +41,22 @@ const HOT_ARRIVALS = 8;
 /** Of an indirect call so many targets are called directly. */
 const MAX_CALL_TARGETS = 3;
 
-/** Code that belongs together: instructions by address, and where blocks begin. */
+/** Code that belongs together. */
 interface Body {
-  instructions: Map<number, Instruction>;
-  leaders: Set<number>;
+  readonly addresses: AddressSet;
+  /** By number of their addresses: in the order in which they were found. */
+  readonly instructions: readonly Instruction[];
+  /** Where blocks begin. */
+  readonly leaders: AddressSet;
 }
 
 export class RegionFormer {
   #reader: CodeReader;
   #profile: Profile;
   #bodies = new Map<number, Body | undefined>();
+  /** While a body is found out. */
+  readonly #addresses = new AddressSet();
+  readonly #leaders = new AddressSet();
   /** Roots that were hot once: what is translated is not counted any more. */
   #hot = new Set<number>();
 
@@ -85,17 +92,17 @@ export class RegionFormer {
    * themselves), and in the loop of an interpreter, where jumps meet at one place anyway, all that there might be.
    */
   #doors(root: number, body: Body, wanted: Iterable<number>): number[] {
-    const { instructions, leaders } = body;
+    const { addresses, instructions, leaders } = body;
     const targets = this.#jumpTargets(body);
     const isInterpreter = targets.size >= LEAST_FOR_DOORS;
     const doors = isInterpreter ? targets : new Set<number>();
-    for (const { flow, address, length } of instructions.values()) {
+    for (const { flow, address, length } of instructions) {
       if (flow !== 'call' && flow !== 'indirectCall') continue;
       const back = address + length;
       const arrivals = this.#profile.sites.get(back)?.arrivals ?? 0;
-      if ((isInterpreter || arrivals >= HOT_ARRIVALS) && instructions.has(back)) doors.add(back);
+      if ((isInterpreter || arrivals >= HOT_ARRIVALS) && addresses.has(back)) doors.add(back);
     }
-    for (const address of wanted) if (instructions.has(address)) doors.add(address);
+    for (const address of wanted) if (addresses.has(address)) doors.add(address);
     doors.delete(root);
     doors.delete(0);
     for (const address of doors) leaders.add(address);
@@ -104,14 +111,14 @@ export class RegionFormer {
 
   /** Instructions that a region would have without what it inlines; 0: there is no code. */
   size(root: number): number {
-    return this.#body(root)?.instructions.size ?? 0;
+    return this.#body(root)?.instructions.length ?? 0;
   }
 
   /** Share of what was executed lately that the code of a root had, 0…1. */
   share(root: number): number {
     const { sites, total } = this.#profile;
     let weight = 0;
-    for (const address of this.#body(root)?.instructions.keys() ?? []) {
+    for (const { address } of this.#body(root)?.instructions ?? []) {
       const site = sites.get(address);
       if (site !== undefined) weight += this.#profile.weight(site);
     }
@@ -123,15 +130,15 @@ export class RegionFormer {
     const body = this.#body(root);
     if (body === undefined) return 0;
     let sum = 0;
-    for (const address of body.instructions.keys()) sum += this.#profile.sites.get(address)?.heat ?? 0;
-    return sum / body.instructions.size;
+    for (const { address } of body.instructions) sum += this.#profile.sites.get(address)?.heat ?? 0;
+    return sum / body.instructions.length;
   }
 
   /** Functions that the code of a root calls, as far as the profile has seen them. */
   calls(root: number): number[] {
     const { sites } = this.#profile;
     const called: number[] = [];
-    for (const [address, { flow, target }] of this.#body(root)?.instructions ?? []) {
+    for (const { address, flow, target } of this.#body(root)?.instructions ?? []) {
       if (flow === 'call') called.push(target);
       const targets = flow === 'indirectCall' ? sites.get(address)?.targets : undefined;
       if (targets !== undefined) called.push(...mostFrequent(targets).slice(0, MAX_CALL_TARGETS));
@@ -141,7 +148,7 @@ export class RegionFormer {
 
   /** Whether the region of a root covers an address. */
   covers(root: number, address: number): boolean {
-    return this.#body(root)?.instructions.has(address) === true;
+    return this.#body(root)?.addresses.has(address) === true;
   }
 
   #body(root: number): Body | undefined {
@@ -153,16 +160,16 @@ export class RegionFormer {
 
   #reachHot(root: number): Body | undefined {
     const body = this.#reach(root, false, MAX_REGION);
-    if (body === undefined || body.instructions.size < MAX_REGION) return body;
+    if (body === undefined || body.instructions.length < MAX_REGION) return body;
     return this.#jumpTargets(body).size < LEAST_FOR_DOORS ? body : this.#reach(root, false, MAX_WITH_DOORS);
   }
 
   /** Where indirect jumps in a body lead inside of it. */
-  #jumpTargets({ instructions }: Body): Set<number> {
+  #jumpTargets({ addresses, instructions }: Body): Set<number> {
     const targets = new Set<number>();
-    for (const [address, { flow }] of instructions) {
+    for (const { address, flow } of instructions) {
       if (flow !== 'indirectJump') continue;
-      for (const target of this.#targets(address)) if (instructions.has(target)) targets.add(target);
+      for (const target of this.#targets(address)) if (addresses.has(target)) targets.add(target);
     }
     return targets;
   }
@@ -170,23 +177,28 @@ export class RegionFormer {
   /** What was executed most comes first. @returns undefined when there is nothing, or, with `whole`, more than the limit */
   #reach(root: number, whole: boolean, limit: number): Body | undefined {
     const { sites } = this.#profile;
-    const instructions = new Map<number, Instruction>();
-    const leaders = new Set<number>([root]);
+    const instructions: Instruction[] = [];
+    const addresses = this.#addresses;
+    const leaders = this.#leaders;
+    addresses.clear();
+    leaders.clear();
+    leaders.add(root);
     const open = [root];
     const go = (address: number): void => {
       leaders.add(address);
-      if (!instructions.has(address) && (whole || sites.has(address))) open.push(address);
+      if (!addresses.has(address) && (whole || sites.has(address))) open.push(address);
     };
     while (open.length > 0) {
       let address = this.#takeHottest(open);
-      while (!instructions.has(address)) {
+      while (!addresses.has(address)) {
         const instruction = this.#reader.at(address);
         if (instruction === undefined) break;
-        if (instructions.size >= limit) {
+        if (instructions.length >= limit) {
           if (whole) return undefined;
           break;
         }
-        instructions.set(address, instruction);
+        addresses.add(address);
+        instructions.push(instruction);
         const next = address + instruction.length;
         const { flow } = instruction;
         if (flow === 'jump' || flow === 'branch') go(instruction.target);
@@ -200,9 +212,10 @@ export class RegionFormer {
         address = next;
       }
       // Ran into known code: a block begins there.
-      if (instructions.has(address)) leaders.add(address);
+      if (addresses.has(address)) leaders.add(address);
     }
-    return instructions.size === 0 ? undefined : { instructions, leaders };
+    if (instructions.length === 0) return undefined;
+    return { addresses: addresses.copy(), instructions, leaders: leaders.copy() };
   }
 
   #takeHottest(open: number[]): number {
@@ -274,10 +287,10 @@ class RegionBuilder {
 
   build(root: number, body: Body, doors: readonly number[]): Region {
     this.#root = root;
-    for (const { flow, target, address, length } of body.instructions.values()) {
+    for (const { flow, target, address, length } of body.instructions) {
       if (flow === 'call' && target === root && doors.includes(address + length)) this.#behind.add(address + length);
     }
-    this.#budget -= body.instructions.size;
+    this.#budget -= body.instructions.length;
     const entry: Block = { address: root, instructions: [], end: { kind: 'stop' }, heat: 0 };
     if (doors.length > 0) this.#blocks.push(entry);
     const numbers = this.#copy(root, body, { back: { block: -1, address: 0 }, depth: 0, chain: [root] });
@@ -291,7 +304,7 @@ class RegionBuilder {
     const numbers = new Map<number, number>();
     const mine: [number, Block][] = [];
     for (const address of [root, ...body.leaders]) {
-      if (numbers.has(address) || !body.instructions.has(address)) continue;
+      if (numbers.has(address) || !body.addresses.has(address)) continue;
       const heat = this.#profile.sites.get(address)?.heat ?? 0;
       const block: Block = { address, instructions: [], end: { kind: 'stop' }, heat };
       numbers.set(address, this.#blocks.length);
@@ -306,7 +319,7 @@ class RegionBuilder {
   #fill(block: Block, start: number, body: Body, edge: (address: number) => Edge, frame: Frame): void {
     let address = start;
     for (;;) {
-      const instruction = body.instructions.get(address);
+      const instruction = body.instructions[body.addresses.indexOf(address)];
       if (instruction === undefined || (address !== start && body.leaders.has(address))) {
         block.end = { kind: 'jump', to: edge(address) };
         return;
@@ -386,7 +399,7 @@ class RegionBuilder {
     const limits = this.#inlining;
     const recursion = chain.filter((one) => one === callee).length;
     const body = depth < limits.depth && recursion <= limits.recursion ? this.#bodyOf(callee) : undefined;
-    const size = body?.instructions.size ?? 0;
+    const size = body?.instructions.length ?? 0;
     const room = this.#budget - (recursion > 0 ? limits.budget - limits.recursionBudget : 0);
     if (body === undefined || size > limits.size || size > room || !this.#profile.sites.has(callee)) return undefined;
     this.#budget -= size;

@@ -112,7 +112,7 @@ export class Speculator {
     const isLast = lasts(step, statements);
     if (this.#results.length >= MAX_RESULTS || this.#steps.length >= MAX_STEPS || isLast) this.#endWindow();
     this.#step = step;
-    this.#known.clear();
+    if (this.#known.size > 0) this.#known.clear();
     const isInside = this.#results.length > 0;
     if (isInside) this.#steps.push(step);
     this.#list(statements, true);

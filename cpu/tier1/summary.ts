@@ -45,7 +45,8 @@ export class Summarizer {
     this.#list(statements, true);
     const accesses = this.#accesses.length === 0 ? NO_ACCESSES : this.#accesses;
     if (accesses !== NO_ACCESSES) this.#accesses = [];
-    this.#known.clear();
+    // Each time it makes a new table.
+    if (this.#known.size > 0) this.#known.clear();
     if (this.#written === 0) return { accesses, moves: NO_MOVES };
     const changes: number[] = [];
     for (let r = 0; r < COUNT; r++) {
