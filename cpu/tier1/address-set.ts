@@ -5,23 +5,27 @@
 
 /** 2^32 over the golden ratio. */
 const SPREAD = 0x9e3779b1;
-const LEAST = 32;
+/** Addresses that are looked for one by one. */
+const FEW = 8;
 
 export class AddressSet {
   size = 0;
   #addresses: Float64Array;
-  /** Open addressing: number of an address plus one, 0 where there is none; at most half full. */
+  /** Open addressing: number of an address plus one, 0 where there is none; at most half full. Empty as long as there are few. */
   #places: Int32Array;
 
-  constructor(capacity = LEAST) {
-    const places = 2 ** Math.ceil(Math.log2(Math.max(capacity, LEAST))) * 2;
-    this.#addresses = new Float64Array(Math.max(capacity, LEAST));
-    this.#places = new Int32Array(places);
+  constructor(capacity = FEW) {
+    this.#addresses = new Float64Array(capacity);
+    this.#places = new Int32Array(capacity <= FEW ? 0 : 2 ** Math.ceil(Math.log2(capacity)) * 2);
   }
 
   /** The number of an address: how many were added before it; −1 when it is not there. */
   indexOf(address: number): number {
     const places = this.#places;
+    if (places.length === 0) {
+      for (let i = 0; i < this.size; i++) if (this.#addresses[i] === address) return i;
+      return -1;
+    }
     const mask = places.length - 1;
     for (let at = spread(address) & mask; places[at] !== 0; at = (at + 1) & mask) {
       if (this.#addresses[places[at]! - 1] === address) return places[at]! - 1;
@@ -33,13 +37,11 @@ export class AddressSet {
     return this.indexOf(address) >= 0;
   }
 
-  /** @returns whether it was not there before */
-  add(address: number): boolean {
-    if (this.has(address)) return false;
+  add(address: number): void {
+    if (this.has(address)) return;
     if (this.size === this.#addresses.length) this.#grow();
     this.#addresses[this.size++] = address;
-    this.#place(address, this.size);
-    return true;
+    if (this.#places.length > 0) this.#place(address, this.size);
   }
 
   clear(): void {
@@ -66,11 +68,11 @@ export class AddressSet {
   }
 
   #grow(): void {
-    const addresses = new Float64Array(2 * this.size);
+    const addresses = new Float64Array(Math.max(2 * this.size, FEW));
     addresses.set(this.#addresses);
     this.#addresses = addresses;
-    if (2 * addresses.length <= this.#places.length) return;
-    this.#places = new Int32Array(2 * this.#places.length);
+    if (addresses.length <= FEW) return;
+    this.#places = new Int32Array(2 ** Math.ceil(Math.log2(addresses.length)) * 2);
     for (let i = 0; i < this.size; i++) this.#place(addresses[i]!, i + 1);
   }
 }

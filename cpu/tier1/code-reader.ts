@@ -10,8 +10,8 @@ import { PAGE_SIZE, ZERO } from '../state.js';
 import type { HandlerSet } from '../tier0/handlers.js';
 import type { Flow, Instruction } from './region.js';
 
-/** Decoded instructions that are kept: twice as much code as the largest programs have that get hot in one round. */
-const MAX_KEPT = 30_000;
+/** Decoded instructions that are kept: as many as the profile may have notes of. */
+const MAX_KEPT = 100_000;
 
 /** Instructions of a frame, by offset. */
 interface Kept {
@@ -34,7 +34,7 @@ export class CodeReader {
     this.#memory = memory;
     this.#decoder = decoder;
     this.#handlers = handlers;
-    memory.onCodeWrite((frame) => this.#kept.delete(frame));
+    memory.onCodeWrite((frame) => this.#drop(frame));
   }
 
   /** From now on an address space is read. */
@@ -66,13 +66,20 @@ export class CodeReader {
   }
 
   #keep(frame: number, page: number, offset: number, instruction: Instruction): void {
-    if (++this.#count > MAX_KEPT) {
-      this.#kept.clear();
-      this.#count = 1;
-    }
     let kept = this.#kept.get(frame);
-    if (kept?.page !== page) this.#kept.set(frame, (kept = { page, instructions: new Map() }));
+    if (kept?.page !== page) {
+      this.#drop(frame);
+      // Those that have been there for longest go.
+      for (const old of this.#kept.keys()) if (this.#count >= MAX_KEPT) this.#drop(old);
+      this.#kept.set(frame, (kept = { page, instructions: new Map() }));
+    }
     kept.instructions.set(offset, instruction);
+    this.#count++;
+  }
+
+  #drop(frame: number): void {
+    this.#count -= this.#kept.get(frame)?.instructions.size ?? 0;
+    this.#kept.delete(frame);
   }
 
   #decode(address: number, page: number, frame: number): Instruction | undefined {

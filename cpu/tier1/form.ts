@@ -56,6 +56,7 @@ export class RegionFormer {
   #bodies = new Map<number, Body | undefined>();
   /** While a body is found out. */
   readonly #addresses = new AddressSet();
+  readonly #instructions: Instruction[] = [];
   readonly #leaders = new AddressSet();
   /** Roots that were hot once: what is translated is not counted any more. */
   #hot = new Set<number>();
@@ -177,9 +178,10 @@ export class RegionFormer {
   /** What was executed most comes first. @returns undefined when there is nothing, or, with `whole`, more than the limit */
   #reach(root: number, whole: boolean, limit: number): Body | undefined {
     const { sites } = this.#profile;
-    const instructions: Instruction[] = [];
+    const instructions = this.#instructions;
     const addresses = this.#addresses;
     const leaders = this.#leaders;
+    instructions.length = 0;
     addresses.clear();
     leaders.clear();
     leaders.add(root);
@@ -215,7 +217,7 @@ export class RegionFormer {
       if (addresses.has(address)) leaders.add(address);
     }
     if (instructions.length === 0) return undefined;
-    return { addresses: addresses.copy(), instructions, leaders: leaders.copy() };
+    return { addresses: addresses.copy(), instructions: instructions.slice(), leaders: leaders.copy() };
   }
 
   #takeHottest(open: number[]): number {
