@@ -54,6 +54,7 @@ export class RegionFormer {
   #reader: CodeReader;
   #profile: Profile;
   #bodies = new Map<number, Body | undefined>();
+  readonly #heats = new Map<number, number>();
   /** While a body is found out. */
   readonly #addresses = new AddressSet();
   readonly #instructions: Instruction[] = [];
@@ -69,6 +70,7 @@ export class RegionFormer {
   /** Forgets what it found out: the profile or the code has changed. */
   begin(): void {
     this.#bodies.clear();
+    this.#heats.clear();
     if (this.#hot.size > MAX_HOT) this.#hot.clear();
   }
 
@@ -128,11 +130,24 @@ export class RegionFormer {
 
   /** How often tier 0 has executed an instruction of a root's code, on the mean of all of them. */
   heat(root: number): number {
-    const body = this.#body(root);
+    let heat = this.#heats.get(root);
+    if (heat === undefined) {
+      heat = this.#heatOf(this.#body(root));
+      this.#heats.set(root, heat);
+    }
+    return heat;
+  }
+
+  #heatOf(body: Body | undefined): number {
     if (body === undefined) return 0;
     let sum = 0;
     for (const { address } of body.instructions) sum += this.#profile.sites.get(address)?.heat ?? 0;
     return sum / body.instructions.length;
+  }
+
+  /** The code of a root will hardly be asked for again: most code that is looked at is not hot enough. */
+  forget(root: number): void {
+    this.#bodies.delete(root);
   }
 
   /** Functions that the code of a root calls, as far as the profile has seen them. */

@@ -62,6 +62,7 @@ export class Survey {
       if (done === true) break;
       size += this.#former.size(root) + 1;
       if (this.#isWorthy(root)) for (const callee of this.#former.calls(root)) this.#roots.add(callee);
+      else this.#former.forget(root);
     }
     return size > 0;
   }
