@@ -6,18 +6,29 @@
 import { type EmittedModule, ModuleEmitter, type ModuleEnvironment } from './emit-module.js';
 import type { FlagSource } from './flags.js';
 import { type Plan, planRegion } from './plan.js';
-import type { Region } from './region.js';
+import { destinations, type Region } from './region.js';
 import type { StaleFlags } from './stale-flags.js';
+import type { RegionBody } from './translation.js';
 
 /** Instructions planned or emitted in one step; one block more than that when it is larger. */
 const STEP = 100;
+/** What a batch yields before something that takes time in one go: the step ends unless it has only begun. */
+const LONG = -1;
+/** Nanoseconds after which that is so. */
+const BEGUN = 1_000_000;
 /** Nanoseconds after which a step is over, however little it has done: V8 may not have compiled the translator yet. */
 const STEP_TIME = 3_000_000;
 
+/** Regions that have become a module. */
+export interface Translated {
+  readonly emitted: EmittedModule;
+  readonly compiled: WebAssembly.Module;
+  /** Of the regions, in order, then of the doors. */
+  readonly bodies: readonly RegionBody[];
+}
+
 export class Batch {
   readonly regions: readonly Region[];
-  /** Of all regions; complete when `step` has said so. */
-  readonly plans: Plan[] = [];
   /** Page number → frame. */
   readonly frames: ReadonlyMap<number, number>;
   /** Instructions worked on in the last step. */
@@ -28,7 +39,7 @@ export class Batch {
   #stale: StaleFlags;
   #isWatched: boolean;
   readonly #work = this.#translate();
-  #emitted: EmittedModule | undefined;
+  #translated: Translated | undefined;
   /** Numbers that the code so far has: nobody else may get them. */
   #flagSources = new Set<number>();
 
@@ -56,29 +67,44 @@ export class Batch {
 
   /** Does a part of the work. @param clock nanoseconds @returns whether there is more to do */
   step(clock: () => number): boolean {
-    const latest = clock() + STEP_TIME;
+    const start = clock();
     this.worked = 0;
     while (this.worked < STEP) {
       const { done, value } = this.#work.next();
       if (done) return false;
-      this.worked += value;
-      if (clock() > latest) break;
+      if (value !== LONG) this.worked += value;
+      if (clock() - start > (value === LONG ? BEGUN : STEP_TIME)) break;
     }
     return true;
   }
 
   /** @returns undefined when the control flow of a region could not be laid out */
-  finish(): EmittedModule | undefined {
-    return this.#emitted;
+  finish(): Translated | undefined {
+    return this.#translated;
   }
 
+  /** Regions are planned and emitted one after the other: there is never more than one plan. */
   *#translate(): Generator<number, void> {
-    for (const region of this.regions) this.plans.push(yield* planRegion(region));
-    const emitter = new ModuleEmitter(this.plans, this.#env, this.#isWatched);
-    for (const i of this.plans.keys()) if (!(yield* emitter.emit(i))) return;
-    this.#emitted = emitter.finish();
-    // The module is made in a step of its own.
-    yield 0;
+    const { regions } = this;
+    const emitter = new ModuleEmitter(regions, this.#env, this.#isWatched);
+    const bodies: RegionBody[] = [];
+    for (const [i, region] of regions.entries()) {
+      const plan = yield* planRegion(region);
+      if (!(yield* emitter.emit(i, plan))) return;
+      bodies.push(bodyOf(plan));
+    }
+    yield LONG;
+    const emitted = emitter.finish();
+    yield LONG;
+    const compiled = new WebAssembly.Module(emitted.bytes);
+    for (const { address, region } of emitted.doors) {
+      const body = bodies.find(({ root }) => root === region)!;
+      const inside = new Set([region]);
+      bodies.push({ ...body, root: address, doorOf: region, doors: [], destinations: inside, addresses: NO_ADDRESSES });
+    }
+    this.#translated = { emitted, compiled, bodies };
+    // It is put in place in a step of its own.
+    yield LONG;
   }
 
   /** Has to be called in the end, after the module was put in place. */
@@ -104,4 +130,24 @@ export class Batch {
     }
     return number;
   }
+}
+
+const NO_ADDRESSES = new Float64Array();
+
+function bodyOf({ region, longest, defaultSse }: Plan): RegionBody {
+  const { root, doors, size, blocks, pages } = region;
+  const addresses = new Set<number>();
+  for (const { instructions } of blocks) for (const { address } of instructions) addresses.add(address);
+  return {
+    root,
+    doorOf: undefined,
+    doors,
+    size,
+    longest,
+    pages,
+    destinations: destinations(region),
+    addresses: Float64Array.from(addresses).sort(),
+    defaultSse,
+    sites: [],
+  };
 }

@@ -4,16 +4,14 @@
  * for come later, and so do all of them when something that it builds on has changed.
  */
 import type { PhysicalMemory } from '../physical-memory.js';
-import { Batch } from './batch.js';
+import { Batch, type Translated } from './batch.js';
 import type { Chooser } from './chooser.js';
 import type { CodeReader } from './code-reader.js';
-import { type Door, destinations, type EmittedModule } from './emit-module.js';
 import type { FlagSource } from './flags.js';
 import type { RegionFormer } from './form.js';
 import type { InstalledRegions } from './installed.js';
 import type { KeptCode } from './kept-code.js';
 import type { Linker } from './linker.js';
-import type { Plan } from './plan.js';
 import type { Region } from './region.js';
 import type { SiteWindows } from './site-windows.js';
 import { some } from './some.js';
@@ -28,6 +26,9 @@ const MAX_BATCH = 2000;
 const MAX_WAITS = 1000;
 /** Bytes of WebAssembly that an instruction becomes, more or less. */
 const BYTES_PER_INSTRUCTION = 64;
+
+/** In place of a frame: it was written to, or another one is there now. */
+const CHANGED = -1;
 
 export interface BatchesParts {
   memory: PhysicalMemory;
@@ -55,6 +56,8 @@ export class Batches {
   readonly #parts: BatchesParts;
   /** Regions on their way. */
   #batch: Batch | undefined;
+  /** Of regions that are being formed: page number → frame that its code was read from. Undefined when none are. */
+  #read: Map<number, number> | undefined;
 
   constructor(parts: BatchesParts) {
     this.#parts = parts;
@@ -66,15 +69,18 @@ export class Batches {
 
   /** The contents of a frame change. */
   written(frame: number): void {
+    for (const [page, read] of this.#read ?? []) if (read === frame) this.#read!.set(page, CHANGED);
     if (this.#batch !== undefined && some(this.#batch.frames.values(), (one) => one === frame)) this.abandon(true);
   }
 
   /**
-   * Forms regions for roots and what they call.
+   * Forms regions for roots and what they call. Yields how much was looked at, in instructions.
    * @param wanted places where regions that are made anew are to be entered, too
    * @returns instructions that are on their way
    */
-  begin(roots: ReadonlySet<number>, wanted: Iterable<number>): number {
+  *begin(roots: ReadonlySet<number>, wanted: Iterable<number>): Generator<number, number> {
+    const read = new Map<number, number>();
+    this.#read = read;
     const entries = new Set([...roots, ...wanted]);
     for (const root of roots) {
       const old = this.#parts.installed.find(root);
@@ -82,11 +88,11 @@ export class Batches {
       for (const door of old.body.doors) entries.add(door);
       if (old.body.sites.length > 0) this.#parts.remember(old.body);
     }
-    const accepted = this.#acceptable(roots);
+    const accepted = yield* this.#acceptable(roots);
     if (accepted.size === 0) return 0;
     const { installed, memory, reader, stale, watcher, windows } = this.#parts;
     installed.makeRoom(MAX_BATCH * BYTES_PER_INSTRUCTION, accepted.size);
-    const regions = this.#formBatch(accepted, entries);
+    const regions = yield* this.#formBatch(accepted, entries);
     const env = {
       isInstalled: (root: number) => installed.find(root) !== undefined,
       record: (address: number) => installed.recordAt(address),
@@ -96,9 +102,19 @@ export class Batches {
     };
     const isWatched = watcher() !== undefined;
     this.#batch = new Batch(regions, (page) => reader.frame(page), env, stale, isWatched);
-    // Its instructions are copies: from now on a change has to be noticed.
+    // Its instructions are copies: a change has to be noticed, from now on and since they were read.
     for (const frame of this.#batch.frames.values()) memory.markCode(frame);
+    this.#read = undefined;
+    if (some(read, ([page, frame]) => reader.frame(page) !== frame)) {
+      this.abandon(true);
+      return 0;
+    }
     return regions.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** What was being formed is given up. */
+  formNoMore(): void {
+    this.#read = undefined;
   }
 
   /** The next part of the batch. */
@@ -119,8 +135,8 @@ export class Batches {
     this.largestStep = Math.max(this.largestStep, Math.ceil(batch.worked));
     if (goesOn) return;
     this.#batch = undefined;
-    const emitted = batch.finish();
-    if (emitted !== undefined) this.#put(batch.plans, emitted);
+    const translated = batch.finish();
+    if (translated !== undefined) this.#put(batch.regions, translated);
     batch.release();
   }
 
@@ -134,9 +150,9 @@ export class Batches {
   }
 
   /** Regions for roots, as many as make one batch; the other roots are taken out and come later. */
-  #formBatch(roots: Set<number>, entries: ReadonlySet<number>): Region[] {
+  *#formBatch(roots: Set<number>, entries: ReadonlySet<number>): Generator<number, Region[]> {
     for (;;) {
-      const regions = this.#form(roots, entries);
+      const regions = yield* this.#form(roots, entries);
       let size = 0;
       const rest = regions.findIndex((region, i) => (size += region.size) > MAX_BATCH && i > 0);
       if (rest < 0) {
@@ -152,10 +168,20 @@ export class Batches {
   }
 
   /** What is a door of one region needs none of its own. */
-  #form(roots: Set<number>, entries: ReadonlySet<number>): Region[] {
+  *#form(roots: Set<number>, entries: ReadonlySet<number>): Generator<number, Region[]> {
     const isRoot = (address: number): boolean =>
       roots.has(address) || this.#parts.installed.find(address) !== undefined;
-    const regions = [...roots].map((root) => this.#parts.former.form(root, isRoot, entries)!);
+    const regions: Region[] = [];
+    for (const root of roots) {
+      // Its code may have gone since it was found.
+      const region = this.#parts.former.form(root, isRoot, entries);
+      if (region !== undefined) regions.push(region);
+      for (const page of region?.pages ?? []) {
+        const frame = this.#parts.reader.frame(page);
+        this.#read?.set(page, (this.#read.get(page) ?? frame) === frame ? frame : CHANGED);
+      }
+      yield this.#parts.former.takeEffort();
+    }
     const largestFirst = [...regions].sort((a, b) => b.size - a.size);
     for (const { root, doors } of largestFirst) {
       if (!roots.has(root)) continue;
@@ -171,12 +197,13 @@ export class Batches {
    * Those of the roots that have code, with what they call: as many as go into one batch and as there is room for. Others
    * come later.
    */
-  #acceptable(roots: ReadonlySet<number>): Set<number> {
+  *#acceptable(roots: ReadonlySet<number>): Generator<number, Set<number>> {
     const accepted = new Set<number>();
     const queue = new Set(roots);
     let room = this.#parts.maxRegions;
     let size = 0;
     for (const root of queue) {
+      yield this.#parts.former.takeEffort();
       const own = this.#parts.former.size(root);
       if (own === 0) continue;
       if (size > MAX_BATCH || room === 0) {
@@ -194,50 +221,24 @@ export class Batches {
     return accepted;
   }
 
-  #put(plans: readonly Plan[], emitted: EmittedModule): void {
-    const { bytes, doors, imports, flagSources, watched } = emitted;
+  #put(regions: readonly Region[], { emitted, compiled, bodies }: Translated): void {
+    const { bytes, imports, flagSources, watched } = emitted;
     const outside = new Map<number, Translation>();
     for (const root of imports) {
       const translation = this.#parts.installed.find(root);
       if (translation === undefined) {
         // It has gone in the meantime: once more without it.
-        for (const { region } of plans) this.#parts.chooser.defer(region.root);
+        for (const { root } of regions) this.#parts.chooser.defer(root);
         return;
       }
       outside.set(root, translation);
     }
     for (const region of watched) this.#parts.watcher()?.(region);
     const module = new RegionModule(bytes.length, flagSources);
-    const regions = plans.map((plan) => bodyOf(plan));
-    const bodies = [...regions, ...doors.map((door) => bodyOfDoor(door, regions))];
-    this.#parts.linker.link(module, bytes, bodies, bodies.keys(), outside);
+    this.#parts.linker.link(module, compiled, bodies, bodies.keys(), outside);
     // Of regions that are not in place nobody knows whether their pages stay as they are.
-    const isLive = ({ root }: RegionBody): boolean => some(module.live, ({ body }) => body.root === root);
+    const isLive = ({ root }: Region): boolean => some(module.live, ({ body }) => body.root === root);
     if (!regions.every(isLive)) return;
     this.#parts.kept?.keep(module, bodies, emitted);
   }
-}
-
-function bodyOf(plan: Plan): RegionBody {
-  const { root, doors, size, blocks, pages } = plan.region;
-  const addresses = new Set<number>();
-  for (const { instructions } of blocks) for (const { address } of instructions) addresses.add(address);
-  return {
-    root,
-    doorOf: undefined,
-    doors,
-    size,
-    longest: plan.longest,
-    pages,
-    destinations: destinations(plan),
-    addresses: Float64Array.from(addresses).sort(),
-    defaultSse: plan.defaultSse,
-    sites: [],
-  };
-}
-
-function bodyOfDoor({ address, region }: Door, regions: readonly RegionBody[]): RegionBody {
-  const body = regions.find(({ root }) => root === region)!;
-  const destinations = new Set([region]);
-  return { ...body, root: address, doorOf: region, doors: [], destinations, addresses: new Float64Array() };
 }

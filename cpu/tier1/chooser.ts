@@ -147,16 +147,20 @@ export class Chooser {
   }
 
   /**
-   * Roots to translate now. Those that have a region get a new one.
+   * Roots to translate now. Those that have a region get a new one. Yields how much it looked at, in instructions: what is noted
+   * in between may count, or wait for the next time.
    * @returns with places where these regions shall have doors
    */
-  choose(): { roots: Set<number>; doors: Set<number> } {
+  *choose(): Generator<number, { roots: Set<number>; doors: Set<number> }> {
     const chosen = new Set<number>();
-    this.#chooseByProfile(chosen);
-    for (const root of chosen) if (!this.isWorthy(root)) chosen.delete(root);
-    this.#chooseByLinks(chosen);
+    yield* this.#chooseByProfile(chosen);
+    for (const root of chosen) {
+      if (!this.isWorthy(root)) chosen.delete(root);
+      yield this.#former.takeEffort();
+    }
+    yield* this.#chooseByLinks(chosen);
     const doors = new Set<number>();
-    for (const roots of [chosen, this.#deferred]) this.#chooseDoors(roots, doors);
+    for (const roots of [chosen, this.#deferred]) yield* this.#chooseDoors(roots, doors);
     for (const root of this.#redo) chosen.add(root);
     for (const root of chosen)
       if (this.#regions.isRoot(root)) this.#versions.set(root, (this.#versions.get(root) ?? 0) + 1);
@@ -167,8 +171,9 @@ export class Chooser {
   }
 
   /** Roots that are part of a region get a door there instead of a region of their own. */
-  #chooseDoors(roots: Set<number>, doors: Set<number>): void {
+  *#chooseDoors(roots: Set<number>, doors: Set<number>): Generator<number, void> {
     for (const root of roots) {
+      yield this.#former.takeEffort();
       if (this.#regions.isRoot(root)) continue;
       const canHaveDoor = (around: number): boolean =>
         this.version(around) < MAX_VERSIONS && this.#former.covers(around, root);
@@ -183,10 +188,11 @@ export class Chooser {
     }
   }
 
-  #chooseByProfile(chosen: Set<number>): void {
+  *#chooseByProfile(chosen: Set<number>): Generator<number, void> {
     const { sites, fresh } = this.#profile;
     const loops: number[] = [];
     for (const address of fresh) {
+      yield this.#former.takeEffort();
       const site = sites.get(address);
       if (site === undefined || this.#regions.isRoot(address)) fresh.delete(address);
       else if (!this.#mayBeWorthy(address)) continue;
@@ -196,6 +202,7 @@ export class Chooser {
     // The outer loops come first: they turn less often.
     loops.sort((a, b) => sites.get(a)!.loops - sites.get(b)!.loops || a - b);
     for (const address of loops) {
+      yield this.#former.takeEffort();
       const site = sites.get(address)!;
       const isEnough = (root: number): boolean => {
         const around = sites.get(root);
@@ -212,7 +219,7 @@ export class Chooser {
     for (const address of chosen) fresh.delete(address);
   }
 
-  #chooseByLinks(chosen: Set<number>): void {
+  *#chooseByLinks(chosen: Set<number>): Generator<number, void> {
     for (const [number, links] of this.#links) {
       const from = this.#regions.byNumber(number);
       for (const [to, times] of links) {
@@ -228,6 +235,7 @@ export class Chooser {
         links.delete(to);
       }
       if (from === undefined || links.size === 0) this.#links.delete(number);
+      yield this.#former.takeEffort();
     }
   }
 }

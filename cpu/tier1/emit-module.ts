@@ -9,6 +9,7 @@ import type { FlagSource } from './flags.js';
 import { emitRegion, type RegionEnvironment } from './function.js';
 import { DOOR } from './layout.js';
 import type { Plan } from './plan.js';
+import { destinations, type Region } from './region.js';
 import type { Relocation } from './relocation.js';
 import type { Step } from './step.js';
 import type { RegionFunction } from './translation.js';
@@ -39,7 +40,7 @@ export interface EmittedModule {
   readonly doors: readonly Door[];
   /** What has to be written anew in another run. */
   readonly places: readonly Place<Relocation>[];
-  /** Roots of regions that it imports. Region i of the plans is exported as `exportName(i)`, doors behind them. */
+  /** Roots of regions that it imports. Region i is exported as `exportName(i)`, doors behind them. */
   readonly imports: readonly number[];
   /** Numbers of flag sources in the code. */
   readonly flagSources: readonly number[];
@@ -57,13 +58,8 @@ export function importName(root: number): string {
   return `r${root.toString(16)}`;
 }
 
-/** Where the code of a region goes by itself when it leaves: calls, and jumps to constant addresses. */
-export function destinations({ region, leaving }: Plan): Set<number> {
-  return new Set([...region.callees, ...leaving.map(({ address }) => address)]);
-}
-
 export class ModuleEmitter {
-  #plans: readonly Plan[];
+  #regions: readonly Region[];
   #module = new ModuleBuilder();
   #functions = new Map<number, number>();
   #imports: number[];
@@ -75,30 +71,30 @@ export class ModuleEmitter {
   #watched: TranslatedRegion[] = [];
   #isWatched: boolean;
 
-  constructor(plans: readonly Plan[], env: ModuleEnvironment, isWatched: boolean) {
+  constructor(regions: readonly Region[], env: ModuleEnvironment, isWatched: boolean) {
     const module = this.#module;
     const functions = this.#functions;
-    this.#plans = plans;
+    this.#regions = regions;
     this.#isWatched = isWatched;
     module.importMemory('cpu', 'memory', 1, MAX_MEMORY_PAGES);
     const stepFunction = module.importFunction('cpu', 'step', ['i32', 'i32'], ['i32']);
     const flagsFunction = module.importFunction('cpu', 'flags', [], []);
     const onwardFunction = module.importFunction('cpu', 'onward', ['i64', 'i64', 'i32'], ['i64']);
-    const own = new Set(plans.map(({ region }) => region.root));
-    for (const plan of plans) {
-      for (const root of destinations(plan)) {
+    const own = new Set(regions.map(({ root }) => root));
+    for (const region of regions) {
+      for (const root of destinations(region)) {
         if (own.has(root) || functions.has(root) || !env.isInstalled(root)) continue;
         functions.set(root, module.importFunction('regions', importName(root), ['i32'], ['i64']));
       }
     }
     this.#imports = [...functions.keys()];
     for (const root of own) functions.set(root, module.declare(['i32'], ['i64']));
-    for (const plan of plans) {
-      for (const door of plan.region.doors) {
+    for (const region of regions) {
+      for (const door of region.doors) {
         // It may be another region's already, in this module or in place.
         if (functions.has(door)) continue;
         functions.set(door, module.declare(['i32'], ['i64']));
-        this.#doors.push({ address: door, region: plan.region.root });
+        this.#doors.push({ address: door, region: region.root });
       }
     }
     this.#environment = {
@@ -128,9 +124,12 @@ export class ModuleEmitter {
     if (isWatched) for (const [root, func] of functions) this.#names.set(func, `region_${(root >>> 0).toString(16)}`);
   }
 
-  /** Emits the region of a plan, as `emitRegion`. @returns false when its control flow cannot be laid out */
-  *emit(index: number): Generator<number, boolean> {
-    const plan = this.#plans[index]!;
+  /**
+   * Emits a region, as `emitRegion`.
+   * @param index which of the regions
+   * @returns false when its control flow cannot be laid out
+   */
+  *emit(index: number, plan: Plan): Generator<number, boolean> {
     const { root } = plan.region;
     const marks: SourceMark[] | undefined = this.#isWatched ? [] : undefined;
     const code = yield* emitRegion(plan, this.#environment, marks);
@@ -157,7 +156,7 @@ export class ModuleEmitter {
 
   /** All regions have been emitted. */
   finish(): EmittedModule {
-    for (const [i, door] of this.#doors.entries()) this.#emitDoor(door, this.#plans.length + i);
+    for (const [i, door] of this.#doors.entries()) this.#emitDoor(door, this.#regions.length + i);
     const bytes = this.#module.build();
     return {
       bytes,
@@ -183,16 +182,16 @@ export interface RegionImports {
 /**
  * @param regions the functions of imported regions, by root
  * @param indices of the functions wanted
- * @throws WebAssembly.CompileError, WebAssembly.LinkError when the bytes are no such module
+ * @throws WebAssembly.LinkError when it is no such module
  */
 export function instantiate(
-  bytes: Uint8Array,
+  module: WebAssembly.Module,
   cpu: RegionImports,
   regions: ReadonlyMap<number, RegionFunction>,
   indices: Iterable<number>,
 ): RegionFunction[] {
   const imported = Object.fromEntries([...regions].map(([root, func]) => [importName(root), func]));
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+  const { exports } = new WebAssembly.Instance(module, {
     cpu: { memory: cpu.memory, step: cpu.step, flags: cpu.flags, onward: cpu.onward },
     regions: imported,
   });

@@ -54,6 +54,7 @@ export class RegionFormer {
   #reader: CodeReader;
   #profile: Profile;
   #bodies = new Map<number, Body | undefined>();
+  #effort = 1;
   readonly #heats = new Map<number, number>();
   /** While a body is found out. */
   readonly #addresses = new AddressSet();
@@ -65,6 +66,13 @@ export class RegionFormer {
   constructor(reader: CodeReader, profile: Profile) {
     this.#reader = reader;
     this.#profile = profile;
+  }
+
+  /** Instructions looked at since it was asked last, and one more: what it took to answer the questions in between. */
+  takeEffort(): number {
+    const effort = this.#effort;
+    this.#effort = 1;
+    return effort;
   }
 
   /** Forgets what it found out: the profile or the code has changed. */
@@ -86,7 +94,9 @@ export class RegionFormer {
     if ([root, ...this.calls(root)].some((one) => this.share(one) >= HOT_SHARE)) this.#hot.add(root);
     const inlining = this.#hot.has(root) ? HOT : WARM;
     const builder = new RegionBuilder((address) => this.#body(address), this.#profile, isRoot, inlining);
-    return builder.build(root, body, this.#doors(root, body, wanted));
+    const region = builder.build(root, body, this.#doors(root, body, wanted));
+    this.#effort += region.size;
+    return region;
   }
 
   /**
@@ -140,6 +150,7 @@ export class RegionFormer {
 
   #heatOf(body: Body | undefined): number {
     if (body === undefined) return 0;
+    this.#effort += body.instructions.length;
     let sum = 0;
     for (const { address } of body.instructions) sum += this.#profile.sites.get(address)?.heat ?? 0;
     return sum / body.instructions.length;
@@ -231,6 +242,7 @@ export class RegionFormer {
       // Ran into known code: a block begins there.
       if (addresses.has(address)) leaders.add(address);
     }
+    this.#effort += instructions.length;
     if (instructions.length === 0) return undefined;
     return { addresses: addresses.copy(), instructions: instructions.slice(), leaders: leaders.copy() };
   }

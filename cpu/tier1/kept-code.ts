@@ -95,7 +95,7 @@ export class KeptCode {
     try {
       this.#linker.link(
         module,
-        bytes,
+        new WebAssembly.Module(bytes),
         bodies,
         regions.map(({ index }) => index),
         outside,

@@ -23,22 +23,23 @@ export class Linker {
 
   /**
    * Makes a module's functions and installs its regions.
+   * @param compiled its code
    * @param bodies doors behind the regions that they lead into
    * @param indices which function each is
    * @param outside regions of other modules that it imports, by root
    */
   link(
     module: RegionModule,
-    bytes: Uint8Array,
+    compiled: WebAssembly.Module,
     bodies: readonly RegionBody[],
     indices: Iterable<number>,
     outside: ReadonlyMap<number, Translation>,
   ): void {
     const installed = this.#installed;
     const imported = new Map([...outside].map(([root, { func }]) => [root, func]));
-    const functions = instantiate(bytes, this.#imports, imported, indices);
+    const functions = instantiate(compiled, this.#imports, imported, indices);
     this.modules++;
-    this.moduleBytes += bytes.length;
+    this.moduleBytes += module.size;
     installed.open(module);
     const made = new Map<number, Translation>();
     for (const [i, body] of bodies.entries()) {

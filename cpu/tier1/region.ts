@@ -106,3 +106,13 @@ export function edgesOf(end: End): readonly Edge[] {
       return [];
   }
 }
+
+/** Where the code of a region goes by itself when it leaves: calls, and jumps to constant addresses. */
+export function destinations({ blocks, callees }: Region): Set<number> {
+  const found = new Set(callees);
+  for (const { end } of blocks) {
+    if (end.kind !== 'jump' && end.kind !== 'branch') continue;
+    for (const { block, address } of edgesOf(end)) if (block < 0) found.add(address);
+  }
+  return found;
+}

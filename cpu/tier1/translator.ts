@@ -32,6 +32,8 @@ import type { RegionWatcher } from './watch.js';
 const TWO_32 = 2 ** 32;
 /** Instructions that the profile may have notes of. */
 const MAX_SITES = 100_000;
+/** Steps that a survey may take as one. */
+const MAX_HURRY = 2;
 
 export interface TranslatorParts {
   memory: PhysicalMemory;
@@ -70,8 +72,8 @@ export class Translator {
   #batches: Batches;
   /** On its way, and a round after it. */
   #survey: Survey | undefined;
-  /** The program of the last survey ended before that: should all be so short, they would never get a round. */
-  #isHurried = false;
+  /** Grows with programs that end before their survey does: should all be so short, they would never get a round. */
+  #hurry = 1;
   /** The address space that the last batch was begun in. */
   #place: PageTable | undefined;
   /** Nanoseconds spent so far. */
@@ -236,6 +238,11 @@ export class Translator {
     return !this.#isIdle || this.#cache?.isDue === true;
   }
 
+  /** Whether programs end before anything is translated for them. */
+  get isHurried(): boolean {
+    return this.#hurry > 1;
+  }
+
   /** Whether what is on its way was begun in the active address space. */
   get worksHere(): boolean {
     return !this.#isIdle && this.#place === this.#parts.space.pageTable;
@@ -266,7 +273,7 @@ export class Translator {
   /** Programs come and go: what was noted of code that ran long ago must not pile up. */
   #forgetOld(): void {
     if (this.#profile.sites.size <= MAX_SITES) return;
-    this.#survey = undefined;
+    this.#endSurvey();
     this.#profile.clear();
     this.#chooser.clear();
   }
@@ -301,32 +308,36 @@ export class Translator {
   #beginRound(): void {
     const space = this.#parts.space.pageTable!;
     this.#place = space;
-    if (!this.#isHurried) {
-      const isWorthy = (root: number): boolean => this.#chooser.isWorthy(root);
-      this.#survey = new Survey(space, this.#former, this.#chooser.candidates(), isWorthy);
-      return;
-    }
-    this.#isHurried = false;
-    this.#former.begin();
-    this.#round();
+    this.#survey = new Survey({
+      space,
+      former: this.#former,
+      roots: this.#chooser.candidates(),
+      isWorthy: (root) => this.#chooser.isWorthy(root),
+      choose: () => this.#round(),
+      hurry: this.#hurry,
+    });
   }
 
   #goOnWith(survey: Survey): void {
     if (survey.space !== this.#parts.space.pageTable) {
       if (survey.wait()) return;
-      this.#survey = undefined;
-      this.#isHurried = true;
+      this.#endSurvey();
+      this.#hurry = Math.min(MAX_HURRY, this.#hurry + 1);
       return;
     }
     if (survey.step(this.#parts.clock)) return;
     this.#survey = undefined;
-    if (!survey.holds) this.#former.begin();
-    this.#round();
+    this.#hurry = 1;
   }
 
-  #round(): void {
-    const { roots, doors } = this.#chooser.choose();
-    const size = roots.size === 0 ? 0 : this.#batches.begin(roots, doors);
+  #endSurvey(): void {
+    this.#survey = undefined;
+    this.#batches.formNoMore();
+  }
+
+  *#round(): Generator<number, void> {
+    const { roots, doors } = yield* this.#chooser.choose();
+    const size = roots.size === 0 ? 0 : yield* this.#batches.begin(roots, doors);
     this.#chooser.endRound(size);
     if (size > 0) this.interval = this.#options.interval;
   }
@@ -350,7 +361,7 @@ export class Translator {
 
   /** All decoded code is gone. */
   dropAll(): void {
-    this.#survey = undefined;
+    this.#endSurvey();
     this.#batches.abandon(false);
     this.#installed.dropAll();
   }

@@ -7,6 +7,8 @@ import type { TranslatorOptions } from './translator-options.js';
 
 /** While code is being translated, the translator gets its turn after so many instructions. */
 const WORKING_PIECE = 100_000;
+/** The same when programs have been too short for that. */
+const HURRIED_PIECE = 10_000;
 
 export class TranslatorTurns {
   /** Undefined as long as there was no reason to translate. */
@@ -45,7 +47,8 @@ export class TranslatorTurns {
     const interval = this.#interval();
     const untilLook = interval - this.#interpreted;
     const look = untilLook > 0 ? untilLook : interval;
-    return Math.min(left, this.translator?.isBusy ? Math.min(look, WORKING_PIECE) : look);
+    if (this.translator?.isBusy !== true) return Math.min(left, look);
+    return Math.min(left, look, this.translator.isHurried ? HURRIED_PIECE : WORKING_PIECE);
   }
 
   /** So many instructions ran in tier 0. */

@@ -71,7 +71,7 @@ for (const name of Object.keys(MOVES)) {
         (isDown, isPlain, list, budgets) => {
           const code = codeOf(name, isDown, isPlain);
           const [one, other] = [new LoopMachine(code, true), new LoopMachine(code, false)];
-          for (let i = 0; i < 8; i++) runBoth(one, other, HARMLESS, [100_000]);
+          for (let i = 0; i < 16; i++) runBoth(one, other, HARMLESS, [100_000]);
           assert.ok(one.locals.size > 0, 'nothing was translated');
           for (const start of list) runBoth(one, other, start, budgets);
         },
