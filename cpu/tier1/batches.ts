@@ -93,6 +93,7 @@ export class Batches {
     const { installed, memory, reader, stale, watcher, windows } = this.#parts;
     installed.makeRoom(MAX_BATCH * BYTES_PER_INSTRUCTION, accepted.size);
     const regions = yield* this.#formBatch(accepted, entries);
+    if (regions.length === 0) return 0;
     const env = {
       isInstalled: (root: number) => installed.find(root) !== undefined,
       record: (address: number) => installed.recordAt(address),
@@ -175,7 +176,8 @@ export class Batches {
     for (const root of roots) {
       // Its code may have gone since it was found.
       const region = this.#parts.former.form(root, isRoot, entries);
-      if (region !== undefined) regions.push(region);
+      if (region === undefined) roots.delete(root);
+      else regions.push(region);
       for (const page of region?.pages ?? []) {
         const frame = this.#parts.reader.frame(page);
         this.#read?.set(page, (this.#read.get(page) ?? frame) === frame ? frame : CHANGED);

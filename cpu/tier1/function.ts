@@ -104,8 +104,10 @@ class RegionEmitter implements StructureEmitter {
   }
 
   *emit(): Generator<number, boolean> {
+    yield 0;
     this.#ends.viaDoor = emitEntry(this.code, this.#plan, this.#registers, this.#out, this.#least);
     this.#out.open(this.#nodes.dirtySets());
+    yield 0;
     const blocks = structure(this.#graph, this, (node) => this.#nodes.isMultiway(node));
     for (;;) {
       const { done, value } = blocks.next();
