@@ -27,6 +27,8 @@ export class Server extends EventEmitter<ServerEvents> implements Pollable {
   readonly #connections = new Set<Socket>();
   #fd = -1;
   #id = 0;
+  /** A connection could not be accepted; more may wait. */
+  #isStalled = false;
   #path: string | null = null;
 
   /** @internal */
@@ -102,6 +104,7 @@ export class Server extends EventEmitter<ServerEvents> implements Pollable {
       const fd = this.#poller.libc.tryAccept(this.#fd);
       if (fd === WOULD_BLOCK) return;
       if (fd < 0) {
+        this.#isStalled = true;
         this.emit('error', errnoError(fd, 'accept'));
         return;
       }
@@ -110,9 +113,16 @@ export class Server extends EventEmitter<ServerEvents> implements Pollable {
       socket.once('close', () => {
         this.#connections.delete(socket);
         if (!this.listening) this.#closeWhenIdle();
+        else if (this.#isStalled) this.#goOn();
       });
       this.emit('connection', socket);
     }
+  }
+
+  /** One of its connections has given its descriptor back. Nobody tells a second time of connections that had to wait for one. */
+  #goOn(): void {
+    this.#isStalled = false;
+    this.ready(true);
   }
 
   /** @internal */

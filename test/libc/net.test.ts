@@ -275,6 +275,34 @@ test('many connections take no task each', async ({ kernel }) => {
   await once(server, 'close');
 });
 
+test('bug: connections that came while there was no descriptor for them waited for ever', async ({ kernel }) => {
+  const server = kernel.net.createServer();
+  const seen: string[] = [];
+  server.on('error', (error) => seen.push((error as NodeJS.ErrnoException).code ?? ''));
+  server.on('connection', (socket) => {
+    seen.push('connection');
+    socket.on('data', () => socket.end());
+  });
+  server.listen('/tmp/few');
+  const used = Math.max(...(await kernel.fs.readdir('/proc/1/fd')).map(Number)) + 1;
+  kernel.libc.setrlimit(c.RLIMIT_NOFILE, { rlim_cur: used + 2, rlim_max: 4096 });
+  const outcome = await run(kernel, async (libc) => {
+    libc.setrlimit(c.RLIMIT_NOFILE, { rlim_cur: 100, rlim_max: 4096 });
+    const fds = Array.from({ length: 6 }, () => libc.socket(c.AF_UNIX, c.SOCK_STREAM));
+    for (const fd of fds) await libc.connect(fd, '/tmp/few');
+    for (const fd of fds) {
+      await libc.write(fd, 'x');
+      await libc.read(fd, new Uint8Array(1));
+      libc.close(fd);
+    }
+  });
+  assert.equal([outcome.stderr, outcome.code], ['', 0]);
+  assert.is(seen.filter((what) => what === 'connection').length, 6);
+  assert.ok(seen.includes('EMFILE'));
+  server.close();
+  await once(server, 'close');
+});
+
 test('programs of the guest at the other end', async ({ kernel }) => {
   const server = kernel.net.createServer((socket) => socket.on('data', (data: Buffer) => socket.end(`${data}!`)));
   server.listen('/tmp/service');
