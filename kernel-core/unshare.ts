@@ -113,8 +113,9 @@ function isAlone(task: Task, flags: number): boolean {
 
 /** unshare(2). System V semaphores, whose undo lists CLONE_SYSVSEM is about, are not built: there are none to leave. */
 export function unshareTask(task: Task, given: number): number | Err {
+  // Before anything is done with their bits: a number may have more than 32.
+  if (given < 0 || given > UNSHARED || (given & ~UNSHARED) !== 0) return fail(EINVAL);
   const flags = (given & CLONE_NEWUSER) === 0 ? given : given | CLONE_THREAD | CLONE_FS;
-  if (flags < 0 || flags > UNSHARED || (flags & ~UNSHARED) !== 0) return fail(EINVAL);
   if (!isAlone(task, flags)) return fail(EINVAL);
   const made = makeNamespaces(task, flags, UNBUILT | CLONE_NEWTIME);
   if (isErr(made)) return made;

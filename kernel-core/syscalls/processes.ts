@@ -1,7 +1,18 @@
 /** System calls that make and end tasks, wait for children, and arrange processes in groups and sessions. */
-import { EACCES, EAGAIN, EBADF, ECHILD, EFAULT, EINVAL, EPERM, type Err, ESRCH, fail } from '../../abi/errno.js';
+import { E2BIG, EACCES, EAGAIN, EBADF, ECHILD, EFAULT, EINVAL, EPERM, type Err, ESRCH, fail } from '../../abi/errno.js';
 import { O_NONBLOCK } from '../../abi/fcntl.js';
-import { CLONE_DETACHED, CLONE_PARENT_SETTID, CLONE_PIDFD, CLONE_VFORK, CLONE_VM } from '../../abi/sched.js';
+import {
+  CLONE_ARGS_SIZE_VER0,
+  CLONE_ARGS_SIZE_VER2,
+  CLONE_DETACHED,
+  CLONE_INTO_CGROUP,
+  CLONE_PARENT,
+  CLONE_PARENT_SETTID,
+  CLONE_PIDFD,
+  CLONE_THREAD,
+  CLONE_VFORK,
+  CLONE_VM,
+} from '../../abi/sched.js';
 import { SIGCHLD, SIGCONT } from '../../abi/signal.js';
 import {
   P_ALL,
@@ -21,7 +32,7 @@ import { childInfo, exitTask, reap } from '../exit.js';
 import { addUsage, makeUsage, type Process, type Usage } from '../process.js';
 import { exitGroup } from '../signals/send.js';
 import { encodeSignalInfo, SIGINFO_SIZE } from '../signals/siginfo.js';
-import { makeSignalInfo, type SignalInfo } from '../signals/state.js';
+import { LAST_SIGNAL, makeSignalInfo, type SignalInfo } from '../signals/state.js';
 import type { Task } from '../task.js';
 import { CONTEXT_REPLACED } from '../wait.js';
 import { openFile } from './args.js';
@@ -59,26 +70,35 @@ function clone(task: Task, flags: number, stack: number, parentTid: number, chil
   });
 }
 
-const CLONE_ARGS_SIZE_VER0 = 64;
-const CLONE_ARGS_SIZE_MAX = 88;
+/** Flags of clone3 end below. */
+const UNKNOWN_FLAGS = 2 * CLONE_INTO_CGROUP;
+const INT_MAX = 0x7fffffff;
 
 /** struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup. */
 function clone3(task: Task, address: number, size: number): number {
   if (size < CLONE_ARGS_SIZE_VER0) return fail(EINVAL);
-  if (size > 4096) return fail(7);
-  const bytes = new Uint8Array(Math.max(size, CLONE_ARGS_SIZE_MAX));
+  if (size > 4096) return fail(E2BIG);
+  const bytes = new Uint8Array(Math.max(size, CLONE_ARGS_SIZE_VER2));
   if (task.mm!.read(address, bytes.subarray(0, size)) !== 0) return fail(EFAULT);
-  for (let i = CLONE_ARGS_SIZE_MAX; i < size; i++) if (bytes[i] !== 0) return fail(7);
+  for (let i = CLONE_ARGS_SIZE_VER2; i < size; i++) if (bytes[i] !== 0) return fail(E2BIG);
   const view = new DataView(bytes.buffer);
   const field = (i: number): number => view.getUint32(8 * i, true) + view.getUint32(8 * i + 4, true) * 2 ** 32;
   const [flags, pidfd, childTid, parentTid, exitSignal, stack, stackSize, tls, setTid, setTidSize, cgroup] = Array.from(
     { length: 11 },
     (_, i) => field(i),
   );
-  if ((flags & SIGNAL_MASK) !== 0 || exitSignal > 64) return fail(EINVAL);
+  if (flags >= UNKNOWN_FLAGS || (flags & (SIGNAL_MASK | CLONE_DETACHED)) !== 0 || exitSignal > LAST_SIGNAL) {
+    return fail(EINVAL);
+  }
+  // Who joins its caller, or is its brother, tells nobody by a signal of its own.
+  if ((flags & (CLONE_THREAD | CLONE_PARENT)) !== 0 && exitSignal !== 0) return fail(EINVAL);
   if ((stack === 0) !== (stackSize === 0)) return fail(EINVAL);
-  if (setTid !== 0 || setTidSize !== 0 || cgroup !== 0) return fail(EINVAL);
+  if (setTid !== 0 || setTidSize !== 0) return fail(EINVAL);
+  const intoGroup = flags >= CLONE_INTO_CGROUP;
+  if (intoGroup && (cgroup > INT_MAX || size < CLONE_ARGS_SIZE_VER2)) return fail(EINVAL);
   if ((flags & CLONE_PIDFD) !== 0 && (flags & CLONE_PARENT_SETTID) !== 0 && pidfd === parentTid) return fail(EINVAL);
+  // There are no control groups, so that no descriptor is one.
+  if (intoGroup) return fail(EBADF);
   return cloneTask(task, { flags, exitSignal, stack: stack + stackSize, tls, parentTid, childTid, pidfd });
 }
 
@@ -315,7 +335,7 @@ export const processSyscalls: SyscallRows = {
     name: 'clone3',
     fn: clone3,
     support: 'partial',
-    note: 'no set_tid, cgroup; namespaces: as unshare',
+    note: 'no set_tid, no control groups; namespaces: as unshare',
     args: ['cloneArgs', 'size'],
   },
 };
