@@ -29,6 +29,7 @@ import {
 import { cloneTask } from '../clone.js';
 import { PidFd } from '../events/pidfd.js';
 import { childInfo, exitTask, reap } from '../exit.js';
+import { PAGE_SIZE } from '../mm/layout.js';
 import { addUsage, makeUsage, type Process, type Usage } from '../process.js';
 import { exitGroup } from '../signals/send.js';
 import { encodeSignalInfo, SIGINFO_SIZE } from '../signals/siginfo.js';
@@ -76,8 +77,9 @@ const INT_MAX = 0x7fffffff;
 
 /** struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup. */
 function clone3(task: Task, address: number, size: number): number {
+  // The size is unsigned: a negative one is very large.
+  if (size < 0 || size > PAGE_SIZE) return fail(E2BIG);
   if (size < CLONE_ARGS_SIZE_VER0) return fail(EINVAL);
-  if (size > 4096) return fail(E2BIG);
   const bytes = new Uint8Array(Math.max(size, CLONE_ARGS_SIZE_VER2));
   if (task.mm!.read(address, bytes.subarray(0, size)) !== 0) return fail(EFAULT);
   for (let i = CLONE_ARGS_SIZE_VER2; i < size; i++) if (bytes[i] !== 0) return fail(E2BIG);
