@@ -27,8 +27,18 @@ const RDX = 2;
 const R10 = 10;
 const R8 = 8;
 const R9 = 9;
+const INT_MAX = 0x7fffffff;
+/** The upper half of a negative number. */
+const SIGN = 0xffffffff;
 /** What a call counts for, in instructions. */
 const CALL_COST = 100;
+
+/** @param isInt of the upper half only a sign counts, if it is nothing but that */
+function argument(cpu: Cpu, register: number, isInt: number): number {
+  if (isInt === 0) return cpu.reg(register);
+  const low = cpu.regLo(register);
+  return cpu.regHi(register) === SIGN && low > INT_MAX ? low | 0 : low;
+}
 
 export class SyscallDispatch {
   /** Calls that were made. */
@@ -111,12 +121,13 @@ export class SyscallDispatch {
     task.syscall = known === undefined ? cpu.reg(RAX) : low | 0;
     // Only what the call has: what else the registers hold may be beyond 32 bits, and then costs an allocation each.
     const count = row.args.length;
-    const a = count > 0 ? cpu.reg(RDI) : 0;
-    const b = count > 1 ? cpu.reg(RSI) : 0;
-    const c = count > 2 ? cpu.reg(RDX) : 0;
-    const d = count > 3 ? cpu.reg(R10) : 0;
-    const e = count > 4 ? cpu.reg(R8) : 0;
-    const f = count > 5 ? cpu.reg(R9) : 0;
+    const ints = row.ints ?? 0;
+    const a = count > 0 ? argument(cpu, RDI, ints & 1) : 0;
+    const b = count > 1 ? argument(cpu, RSI, ints & 2) : 0;
+    const c = count > 2 ? argument(cpu, RDX, ints & 4) : 0;
+    const d = count > 3 ? argument(cpu, R10, ints & 8) : 0;
+    const e = count > 4 ? argument(cpu, R8, ints & 16) : 0;
+    const f = count > 5 ? argument(cpu, R9, ints & 32) : 0;
     if (this.#isWatched) return this.#watched(task, row, [a, b, c, d, e, f]);
     const result = row.fn(task, a, b, c, d, e, f);
     if (result === PENDING) return false;

@@ -129,8 +129,9 @@ const how = new Uint8Array(PAGE_SIZE);
 const howView = new DataView(how.buffer);
 
 function openat2(task: Task, dirfd: number, address: number, howAddress: number, size: number): number {
+  // The size is unsigned: a negative one is very large.
+  if (size < 0 || size > PAGE_SIZE) return fail(E2BIG);
   if (size < OPEN_HOW_SIZE) return fail(EINVAL);
-  if (size > PAGE_SIZE) return fail(E2BIG);
   if (task.mm!.read(howAddress, how.subarray(0, size)) !== 0) return fail(EFAULT);
   for (let i = OPEN_HOW_SIZE; i < size; i++) if (how[i] !== 0) return fail(E2BIG);
   const given = getI64(howView, 0);

@@ -79,6 +79,8 @@ export const memorySyscalls: SyscallRows = {
     support: 'partial',
     note: 'no huge pages: MAP_HUGETLB answers ENOMEM',
     args: ['addressOrNull', 'size', 'prot', 'mmapFlags', 'fd', 'hex'],
+    // The protection too, other than that of mprotect.
+    ints: 0b011100,
     result: 'hex',
   },
   10: {

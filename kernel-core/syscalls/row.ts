@@ -6,8 +6,9 @@ import type { ArgumentKind } from '../trace/kinds.js';
 
 /**
  * A handler gets the calling task and the six argument registers as signed numbers: exact between -2^53 and 2^53,
- * beyond that only their size and sign hold (no valid address, length or offset is that large). Where the ABI has an
- * `int` or `unsigned`, the handler narrows it (`fd | 0`, `flags >>> 0`).
+ * beyond that only their size and sign hold (no valid address, length or offset is that large). What is an int by its kind
+ * (int-arguments.ts) is one of 32 bits, with a sign or without: where that matters the handler says which (`fd | 0`,
+ * `flags >>> 0`).
  * @returns what rax gets; PENDING or CONTEXT_REPLACED from wait.ts
  */
 export type SyscallHandler = (task: Task, a: number, b: number, c: number, d: number, e: number, f: number) => number;
@@ -20,6 +21,8 @@ export interface SyscallRow {
   note?: string;
   /** How each argument is traced. Kinds that end in `Out` are read from user memory after the call. */
   args: readonly ArgumentKind[];
+  /** Bit n: argument n is an int. The table says it of rows that do not, by the kinds of their arguments. */
+  ints?: number;
   /** How the result is traced: decimal unless said otherwise. */
   result?: string;
 }

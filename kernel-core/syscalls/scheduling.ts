@@ -220,8 +220,8 @@ export const schedulingSyscalls: SyscallRows = {
     args: ['int'],
   },
   148: { name: 'sched_rr_get_interval', fn: rrInterval, support: 'full', args: ['pid', 'timespecOut'] },
-  203: { name: 'sched_setaffinity', fn: setaffinity, support: 'full', args: ['pid', 'size', 'address'] },
-  204: { name: 'sched_getaffinity', fn: getaffinity, support: 'full', args: ['pid', 'size', 'cpusetOut'] },
+  203: { name: 'sched_setaffinity', fn: setaffinity, support: 'full', args: ['pid', 'uint', 'address'] },
+  204: { name: 'sched_getaffinity', fn: getaffinity, support: 'full', args: ['pid', 'uint', 'cpusetOut'] },
   251: { name: 'ioprio_set', fn: ioprioSet, support: 'full', args: ['int', 'int', 'hex'] },
   252: { name: 'ioprio_get', fn: ioprioGet, support: 'full', args: ['int', 'int'] },
 };

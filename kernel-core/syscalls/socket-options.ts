@@ -204,7 +204,7 @@ export const socketOptionSyscalls: SyscallRows = {
     fn: setsockopt,
     support: 'partial',
     note: 'no packet filters: ENOPROTOOPT; options of a network are remembered only',
-    args: ['fd', 'socketLevel', 'socketOption', 'optionIn', 'size'],
+    args: ['fd', 'socketLevel', 'socketOption', 'optionIn', 'int'],
   },
   55: {
     name: 'getsockopt',

@@ -10,6 +10,7 @@ import { execSyscalls } from './exec.js';
 import { fileSyscalls } from './files.js';
 import { futexSyscalls } from './futex.js';
 import { inotifySyscalls } from './inotify.js';
+import { intsAmong } from './int-arguments.js';
 import { itimerSyscalls } from './itimers.js';
 import { memorySyscalls } from './memory.js';
 import { metadataSyscalls } from './metadata.js';
@@ -76,7 +77,9 @@ const unbuilt = (name: string): SyscallRow => ({
 function makeTable(): SyscallRow[] {
   const table: SyscallRow[] = [];
   for (const [number, name] of SYSCALL_NAMES) table[number] = unbuilt(name);
-  for (const family of FAMILIES) for (const [number, row] of Object.entries(family)) table[Number(number)] = row;
+  for (const family of FAMILIES) {
+    for (const [number, row] of Object.entries(family)) table[Number(number)] = { ints: intsAmong(row.args), ...row };
+  }
   for (let number = 0; number < table.length; number++) table[number] ??= UNKNOWN_SYSCALL;
   return table;
 }
