@@ -24,6 +24,7 @@ import { Timer } from '../timers.js';
 import { numberOf } from './device-number.js';
 import { asError } from './fs-layout.js';
 import type { DisciplineOperation, DriverDisciplineType } from './ldiscs.js';
+import type { Owned } from './owner.js';
 import { CHUNK, TerminalBlock } from './terminal-block.js';
 
 /** struct banos_ldisc_tty. */
@@ -47,7 +48,7 @@ function skipTo(iter: IoIter, remaining: number): boolean {
   return true;
 }
 
-export class DriverDiscipline implements LineDiscipline {
+export class DriverDiscipline implements LineDiscipline, Owned {
   readonly number: number;
   readonly isTerminal: boolean;
   /** Of its struct banos_ldisc_tty. */
@@ -99,6 +100,7 @@ export class DriverDiscipline implements LineDiscipline {
   open(): number | Err {
     const { owner, disciplines } = this.type;
     owner.holds++;
+    owner.add(this);
     disciplines.users.set(this.address, this);
     this.type.users.add(this);
     this.#isOpen = true;
@@ -261,8 +263,9 @@ export class DriverDiscipline implements LineDiscipline {
     return true;
   }
 
-  /** Its module goes by force; its block goes with the heap. */
-  abandon(): void {
+  /** Its module goes, by force if the terminal has it; its block goes with the heap. */
+  release(): void {
+    this.type.disciplines.users.delete(this.address);
     if (this.#isOpen) {
       this.#isOpen = false;
       this.#host.giveUp(this);
@@ -385,8 +388,10 @@ export class DriverDiscipline implements LineDiscipline {
 
   /** Once it is closed, nothing of it runs, and the driver has no reference, its block goes. */
   #freeUnused(): void {
-    const { disciplines, users, drivers } = this.type;
+    const { owner, disciplines, users, drivers } = this.type;
     if (users.has(this) || this.#depth > 0 || this.#holds > 0) return;
-    if (disciplines.users.delete(this.address)) drivers.heap.free(this.address);
+    if (!disciplines.users.delete(this.address)) return;
+    owner.remove(this);
+    drivers.heap.free(this.address);
   }
 }

@@ -83,15 +83,9 @@ export class DriverDisciplineType implements DisciplineType, Owned {
     this.drivers.kernel.log.write(KERN_ALERT, 0, `line discipline ${this.name}: ${text}`);
   }
 
-  /** Its module goes: what terminals have it get N_TTY. */
+  /** Its module goes. The terminals that had it have lost it before, for they have it later. */
   release(): void {
-    const { disciplines } = this;
-    disciplines.forget(this);
-    for (const [address, user] of disciplines.users) {
-      if (user.type !== this) continue;
-      disciplines.users.delete(address);
-      user.abandon();
-    }
+    this.disciplines.forget(this);
   }
 }
 

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { withMachine } from '../modules/support.js';
 import { collect } from '../support/guest.js';
 import { bootWithPrograms, guestProgram } from './programs.js';
-import { compileDriver, compileProgram, hasCompiler, initDriver, loadDriver, programs } from './support.js';
+import { callNow, compileDriver, compileProgram, hasCompiler, initDriver, loadDriver, programs } from './support.js';
 import { TERMINAL_PROGRAM } from './terminal-program.js';
 
 if (!hasCompiler) console.log("SKIP lives of drivers' line disciplines: they need gcc on x86-64");
@@ -142,6 +142,34 @@ else {
     );
     assert.is(inner.drivers.disciplines.users.size, 0);
     driver.owner.release();
+    kernel.assertIdle();
+    await kernel.shutdown();
+  });
+
+  test('a terminal that is held when the discipline is unregistered goes with the module', async () => {
+    const holding = compileDriver(`
+      #include <banos/banos.h>
+      static long h_open(struct banos_ldisc_tty *tty) { banos_ldisc_hold(tty); return 0; }
+      static const struct banos_ldisc_ops ops = { .size = sizeof ops, .open = h_open };
+      static const struct banos_ldisc ldisc = { sizeof ldisc, 29, "holding", &ops };
+      long take(void) { return banos_unregister_ldisc(29); }
+      static int init(Banos_Driver *driver) { return banos_register_ldisc(&ldisc); }
+      BANOS_DRIVER("holding", "MIT", 1, init, 0);
+    `);
+    const program = guestProgram(
+      'held',
+      `${TERMINAL_PROGRAM}
+      int main(void) { open_pair(); say("set", set(slave, 29)); say("set", set(slave, 0)); return 0; }`,
+    );
+    const kernel = await bootWithPrograms();
+    const { drivers } = kernel.inner;
+    const driver = loadDriver(kernel.inner, holding, 'holding');
+    assert.is(initDriver(kernel.inner, driver), 0);
+    assert.is((await collect(kernel.spawn([program]))).stdout, 'set: 0 \nset: 0 \n');
+    assert.is(drivers.disciplines.users.size, 1);
+    assert.is(callNow(kernel.inner, driver, 'take'), 0);
+    driver.owner.release();
+    assert.equal([drivers.disciplines.users.size, drivers.heap.blocks], [0, 0]);
     kernel.assertIdle();
     await kernel.shutdown();
   });
