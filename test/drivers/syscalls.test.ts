@@ -151,16 +151,20 @@ else {
       printf("%d\\n", WEXITSTATUS(status));
       struct sigaction action = {.sa_handler = on_alarm};
       sigaction(SIGALRM, &action, 0);
-      ualarm(20000, 0);
+      /* Again and again: the first one may come before the call. */
+      ualarm(20000, 20000);
       long result = read(pipes[0], buffer, 10);
-      printf("%ld %s %d\\n", result, strerrorname_np(errno), alarms);
+      int error = errno;
+      ualarm(0, 0);
+      printf("%ld %s %d\\n", result, strerrorname_np(error), alarms > 0);
+      alarms = 0;
       action.sa_flags = SA_RESTART;
       sigaction(SIGALRM, &action, 0);
       child = fork();
       if (child == 0) { usleep(60000); write(pipes[1], "more", 4); _exit(0); }
       ualarm(20000, 0);
       result = read(pipes[0], buffer, 10);
-      printf("%ld %s %d\\n", result, buffer, alarms);
+      printf("%ld %s %d\\n", result, buffer, alarms > 0);
       wait(0);
       struct timespec brief = {0, 1000000};
       printf("%d\\n", nanosleep(&brief, 0));
@@ -212,7 +216,7 @@ else {
     const { inner } = kernel;
     const plain = await collect(kernel.spawn([various]));
     assert.is(plain.code, 5);
-    assert.match(plain.stdout, /^executed again\n4 news\n1 7\n-1 EINTR 1\n4 more 2\n0\n3\n$/);
+    assert.match(plain.stdout, /^executed again\n4 news\n1 7\n-1 EINTR 1\n4 more 1\n0\n3\n$/);
     const loaded = loadDriver(inner, image, 'calls');
     const wrapped = [0, 1, 13, 15, 35, 56, 57, 58, 59, 60, 61, 158, 218, 230, 231];
     for (const number of wrapped) assert.is(callNow(inner, loaded, 'reg', number, WRAP, THROUGH, 0), number);
