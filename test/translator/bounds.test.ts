@@ -92,7 +92,7 @@ if (canRunNatively('bounds of translation')) {
     const watch = watchInstances();
     const kernel = await boot({ mounts, translator: HASTY });
     try {
-      await collect(kernel.spawn(['/probes/functions', '300'], { env: {} }));
+      await collect(kernel.spawn(['/probes/functions', '900'], { env: {} }));
       const { translator } = kernel.cpuStats();
       assert.ok(translator!.modules > 20, `only ${translator!.modules} modules were made`);
       // The program's own file may keep its pages.
