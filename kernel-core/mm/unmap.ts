@@ -39,10 +39,9 @@ export function removeRange(space: AddressSpace, start: number, end: number): vo
 /** Everything goes, pages and all: the space is about to die. */
 export function dropVmas(space: AddressSpace): void {
   const { areas, pageTable, memory } = space;
-  const gone = areas.list.slice();
-  for (const vma of gone) account(space, vma, -vma.pages);
-  areas.remove(0, gone.length);
+  for (const vma of areas.list) account(space, vma, -vma.pages);
   pageTable.clearAll((frame) => memory.unref(frame));
   space.figures.resident = 0;
-  for (const vma of gone) release(space, vma);
+  for (const vma of areas.list) release(space, vma);
+  areas.clear();
 }
