@@ -72,7 +72,7 @@ export function checkCpuTime(process: Process): void {
   } else if (total >= limit.soft * NANOSECONDS) {
     // Once for each second from there on.
     sendToProcess(process, kernelSignal(SIGXCPU));
-    limit.soft++;
+    process.limits[RLIMIT_CPU] = { soft: limit.soft + 1, hard: limit.hard };
   }
   watchCpuTime(process);
 }

@@ -29,10 +29,10 @@ import type { Task } from './task.js';
 import type { Timer } from './timers.js';
 import type { Hook } from './wait.js';
 
-/** Soft and hard limit; Infinity is RLIM_INFINITY. */
+/** Soft and hard limit; Infinity is RLIM_INFINITY. Never changed, only replaced: processes share them. */
 export interface ResourceLimit {
-  soft: number;
-  hard: number;
+  readonly soft: number;
+  readonly hard: number;
 }
 
 const RESOURCES = 16;
@@ -41,8 +41,8 @@ const RESOURCES = 16;
 function defaultLimits(taskLimit: number): ResourceLimit[] {
   const limits: ResourceLimit[] = [];
   for (let i = 0; i < RESOURCES; i++) limits.push({ soft: Number.POSITIVE_INFINITY, hard: Number.POSITIVE_INFINITY });
-  limits[RLIMIT_STACK].soft = 8 << 20;
-  limits[RLIMIT_CORE].soft = 0;
+  limits[RLIMIT_STACK] = { soft: 8 << 20, hard: Number.POSITIVE_INFINITY };
+  limits[RLIMIT_CORE] = { soft: 0, hard: Number.POSITIVE_INFINITY };
   limits[RLIMIT_MEMLOCK] = { soft: 8 << 20, hard: 8 << 20 };
   const half = Math.max(1, taskLimit >> 1);
   limits[RLIMIT_NPROC] = { soft: half, hard: half };
@@ -160,7 +160,7 @@ export class Process {
     this.pgid = parent.pgid;
     this.session = parent.session;
     this.tty = parent.tty;
-    this.limits = parent.limits.map(({ soft, hard }) => ({ soft, hard }));
+    this.limits = parent.limits.slice();
     this.watchesCpuTime = this.limits[RLIMIT_CPU].soft !== Number.POSITIVE_INFINITY;
     this.nice = parent.nice;
     this.dumpable = parent.dumpable;

@@ -147,7 +147,9 @@ function inspectChild(child: Process, options: number): WaitOutcome | null {
     const usage = makeUsage();
     addUsage(usage, child.usage);
     addUsage(usage, child.childUsage);
-    const outcome = { pid, status: child.exitStatus, info: { ...childInfo(child), signo: SIGCHLD }, usage };
+    const info = childInfo(child);
+    info.signo = SIGCHLD;
+    const outcome = { pid, status: child.exitStatus, info, usage };
     if (!keep) reap(child);
     return outcome;
   }

@@ -123,7 +123,7 @@ function changeLimit(task: Task, target: Process, resource: number, newAddress: 
     if (next.soft > next.hard) return fail(EINVAL);
     if (next.hard > limit.hard && !capable(task.cred, CAP_SYS_RESOURCE)) return fail(EPERM);
     if (resource === 7 && next.hard > 1 << 20) return fail(EPERM);
-    Object.assign(limit, next);
+    target.limits[resource] = next;
     if (resource === RLIMIT_CPU) watchCpuTime(target);
   }
   if (oldAddress === 0) return 0;
