@@ -37,7 +37,7 @@ import { Scheduler } from './scheduler.js';
 import { SignalHandlers } from './signals/state.js';
 import { SyscallDispatch } from './syscall-dispatch.js';
 import { tellUrgent } from './syscalls/async-io.js';
-import type { SyscallRow } from './syscalls/row.js';
+import type { SyscallEntry } from './syscalls/row.js';
 import { type SharedFsContext, Task } from './task.js';
 import { TimerQueue } from './timers.js';
 
@@ -62,9 +62,9 @@ export interface KernelParts {
   /** Where terminals for the embedder are made. */
   devpts: Devpts;
   sysfs: Sysfs;
-  syscalls: readonly SyscallRow[];
+  syscalls: readonly SyscallEntry[];
   /** Answers for every number that Linux does not know. */
-  unknownSyscall: SyscallRow;
+  unknownSyscall: SyscallEntry;
   taskLimit: number;
   hostname: string;
   /** Null: programs are interpreted only. */
@@ -105,9 +105,9 @@ export class Kernel {
   readonly scheduler: Scheduler;
   readonly dispatch: SyscallDispatch;
   /** By number; drivers add to it (drivers/syscalls.ts). */
-  readonly syscalls: SyscallRow[];
+  readonly syscalls: SyscallEntry[];
   /** Answers for numbers that nobody has. */
-  readonly unknownSyscall: SyscallRow;
+  readonly unknownSyscall: SyscallEntry;
   readonly init: Process;
   /** Parent of the kernel's threads. */
   readonly kthreadd: Process;

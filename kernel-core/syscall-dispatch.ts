@@ -120,8 +120,7 @@ export class SyscallDispatch {
     this.#scheduler.charge(CALL_COST);
     task.syscall = known === undefined ? cpu.reg(RAX) : low | 0;
     // Only what the call has: what else the registers hold may be beyond 32 bits, and then costs an allocation each.
-    const count = row.args.length;
-    const ints = row.ints ?? 0;
+    const { count, ints } = row;
     const a = count > 0 ? argument(cpu, RDI, ints & 1) : 0;
     const b = count > 1 ? argument(cpu, RSI, ints & 2) : 0;
     const c = count > 2 ? argument(cpu, RDX, ints & 4) : 0;

@@ -13,7 +13,7 @@
 import { EAGAIN, EBUSY, EEXIST, EINTR, EINVAL, ENOENT, ENOSPC, type Err, fail } from '../../abi/errno.js';
 import { SUSPENDED } from '../../vfs/file.js';
 import type { Kernel } from '../kernel.js';
-import type { SyscallRow } from '../syscalls/row.js';
+import { entryOf, type SyscallEntry, type SyscallHandler, type SyscallRow } from '../syscalls/row.js';
 import type { Task } from '../task.js';
 import type { ArgumentKind } from '../trace/kinds.js';
 import { CONTEXT_REPLACED, PENDING } from '../wait.js';
@@ -66,7 +66,7 @@ export class SyscallLayer implements Owned {
   readonly number: number;
   readonly owner: Owner;
   readonly address: number;
-  readonly row: SyscallRow;
+  readonly row: SyscallEntry;
   /** Calls under way. */
   inFlight = 0;
   readonly #syscalls: DriverSyscalls;
@@ -76,10 +76,9 @@ export class SyscallLayer implements Owned {
     this.owner = owner;
     this.number = number;
     this.address = address;
-    this.row = {
-      ...shape,
-      fn: (task, ...args) => syscalls.enter(this, task, task.program === null ? null : wordsOf(args)),
-    };
+    const fn: SyscallHandler = (task, ...args) =>
+      syscalls.enter(this, task, task.program === null ? null : wordsOf(args));
+    this.row = entryOf({ ...shape, fn }, shape.ints ?? 0);
   }
 
   release(): void {
@@ -90,7 +89,7 @@ export class SyscallLayer implements Owned {
 /** What is at a number. */
 interface Place {
   /** The kernel's own; the row of unknown numbers when it has none. */
-  readonly builtIn: SyscallRow;
+  readonly builtIn: SyscallEntry;
   /** The lowest first. */
   readonly layers: SyscallLayer[];
 }
@@ -117,11 +116,11 @@ export class DriverSyscalls {
     const isTaken = below !== undefined && below.support !== 'none';
     if (wraps !== isTaken) return fail(wraps ? ENOENT : EEXIST);
     const shape = { name, args, support: 'full', ...(RESULTS[result] && { result: RESULTS[result] }) } as const;
-    const { fn: _, ...wrapped } = below ?? this.#kernel.unknownSyscall;
-    const layer = new SyscallLayer(this, owner, at, address, wraps ? wrapped : shape);
+    const builtIn = below ?? this.#kernel.unknownSyscall;
+    const layer = new SyscallLayer(this, owner, at, address, wraps ? builtIn : shape);
     let place = this.#places.get(at);
     if (place === undefined) {
-      place = { builtIn: below ?? this.#kernel.unknownSyscall, layers: [] };
+      place = { builtIn, layers: [] };
       this.#places.set(at, place);
     }
     place.layers.push(layer);

@@ -18,13 +18,29 @@ export interface SyscallRow {
   fn: SyscallHandler;
   /** full: as Linux; partial: `note` says what is missing; none: answers -ENOSYS. */
   support: 'full' | 'partial' | 'none';
-  note?: string;
+  note?: string | undefined;
   /** How each argument is traced. Kinds that end in `Out` are read from user memory after the call. */
   args: readonly ArgumentKind[];
   /** Bit n: argument n is an int. The table says it of rows that do not, by the kinds of their arguments. */
   ints?: number;
   /** How the result is traced: decimal unless said otherwise. */
-  result?: string;
+  result?: string | undefined;
+}
+
+/**
+ * A row as it is called. All have the same properties in the same order, however short the row was written: V8 then reads
+ * them in one way, whatever a program calls.
+ */
+export interface SyscallEntry extends SyscallRow {
+  /** Of its arguments. */
+  readonly count: number;
+  readonly ints: number;
+  readonly note: string | undefined;
+  readonly result: string | undefined;
+}
+
+export function entryOf({ name, fn, support, note, args, result }: SyscallRow, ints: number): SyscallEntry {
+  return { name, fn, support, note, args, result, count: args.length, ints };
 }
 
 export type SyscallRows = Readonly<Record<number, SyscallRow>>;

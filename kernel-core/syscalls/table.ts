@@ -21,7 +21,7 @@ import { pidfdSyscalls } from './pidfd.js';
 import { pollSyscalls } from './poll.js';
 import { posixTimerSyscalls } from './posix-timers.js';
 import { processSyscalls } from './processes.js';
-import type { SyscallRow, SyscallRows } from './row.js';
+import { entryOf, type SyscallEntry, type SyscallRow, type SyscallRows } from './row.js';
 import { schedulingSyscalls } from './scheduling.js';
 import { signalfdSyscalls } from './signalfd.js';
 import { signalSyscalls } from './signals.js';
@@ -74,17 +74,19 @@ const unbuilt = (name: string): SyscallRow => ({
   args: ['hex', 'hex', 'hex', 'hex', 'hex', 'hex'],
 });
 
-function makeTable(): SyscallRow[] {
-  const table: SyscallRow[] = [];
-  for (const [number, name] of SYSCALL_NAMES) table[number] = unbuilt(name);
+const complete = (row: SyscallRow): SyscallEntry => entryOf(row, row.ints ?? intsAmong(row.args));
+
+function makeTable(): SyscallEntry[] {
+  const table: SyscallEntry[] = [];
+  for (const [number, name] of SYSCALL_NAMES) table[number] = complete(unbuilt(name));
   for (const family of FAMILIES) {
-    for (const [number, row] of Object.entries(family)) table[Number(number)] = { ints: intsAmong(row.args), ...row };
+    for (const [number, row] of Object.entries(family)) table[Number(number)] = complete(row);
   }
   for (let number = 0; number < table.length; number++) table[number] ??= UNKNOWN_SYSCALL;
   return table;
 }
 
 /** For numbers that name no system call. */
-export const UNKNOWN_SYSCALL = unbuilt('syscall');
+export const UNKNOWN_SYSCALL: SyscallEntry = complete(unbuilt('syscall'));
 
-export const SYSCALLS: readonly SyscallRow[] = makeTable();
+export const SYSCALLS: readonly SyscallEntry[] = makeTable();
